@@ -1,0 +1,9 @@
+//! Tensors, layers and training for deep learning in Rust.
+
+#![deny(missing_docs)]
+
+pub mod error;
+pub mod interrupt;
+pub mod prelude;
+
+pub use error::{Error, Result};
