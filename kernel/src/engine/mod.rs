@@ -1,0 +1,105 @@
+//! The narrow interface between a notebook's session and what compiles and runs its cells.
+//!
+//! `session` knows this file and nothing below it. Evaluation drives rustc directly, in evcxr's
+//! way of working; analysis (completion, documentation) is evcxr with its rust-analyzer and lives
+//! in [`crate::analysis`], fed from a [`SessionView`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where things are for one engine.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The installation: `bin/`, `src/` (dlcore's source), `toolchains/` (dlcore, built per compiler).
+    pub home: PathBuf,
+    /// The directory the notebook was started in; cells run there.
+    pub working_dir: PathBuf,
+}
+
+/// What a running cell sends out, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Bytes the cell wrote to standard output.
+    Stdout(Vec<u8>),
+    /// Bytes the cell wrote to standard error.
+    Stderr(Vec<u8>),
+    /// Something to show, or an update of what was shown under the same id.
+    Display {
+        /// Content by mime type; `image/png` is base64.
+        data: serde_json::Map<String, serde_json::Value>,
+        /// Jupyter's metadata for the content.
+        metadata: serde_json::Map<String, serde_json::Value>,
+        /// Names the output so that it can be replaced in place.
+        display_id: Option<String>,
+        /// Whether this replaces what stands under `display_id`.
+        update: bool,
+    },
+    /// Clear the cell's output, at once or when the next output comes.
+    Clear {
+        /// Whether to wait for the next output.
+        wait: bool,
+    },
+    /// The value of the cell's last expression.
+    Result {
+        /// Content by mime type.
+        data: serde_json::Map<String, serde_json::Value>,
+        /// Jupyter's metadata for the content.
+        metadata: serde_json::Map<String, serde_json::Value>,
+    },
+}
+
+/// A failure, as Jupyter's `error` message tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellError {
+    /// Short and searchable: `E0382`, `panic`, `Error`, `Interrupted`, `ProcessDied`.
+    pub ename: String,
+    /// One line.
+    pub evalue: String,
+    /// What a person reads, coloured with ANSI escapes.
+    pub traceback: Vec<String>,
+}
+
+/// How a cell ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It ran to its end.
+    Done,
+    /// It did not compile, panicked, returned an error, was stopped, or lost its process.
+    Failed(CellError),
+}
+
+/// Where a cell's time went.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Timing {
+    /// Reading the cell and writing the crate.
+    pub prepare: Duration,
+    /// rustc and the linker, all builds together.
+    pub compile: Duration,
+    /// Loading and running it.
+    pub run: Duration,
+    /// How many times rustc ran.
+    pub builds: u32,
+}
+
+/// One variable of the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its type, as it can be written in a cell.
+    pub type_name: String,
+    /// Whether it was bound with `mut`.
+    pub mutable: bool,
+}
+
+/// What a session has defined so far: all that analysis needs to know.
+#[derive(Debug, Clone, Default)]
+pub struct SessionView {
+    /// Source of every item (`fn`, `struct`, `use`, …), in order.
+    pub items: Vec<String>,
+    /// Every variable alive.
+    pub variables: Vec<Variable>,
+}
+
+mod rustc_engine;
+pub use rustc_engine::{Engine, Interrupter};
