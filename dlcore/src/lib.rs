@@ -2,6 +2,7 @@
 
 #![deny(missing_docs)]
 
+pub mod display;
 pub mod error;
 pub mod interrupt;
 pub mod prelude;
