@@ -1,0 +1,107 @@
+//! Names users choose by: layers counted as they are made, and the nearest known name for one
+//! that is not known.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+static COUNTERS: Mutex<BTreeMap<&'static str, usize>> = Mutex::new(BTreeMap::new());
+
+/// The next free name of a kind, counted as Keras counts: `dense`, `dense_1`, `dense_2`.
+pub(crate) fn next(kind: &'static str) -> String {
+    let mut counters = COUNTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = counters.entry(kind).or_insert(0);
+    let name = match *count {
+        0 => kind.to_string(),
+        n => format!("{kind}_{n}"),
+    };
+    *count += 1;
+    name
+}
+
+/// The text for a name that is not known: what it was for, the nearest known one, and all of them.
+///
+/// ```text
+/// unknown optimizer "rmsporp"; did you mean "rmsprop"? Known are: "sgd", "rmsprop", "adam"
+/// ```
+pub(crate) fn unknown(what: &str, given: &str, known: &[&str]) -> String {
+    let mut text = format!("unknown {what} {given:?}");
+    if let Some(name) = nearest(given, known) {
+        text += &format!("; did you mean {name:?}?");
+    } else {
+        text += ";";
+    }
+    let all: Vec<String> = known.iter().map(|name| format!("{name:?}")).collect();
+    text + " Known are: " + &all.join(", ")
+}
+
+/// The known name with the fewest edits to `given`, if fewer than half of it would have to change.
+pub(crate) fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+    let given = given.to_lowercase().replace([' ', '-'], "_");
+    known
+        .iter()
+        .map(|&name| (edit_distance(&given, &name.to_lowercase()), name))
+        .min_by_key(|&(distance, _)| distance)
+        .filter(|&(distance, name)| 2 * distance <= name.len().max(given.len()))
+        .map(|(_, name)| name)
+}
+
+/// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`
+/// (optimal string alignment).
+fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            table[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let substitution = table[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let mut least = substitution
+                    .min(table[i - 1][j] + 1)
+                    .min(table[i][j - 1] + 1);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    least = least.min(table[i - 2][j - 2] + 1);
+                }
+                least
+            };
+        }
+    }
+    table[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_counted_by_kind_from_the_bare_one() {
+        assert_eq!(next("names_test"), "names_test");
+        assert_eq!(next("names_test"), "names_test_1");
+        assert_eq!(next("names_other"), "names_other");
+        assert_eq!(next("names_test"), "names_test_2");
+    }
+
+    #[test]
+    fn distance_counts_edits_and_swaps() {
+        assert_eq!(edit_distance("", "abc"), 3);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+        assert_eq!(edit_distance("rmsporp", "rmsprop"), 1);
+        assert_eq!(edit_distance("adam", "adam"), 0);
+    }
+
+    #[test]
+    fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
+        let known = ["relu", "sigmoid", "softmax"];
+        assert_eq!(nearest("sofmax", &known), Some("softmax"));
+        assert_eq!(nearest("ReLu", &known), Some("relu"));
+        assert_eq!(nearest("convolution", &known), None);
+        assert_eq!(
+            unknown("activation", "sofmax", &known),
+            "unknown activation \"sofmax\"; did you mean \"softmax\"? Known are: \"relu\", \"sigmoid\", \"softmax\""
+        );
+        assert!(
+            unknown("activation", "convolution", &known)
+                .starts_with("unknown activation \"convolution\"; Known")
+        );
+    }
+}
