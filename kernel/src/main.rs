@@ -1,1 +1,12 @@
-fn main(){}
+//! `rust-dl`: a Jupyter kernel for deep learning in Rust.
+
+mod analysis;
+mod cli;
+mod display;
+mod engine;
+mod protocol;
+mod session;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,200 @@
+//! The process that holds rust-analyzer, seen from the session: questions out, answers in.
+
+use super::{Completions, Match, source::Source};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::{mpsc, oneshot};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// What could stand at the offset.
+    Complete,
+    /// Documentation of the name that ends at the offset.
+    Inspect,
+}
+
+/// A question about a source text.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Question {
+    /// Comes back with the answer.
+    pub id: u64,
+    /// What is asked.
+    pub what: What,
+    /// The code.
+    pub text: String,
+    /// Where, in bytes.
+    pub offset: usize,
+}
+
+impl Question {
+    pub fn complete(source: &Source) -> Question {
+        Question::about(What::Complete, source)
+    }
+
+    pub fn inspect(source: &Source) -> Question {
+        Question::about(What::Inspect, source)
+    }
+
+    fn about(what: What, source: &Source) -> Question {
+        Question {
+            id: 0,
+            what,
+            text: source.text.clone(),
+            offset: source.offset,
+        }
+    }
+}
+
+/// What the worker says, a JSON line each.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// Which question this answers.
+    pub id: u64,
+    /// Completions, when they were asked for and found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<Found>,
+    /// Plain text and HTML, when they were asked for and found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inspect: Option<(String, String)>,
+}
+
+/// Completions on the way between the two processes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Found {
+    /// Text, kind and label of each.
+    pub matches: Vec<(String, String, String)>,
+    /// Where the replaced part begins, in bytes.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
+impl Answer {
+    pub fn completions(self) -> Option<Completions> {
+        let found = self.complete?;
+        Some(Completions {
+            matches: found
+                .matches
+                .into_iter()
+                .map(|(text, kind, label)| Match { text, kind, label })
+                .collect(),
+            start: found.start,
+            end: found.end,
+        })
+    }
+
+    pub fn documentation(self) -> Option<(String, String)> {
+        self.inspect
+    }
+}
+
+type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>;
+
+/// A worker that runs. Dropped, it ends.
+pub struct Worker {
+    questions: mpsc::UnboundedSender<Question>,
+    waiting: Waiting,
+    lost: Arc<AtomicBool>,
+    last_id: u64,
+    _child: Child,
+    _directory: super::worker_process::Directory,
+}
+
+impl Worker {
+    /// Starts the process; `None` when the system does not let us.
+    pub fn start(home: &Path) -> Option<Worker> {
+        let directory = super::worker_process::Directory::make()
+            .inspect_err(|error| eprintln!("rust-dl: no directory for analysis: {error:#}"))
+            .ok()?;
+        let program = std::env::current_exe().ok()?;
+        let mut child = Command::new(program)
+            .arg("analyse")
+            .arg(home)
+            .arg(directory.path())
+            // What evcxr builds and reads is its own, whatever the user's cargo builds.
+            .env("EVCXR_TMPDIR", directory.path())
+            .env("EVCXR_CONFIG_DIR", directory.path())
+            .env_remove("CARGO_TARGET_DIR")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .inspect_err(|error| eprintln!("rust-dl: analysis does not start: {error}"))
+            .ok()?;
+        let (stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
+        let waiting = Waiting::default();
+        let lost = Arc::new(AtomicBool::new(false));
+        let (questions, asked) = mpsc::unbounded_channel();
+        tokio::spawn(write(stdin, asked));
+        tokio::spawn(read(stdout, waiting.clone(), lost.clone()));
+        Some(Worker {
+            questions,
+            waiting,
+            lost,
+            last_id: 0,
+            _child: child,
+            _directory: directory,
+        })
+    }
+
+    /// Whether the process is gone.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
+    }
+
+    /// Asks; the answer comes when it comes. Only the newest question is worth answering, so
+    /// whoever waits for an older one is told at once that nothing will come.
+    pub fn ask(&mut self, mut question: Question) -> oneshot::Receiver<Answer> {
+        self.last_id += 1;
+        question.id = self.last_id;
+        let (answer, wait) = oneshot::channel();
+        let mut waiting = lock(&self.waiting);
+        waiting.clear();
+        waiting.insert(question.id, answer);
+        let _ = self.questions.send(question);
+        wait
+    }
+}
+
+async fn write(mut stdin: ChildStdin, mut asked: mpsc::UnboundedReceiver<Question>) {
+    while let Some(mut question) = asked.recv().await {
+        while let Ok(newer) = asked.try_recv() {
+            question = newer;
+        }
+        let Ok(mut line) = serde_json::to_vec(&question) else {
+            continue;
+        };
+        line.push(b'\n');
+        if stdin.write_all(&line).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read(stdout: ChildStdout, waiting: Waiting, lost: Arc<AtomicBool>) {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Ok(answer) = serde_json::from_str::<Answer>(&line)
+            && let Some(waiter) = lock(&waiting).remove(&answer.id)
+        {
+            let _ = waiter.send(answer);
+        }
+    }
+    lost.store(true, Ordering::SeqCst);
+    lock(&waiting).clear();
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

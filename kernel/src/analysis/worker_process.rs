@@ -1,0 +1,202 @@
+//! The worker's own side: evcxr's context, fed with questions from standard input.
+//!
+//! A process rather than a thread: what rust-analyzer allocates goes back when it ends, what it
+//! breaks does not break the notebook, and its environment can be set.
+
+use super::worker::{Answer, Found, Question, What};
+use anyhow::{Context as _, Result, anyhow};
+use evcxr::{CommandContext, EvalContext};
+use std::fs::File;
+use std::io::{BufRead as _, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Set for evcxr's own child, which is this program too.
+const RUNTIME: &str = "EVCXR_IS_RUNTIME";
+
+/// A directory for evcxr's session: locked while it is used, removed afterwards. Those that a kill
+/// left behind go when the next one is made.
+pub struct Directory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes one in the cache directory.
+    pub fn make() -> Result<Directory> {
+        let cache = dirs::cache_dir().context("there is no cache directory; set HOME")?;
+        Directory::make_below(&cache.join("rust-dl/analysis"))
+    }
+
+    fn make_below(parent: &Path) -> Result<Directory> {
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make {}", parent.display()))?;
+        remove_stale(parent);
+        let path = parent.join(uuid::Uuid::new_v4().to_string());
+        // Locked before it is there to be found: a lock file beside the directory.
+        let lock = File::create(path.with_extension("lock"))?;
+        lock.try_lock()
+            .map_err(|error| anyhow!("cannot lock {}: {error}", path.display()))?;
+        std::fs::create_dir(&path)?;
+        Ok(Directory { path, _lock: lock })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // The worker may still be writing while it is being killed: what is left then goes next time.
+        let _ = std::fs::remove_dir_all(&self.path);
+        if !self.path.exists() {
+            let _ = std::fs::remove_file(self.path.with_extension("lock"));
+        }
+    }
+}
+
+fn remove_stale(parent: &Path) {
+    let Ok(entries) = std::fs::read_dir(parent) else {
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.extension().is_none_or(|extension| extension != "lock") {
+            continue;
+        }
+        let free = File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok());
+        if free {
+            let _ = std::fs::remove_dir_all(path.with_extension(""));
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// Serves questions until standard input ends.
+pub fn main(home: &Path, directory: &Path) -> ExitCode {
+    if std::env::var_os(RUNTIME).is_some() {
+        evcxr::runtime_hook();
+    }
+    // A panic in rust-analyzer costs one answer; nobody reads its backtrace.
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = serve(home, directory);
+    let _ = std::fs::remove_dir_all(directory);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rust-dl analyse: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(home: &Path, directory: &Path) -> Result<()> {
+    let library = write_library_view(home, directory)?;
+    let mut context = start(home, directory)?;
+    for line in std::io::stdin().lock().lines() {
+        let question: Question = serde_json::from_str(&line?)?;
+        let answer = answer(&mut context, &library, &question);
+        let mut out = std::io::stdout().lock();
+        serde_json::to_writer(&mut out, &answer)?;
+        out.write_all(b"\n")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn start(home: &Path, directory: &Path) -> Result<CommandContext> {
+    let mut runtime = Command::new(std::env::current_exe()?);
+    runtime.arg("analyse").arg(home).arg(directory);
+    let (context, outputs) =
+        EvalContext::with_subprocess_command(runtime).map_err(|error| anyhow!("{error}"))?;
+    // Nothing is run here, so nothing comes; but senders must not fail.
+    std::mem::forget(outputs);
+    Ok(CommandContext::with_eval_context(context))
+}
+
+/// A manifest that shows dlcore's source without its dependencies: rust-analyzer then loads std and
+/// dlcore and nothing else. dlcore's signatures name its own types and std's.
+fn write_library_view(home: &Path, directory: &Path) -> Result<String> {
+    let source = home.join("src/dlcore/src/lib.rs");
+    let view = directory.join("dlcore-view");
+    std::fs::create_dir_all(&view)?;
+    let manifest = format!(
+        "[package]\nname = \"dlcore\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+         [lib]\npath = {:?}\n\n[workspace]\n",
+        source.display().to_string()
+    );
+    std::fs::write(view.join("Cargo.toml"), manifest)?;
+    Ok(format!(
+        ":dep dlcore = {{ path = {:?} }}\n",
+        view.display().to_string()
+    ))
+}
+
+fn answer(context: &mut CommandContext, library: &str, question: &Question) -> Answer {
+    let text = format!("{library}{}", question.text);
+    let offset = library.len() + question.offset;
+    let found = catch_unwind(AssertUnwindSafe(|| match question.what {
+        What::Complete => complete(context, &text, offset, library.len()),
+        What::Inspect => inspect(context, &text, offset),
+    }));
+    let mut answer = found.unwrap_or_else(|_| nothing());
+    answer.id = question.id;
+    answer
+}
+
+fn nothing() -> Answer {
+    Answer {
+        id: 0,
+        complete: None,
+        inspect: None,
+    }
+}
+
+fn complete(context: &mut CommandContext, text: &str, offset: usize, added: usize) -> Answer {
+    let found = context.completions(text, offset).ok().and_then(|found| {
+        Some(Found {
+            start: found.start_offset.checked_sub(added)?,
+            end: found.end_offset.checked_sub(added)?,
+            matches: found
+                .completions
+                .into_iter()
+                .map(|one| (one.code, one.kind.to_owned(), one.label))
+                .collect(),
+        })
+    });
+    Answer {
+        complete: found,
+        ..nothing()
+    }
+}
+
+fn inspect(context: &mut CommandContext, text: &str, offset: usize) -> Answer {
+    let found = context.hover_at(text, offset).ok();
+    Answer {
+        inspect: found.filter(|(plain, _)| plain != "No documentation found"),
+        ..nothing()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_goes_with_its_owner_and_a_stale_one_with_the_next() {
+        let parent = tempfile::tempdir().unwrap();
+        let stale = parent.path().join("killed");
+        std::fs::create_dir(&stale).unwrap();
+        std::fs::write(stale.with_extension("lock"), "").unwrap();
+
+        let first = Directory::make_below(parent.path()).unwrap();
+        assert!(!stale.exists());
+        let second = Directory::make_below(parent.path()).unwrap();
+        assert!(first.path().exists() && second.path().exists());
+        drop(first);
+        drop(second);
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,155 @@
+//! Jupyter's sockets: requests come in verified, messages go out signed.
+//!
+//! The messages and their signing are `jupyter-protocol`'s and `jupyter-zmq-client`'s. What stands
+//! here is what those leave to a kernel: binding only where the connection file says, surviving
+//! whatever arrives, keeping the order of what is published, and greeting subscribers.
+
+mod iopub;
+mod wire;
+
+use anyhow::{Context as _, Result, bail};
+use jupyter_protocol::{Channel, ConnectionInfo, JupyterMessage, JupyterMessageContent, Status};
+use jupyter_zmq_client::{
+    KernelHeartbeatConnection, RouterRecvConnection, RouterSendConnection,
+    create_kernel_control_connection, create_kernel_heartbeat_connection,
+    create_kernel_iopub_xpub_connection, create_kernel_shell_connection,
+    create_kernel_stdin_connection,
+};
+use std::path::Path;
+use tokio::task::JoinHandle;
+
+pub use iopub::IoPub;
+pub use wire::{Incoming, Reader};
+
+/// The version of the messaging protocol that this kernel speaks.
+pub const PROTOCOL_VERSION: &str = "5.4";
+
+/// Reads a connection file, and refuses one that asks for what this kernel cannot do.
+pub fn read_connection_file(path: &Path) -> Result<ConnectionInfo> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the connection file {}", path.display()))?;
+    let info: ConnectionInfo = serde_json::from_str(&text)
+        .with_context(|| format!("{} is not a Jupyter connection file", path.display()))?;
+    if !info.key.is_empty() && info.signature_scheme != "hmac-sha256" {
+        bail!(
+            "{} asks for the signature scheme {:?}; this kernel signs with hmac-sha256",
+            path.display(),
+            info.signature_scheme
+        );
+    }
+    Ok(info)
+}
+
+/// The bound sockets of one kernel.
+pub struct Sockets {
+    /// Requests of the shell channel.
+    pub shell: Reader,
+    /// Where replies on the shell channel go.
+    pub shell_replies: Replies,
+    /// Requests of the control channel.
+    pub control: Reader,
+    /// Where replies on the control channel go.
+    pub control_replies: Replies,
+    /// Everything that is published.
+    pub iopub: IoPub,
+    /// Tasks that serve heartbeat, stdin and iopub for as long as the kernel lives.
+    pub background: Vec<JoinHandle<()>>,
+}
+
+impl Sockets {
+    /// Binds every socket to the connection file's address and to nothing else.
+    pub async fn bind(info: &ConnectionInfo, session: &str) -> Result<Sockets> {
+        let at = |channel: &str| format!("cannot bind the {channel} socket on {}", info.ip);
+        let heartbeat = create_kernel_heartbeat_connection(info)
+            .await
+            .with_context(|| at("heartbeat"))?;
+        let shell = create_kernel_shell_connection(info, session)
+            .await
+            .with_context(|| at("shell"))?;
+        let control = create_kernel_control_connection(info, session)
+            .await
+            .with_context(|| at("control"))?;
+        let stdin = create_kernel_stdin_connection(info, session)
+            .await
+            .with_context(|| at("stdin"))?;
+        let publisher = create_kernel_iopub_xpub_connection(info, session)
+            .await
+            .with_context(|| at("iopub"))?;
+
+        let (shell_out, shell_in) = shell.split();
+        let (control_out, control_in) = control.split();
+        let (_, stdin_in) = stdin.split();
+        let (iopub, publishing) = IoPub::start(publisher);
+        Ok(Sockets {
+            shell: Reader::new(shell_in, Channel::Shell),
+            shell_replies: Replies { socket: shell_out },
+            control: Reader::new(control_in, Channel::Control),
+            control_replies: Replies {
+                socket: control_out,
+            },
+            iopub,
+            background: vec![
+                publishing,
+                tokio::spawn(answer_heartbeats(heartbeat)),
+                tokio::spawn(discard_input(stdin_in)),
+            ],
+        })
+    }
+}
+
+/// The sending side of a channel that answers requests.
+pub struct Replies {
+    socket: RouterSendConnection,
+}
+
+impl Replies {
+    /// Answers `parent`. A client that is gone is not an error worth stopping for.
+    pub async fn send(
+        &mut self,
+        parent: &JupyterMessage,
+        content: impl Into<JupyterMessageContent>,
+        metadata: serde_json::Value,
+    ) {
+        let reply = message(content, Some(parent)).with_metadata(metadata);
+        let kind = reply.header.msg_type.clone();
+        if let Err(error) = self.socket.send(reply).await {
+            eprintln!("rust-dl: could not send a {kind}: {error}");
+        }
+    }
+}
+
+/// A message of this kernel: the crate's, with our protocol version and name on it.
+pub fn message(
+    content: impl Into<JupyterMessageContent>,
+    parent: Option<&JupyterMessage>,
+) -> JupyterMessage {
+    let mut message = JupyterMessage::new(content, parent);
+    message.header.version = PROTOCOL_VERSION.to_owned();
+    message.header.username = "rust-dl".to_owned();
+    message
+}
+
+/// Publishes that work on `parent` begins; [`idle`] must follow.
+pub async fn busy(iopub: &IoPub, parent: &JupyterMessage) {
+    iopub.send(Status::busy(), Some(parent)).await;
+}
+
+/// Publishes that work on `parent` is over: nothing of it may be published later.
+pub async fn idle(iopub: &IoPub, parent: &JupyterMessage) {
+    iopub.send(Status::idle(), Some(parent)).await;
+}
+
+async fn answer_heartbeats(mut heartbeat: KernelHeartbeatConnection) {
+    loop {
+        // One peer that breaks off or sends nonsense must not end the heartbeat of the others.
+        if heartbeat.single_heartbeat().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Cells read an empty standard input, so nothing is ever asked; what arrives is taken and dropped.
+async fn discard_input(mut stdin: RouterRecvConnection) {
+    use zeromq::SocketRecv as _;
+    while stdin.socket.recv().await.is_ok() {}
+}

@@ -1,0 +1,351 @@
+//! The thread that owns the engine, and what the session says to it and hears from it.
+
+use crate::engine::{CellError, Engine, Event, Outcome, SessionView, Timing};
+use anyhow::Result;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, mpsc as std_mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+
+/// How many events may wait between the cell and the notebook before the cell waits too.
+const QUEUE: usize = 1024;
+
+/// Stops what an engine is doing, from any thread.
+pub type Stop = Arc<dyn Fn() + Send + Sync>;
+
+/// What a session needs of an engine.
+pub trait Evaluate {
+    /// Compiles and runs one cell; see [`Engine::evaluate`].
+    fn evaluate(&mut self, code: &str, cell: u32, sink: &mut dyn FnMut(Event))
+    -> (Outcome, Timing);
+    /// What the session has defined so far.
+    fn view(&self) -> SessionView;
+    /// See [`crate::engine::Interrupter`].
+    fn stop(&self) -> Stop;
+}
+
+impl Evaluate for Engine {
+    fn evaluate(
+        &mut self,
+        code: &str,
+        cell: u32,
+        sink: &mut dyn FnMut(Event),
+    ) -> (Outcome, Timing) {
+        Engine::evaluate(self, code, cell, sink)
+    }
+
+    fn view(&self) -> SessionView {
+        Engine::view(self)
+    }
+
+    fn stop(&self) -> Stop {
+        let interrupter = self.interrupter();
+        Arc::new(move || interrupter.interrupt())
+    }
+}
+
+/// What the engine's thread reports.
+#[derive(Debug)]
+pub enum Update {
+    /// A line about the engine's start.
+    Progress(String),
+    /// Output of the cell that runs.
+    Event(Event),
+    /// A cell is over.
+    Done(Box<Done>),
+}
+
+/// How a cell ended.
+#[derive(Debug)]
+pub struct Done {
+    /// Which job: answers to a job that was given up are passed over.
+    pub job: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where the time went.
+    pub timing: Timing,
+    /// What is defined now; `None` when there is no engine.
+    pub view: Option<SessionView>,
+}
+
+struct Job {
+    id: u64,
+    code: String,
+    cell: u32,
+    hold: Arc<Hold>,
+}
+
+/// Who has a job that was submitted: nobody yet, the engine, or nobody any more.
+#[derive(Default)]
+struct Hold(AtomicU8);
+
+impl Hold {
+    const WAITING: u8 = 0;
+    const TAKEN: u8 = 1;
+    const GIVEN_UP: u8 = 2;
+
+    /// The engine takes the job; false when it was given up before.
+    fn take(&self) -> bool {
+        self.pass_to(Hold::TAKEN)
+    }
+
+    /// The session gives the job up; false when the engine has it already.
+    fn give_up(&self) -> bool {
+        self.pass_to(Hold::GIVEN_UP)
+    }
+
+    fn pass_to(&self, holder: u8) -> bool {
+        self.0
+            .compare_exchange(Hold::WAITING, holder, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+}
+
+/// What can be done to a running cell from any task.
+#[derive(Clone, Default)]
+pub struct Interrupt {
+    shared: Arc<InterruptState>,
+}
+
+#[derive(Default)]
+struct InterruptState {
+    /// Set while an engine is up.
+    stop: Mutex<Option<Stop>>,
+    /// Whether a cell is with the engine or waits for it.
+    running: AtomicBool,
+    /// Wakes a cell that waits for an engine that is still starting.
+    waiting: Notify,
+}
+
+impl Interrupt {
+    /// Stops the running cell; does nothing when none runs.
+    pub fn interrupt(&self) {
+        if !self.shared.running.load(Ordering::SeqCst) {
+            return;
+        }
+        let stop = lock(&self.shared.stop).clone();
+        match stop {
+            Some(stop) => stop(),
+            None => self.shared.waiting.notify_one(),
+        }
+    }
+}
+
+/// The engine's thread, seen from the session.
+pub struct Evaluator {
+    jobs: Option<std_mpsc::Sender<Job>>,
+    updates: mpsc::Receiver<Update>,
+    interrupt: Interrupt,
+    thread: Option<JoinHandle<()>>,
+    last_job: u64,
+}
+
+impl Evaluator {
+    /// Starts the thread, which starts the engine at once; `start` is called again for the next
+    /// cell when it failed.
+    pub fn spawn<E, S>(start: S) -> Evaluator
+    where
+        E: Evaluate,
+        S: FnMut(&mut dyn FnMut(&str)) -> Result<E> + Send + 'static,
+    {
+        let (jobs, work) = std_mpsc::channel();
+        let (reports, updates) = mpsc::channel(QUEUE);
+        let interrupt = Interrupt::default();
+        let shared = interrupt.clone();
+        let thread = std::thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(move || serve(start, &work, &reports, &shared))
+            .expect("the system starts one thread");
+        Evaluator {
+            jobs: Some(jobs),
+            updates,
+            interrupt,
+            thread: Some(thread),
+            last_job: 0,
+        }
+    }
+
+    /// A handle that stops the running cell.
+    pub fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
+    /// Hands a cell to the engine; its updates come from [`Evaluator::next`].
+    pub fn submit(&mut self, code: &str, cell: u32) -> Running {
+        self.last_job += 1;
+        let hold = Arc::new(Hold::default());
+        self.interrupt.shared.running.store(true, Ordering::SeqCst);
+        let job = Job {
+            id: self.last_job,
+            code: code.to_owned(),
+            cell,
+            hold: hold.clone(),
+        };
+        if let Some(jobs) = &self.jobs {
+            // The thread ends only when this sender does.
+            let _ = jobs.send(job);
+        }
+        Running {
+            job: self.last_job,
+            hold,
+        }
+    }
+
+    /// What the engine reports next for this cell. Ends with [`Update::Done`].
+    pub async fn next(&mut self, running: &Running) -> Update {
+        let update = loop {
+            let update = tokio::select! {
+                biased;
+                () = self.interrupt.shared.waiting.notified() => {
+                    if running.hold.give_up() {
+                        Some(Update::Done(Box::new(running.interrupted())))
+                    } else {
+                        // The engine came up in between and has the cell.
+                        let stop = lock(&self.interrupt.shared.stop).clone();
+                        if let Some(stop) = stop {
+                            stop();
+                        }
+                        continue;
+                    }
+                }
+                update = self.updates.recv() => update,
+            };
+            match update {
+                Some(Update::Done(done)) if done.job != running.job => {}
+                Some(update) => break update,
+                None => break Update::Done(Box::new(running.lost())),
+            }
+        };
+        if matches!(update, Update::Done(_)) {
+            self.interrupt.shared.running.store(false, Ordering::SeqCst);
+        }
+        update
+    }
+
+    /// Ends the engine: a cell that runs is stopped, first kindly, then not.
+    pub async fn shut_down(mut self) {
+        self.jobs = None;
+        // Whatever is still sent must not keep the thread waiting for a reader.
+        self.updates.close();
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        for pause in [0, 500, 1000, 1000, 1000] {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            if thread.is_finished() {
+                let _ = thread.join();
+                return;
+            }
+            let stop = lock(&self.interrupt.shared.stop).clone();
+            if let Some(stop) = stop {
+                stop();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        eprintln!("rust-dl: the engine did not stop in time");
+    }
+}
+
+/// A cell that was submitted.
+pub struct Running {
+    job: u64,
+    hold: Arc<Hold>,
+}
+
+impl Running {
+    fn interrupted(&self) -> Done {
+        self.failed(
+            "Interrupted",
+            "stopped while the kernel was still starting; the cell has not run",
+        )
+    }
+
+    fn lost(&self) -> Done {
+        self.failed(
+            "EngineLost",
+            "the kernel's engine has stopped; restart the kernel",
+        )
+    }
+
+    fn failed(&self, ename: &str, evalue: &str) -> Done {
+        Done {
+            job: self.job,
+            outcome: Outcome::Failed(plain_error(ename, evalue)),
+            timing: Timing::default(),
+            view: None,
+        }
+    }
+}
+
+/// An error whose traceback is its one sentence.
+pub fn plain_error(ename: &str, evalue: &str) -> CellError {
+    CellError {
+        ename: ename.to_owned(),
+        evalue: evalue.lines().next().unwrap_or_default().to_owned(),
+        traceback: vec![format!("\x1b[1;31m{ename}\x1b[0m: {evalue}")],
+    }
+}
+
+fn serve<E, S>(
+    mut start: S,
+    work: &std_mpsc::Receiver<Job>,
+    reports: &mpsc::Sender<Update>,
+    interrupt: &Interrupt,
+) where
+    E: Evaluate,
+    S: FnMut(&mut dyn FnMut(&str)) -> Result<E>,
+{
+    let mut start = |reports: &mpsc::Sender<Update>| -> Result<E> {
+        let engine = start(&mut |line| {
+            let _ = reports.blocking_send(Update::Progress(line.to_owned()));
+        })?;
+        *lock(&interrupt.shared.stop) = Some(engine.stop());
+        Ok(engine)
+    };
+    let mut engine = start(reports);
+    while let Ok(job) = work.recv() {
+        if engine.is_err() && job.id > 1 {
+            engine = start(reports);
+        }
+        if !job.hold.take() {
+            continue;
+        }
+        let done = match &mut engine {
+            Ok(engine) => run(engine, &job, reports),
+            Err(error) => Done {
+                job: job.id,
+                outcome: Outcome::Failed(plain_error("EngineStart", &not_started(error))),
+                timing: Timing::default(),
+                view: None,
+            },
+        };
+        let _ = reports.blocking_send(Update::Done(Box::new(done)));
+    }
+    *lock(&interrupt.shared.stop) = None;
+}
+
+fn run(engine: &mut impl Evaluate, job: &Job, reports: &mpsc::Sender<Update>) -> Done {
+    let (outcome, timing) = engine.evaluate(&job.code, job.cell, &mut |event| {
+        let _ = reports.blocking_send(Update::Event(event));
+    });
+    Done {
+        job: job.id,
+        outcome,
+        timing,
+        view: Some(engine.view()),
+    }
+}
+
+fn not_started(error: &anyhow::Error) -> String {
+    format!(
+        "the kernel's engine could not start: {error:#}\n\
+         Run `rust-dl doctor` in a terminal for what is missing, then run the cell again."
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,198 @@
+//! execute_request: one cell from the notebook to the engine and its output back.
+
+use super::Session;
+use super::evaluator::Update;
+use crate::display::{Output, media};
+use crate::engine::{CellError, Event, Outcome, Timing};
+use crate::protocol::{IoPub, message};
+use jupyter_protocol::{
+    ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult,
+    JupyterMessage, ReplyError, ReplyStatus, Status,
+};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+impl Session {
+    /// Runs one cell.
+    pub(super) async fn execute(&mut self, parent: &JupyterMessage, request: &ExecuteRequest) {
+        let started = message(Status::busy(), None).header.date;
+        let count = self.count + 1;
+        let counted = request.store_history && !request.silent;
+        if counted {
+            self.count = count;
+        }
+        if !request.silent {
+            let input = ExecuteInput {
+                code: request.code.clone(),
+                execution_count: ExecutionCount::new(count),
+            };
+            self.iopub.send(input, Some(parent)).await;
+        }
+
+        let iopub = self.iopub.clone();
+        let mut output = Output::new(&iopub, parent, count, request.silent);
+        let (outcome, timing) = self.run_cell(&request.code, count, &mut output).await;
+        output.finish().await;
+        let result_text = output.result.take().and_then(plain_text);
+
+        let (status, error) = match outcome {
+            Outcome::Done => (ReplyStatus::Ok, None),
+            Outcome::Failed(error) => {
+                output.error(published(&error)).await;
+                if request.stop_on_error && !request.silent {
+                    self.to_abort = self.requests.len();
+                }
+                (ReplyStatus::Error, Some(Box::new(replied(error))))
+            }
+        };
+        if counted {
+            self.history.add(count, &request.code, result_text);
+        }
+        let expressions = match (&status, &request.user_expressions) {
+            (ReplyStatus::Ok, Some(asked)) => self.user_expressions(asked, parent, count).await,
+            _ => HashMap::new(),
+        };
+
+        let metadata = json!({
+            "started": started,
+            "status": status,
+            "rust_dl": timing_metadata(&timing),
+        });
+        // Everything the cell put out has left before the reply says that it is over.
+        iopub.drained().await;
+        let reply = ExecuteReply {
+            status,
+            execution_count: ExecutionCount::new(count),
+            payload: Vec::new(),
+            user_expressions: Some(expressions),
+            error,
+        };
+        self.replies.send(parent, reply, metadata).await;
+    }
+
+    /// Answers a cell that does not run because one before it failed.
+    pub(super) async fn abort(&mut self, parent: &JupyterMessage) {
+        let reply = ExecuteReply {
+            status: ReplyStatus::Aborted,
+            execution_count: ExecutionCount::new(self.count),
+            user_expressions: Some(HashMap::new()),
+            ..ExecuteReply::default()
+        };
+        self.reply(parent, reply).await;
+    }
+
+    /// Hands code to the engine and its events to `output`, streams in batches.
+    async fn run_cell(
+        &mut self,
+        code: &str,
+        count: usize,
+        output: &mut Output<'_>,
+    ) -> (Outcome, Timing) {
+        let running = self.evaluator.submit(code, number(count));
+        loop {
+            let update = match output.deadline() {
+                None => self.evaluator.next(&running).await,
+                Some(deadline) => tokio::select! {
+                    update = self.evaluator.next(&running) => update,
+                    () = tokio::time::sleep_until(deadline) => {
+                        output.flush().await;
+                        continue;
+                    }
+                },
+            };
+            match update {
+                Update::Progress(mut line) => {
+                    line.push('\n');
+                    output.event(Event::Stderr(line.into_bytes())).await;
+                }
+                Update::Event(event) => output.event(event).await,
+                Update::Done(done) => {
+                    if let Some(view) = done.view {
+                        self.view = view;
+                    }
+                    return (done.outcome, done.timing);
+                }
+            }
+        }
+    }
+
+    /// Evaluates each expression as a cell of its own, of which only the value is kept.
+    async fn user_expressions(
+        &mut self,
+        asked: &HashMap<String, String>,
+        parent: &JupyterMessage,
+        count: usize,
+    ) -> HashMap<String, ExpressionResult> {
+        let mut names: Vec<_> = asked.keys().collect();
+        names.sort();
+        let mut answers = HashMap::new();
+        for name in names {
+            let answer = self.user_expression(&asked[name], parent, count).await;
+            answers.insert(name.clone(), answer);
+        }
+        answers
+    }
+
+    async fn user_expression(
+        &mut self,
+        expression: &str,
+        parent: &JupyterMessage,
+        count: usize,
+    ) -> ExpressionResult {
+        let iopub: IoPub = self.iopub.clone();
+        let mut output = Output::new(&iopub, parent, count, true);
+        let (outcome, _) = self.run_cell(expression, count, &mut output).await;
+        match (outcome, output.result.take()) {
+            (Outcome::Done, Some(data)) => ExpressionResult::Ok {
+                data: media(data),
+                metadata: Default::default(),
+            },
+            (Outcome::Done, None) => ExpressionResult::Error {
+                ename: "NoValue".to_owned(),
+                evalue: "the expression has no value to show".to_owned(),
+                traceback: Vec::new(),
+            },
+            (Outcome::Failed(error), _) => ExpressionResult::Error {
+                ename: error.ename,
+                evalue: error.evalue,
+                traceback: error.traceback,
+            },
+        }
+    }
+}
+
+fn published(error: &CellError) -> ErrorOutput {
+    ErrorOutput {
+        ename: error.ename.clone(),
+        evalue: error.evalue.clone(),
+        traceback: error.traceback.clone(),
+    }
+}
+
+fn replied(error: CellError) -> ReplyError {
+    ReplyError {
+        ename: error.ename,
+        evalue: error.evalue,
+        traceback: error.traceback,
+    }
+}
+
+fn plain_text(mut data: serde_json::Map<String, Value>) -> Option<String> {
+    match data.remove("text/plain") {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn timing_metadata(timing: &Timing) -> Value {
+    json!({
+        "prepare_ms": timing.prepare.as_millis() as u64,
+        "compile_ms": timing.compile.as_millis() as u64,
+        "run_ms": timing.run.as_millis() as u64,
+        "builds": timing.builds,
+    })
+}
