@@ -1,0 +1,181 @@
+//! Matrix products, dense and with sparse rows.
+
+use gemm::Parallelism;
+use ndarray::{ArrayView2, Axis};
+use rayon::prelude::*;
+
+use super::simd::vectorised;
+use super::{Cost, Cpu, build, chunks};
+use crate::device::Kernels;
+use crate::tensor::{Real, SparseRows};
+
+/// Multiplications below which a product is not cut into tiles for several threads.
+const WORTH_THREADS: usize = 1 << 19;
+
+impl<T: Real> Kernels<T> for Cpu {
+    fn gemm(left: ArrayView2<'_, T>, right: ArrayView2<'_, T>, bias: Option<&[T]>) -> Vec<T> {
+        let ((m, k), n) = (left.dim(), right.ncols());
+        if k == 0 || m * n == 0 {
+            return filled_rows(m, n, bias);
+        }
+        let mut result: Vec<T> = match bias {
+            Some(_) => filled_rows(m, n, bias),
+            None => Vec::with_capacity(m * n),
+        };
+        let target = Target {
+            start: result.as_mut_ptr(),
+            columns: n,
+            add: bias.is_some(),
+        };
+        if m * n * k < WORTH_THREADS {
+            target.fill(0, 0, left, right);
+        } else {
+            let (rows, columns) = tile(m, n);
+            let across = n.div_ceil(columns);
+            (0..m.div_ceil(rows) * across)
+                .into_par_iter()
+                .for_each(|index| {
+                    let (top, first) = (index / across * rows, index % across * columns);
+                    let left = left.slice(ndarray::s![top..m.min(top + rows), ..]);
+                    let right = right.slice(ndarray::s![.., first..n.min(first + columns)]);
+                    target.fill(top, first, left, right);
+                });
+        }
+        // SAFETY: the tiles cover the whole of the buffer, and each was written.
+        unsafe { result.set_len(m * n) };
+        result
+    }
+
+    fn sparse_gemm(left: &SparseRows, right: ArrayView2<'_, T>, bias: Option<&[T]>) -> Vec<T> {
+        let (m, n) = (left.shape()[0], right.ncols());
+        let right = right.as_standard_layout();
+        let weights = right.as_slice().expect("standard layout");
+        let mut result = filled_rows(m, n, bias);
+        chunks(&mut result, n, Cost::Costly, |start, piece| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (index, sum) in piece.chunks_exact_mut(n.max(1)).enumerate() {
+                        let (columns, values) = left.row(start / n + index);
+                        for (position, &column) in columns.iter().enumerate() {
+                            let scale = values.map_or(T::one(), |v| T::cast_from(v[position]));
+                            add_scaled(sum, scale, &weights[column as usize * n..][..n]);
+                        }
+                    }
+                },
+            );
+        });
+        result
+    }
+
+    fn sparse_transposed_gemm(left: &SparseRows, right: ArrayView2<'_, T>) -> Vec<T> {
+        let (m, k, n) = (left.shape()[0], left.shape()[1], right.ncols());
+        let right = right.as_standard_layout();
+        let gradients = right.as_slice().expect("standard layout");
+        let mut result = filled_rows(k, n, None);
+        // A piece owns a band of columns of `left`: it visits every row, in order, so that no two
+        // threads write to one place and the order of additions is fixed.
+        let bands = if left.stored() * n < WORTH_THREADS / 8 {
+            1
+        } else {
+            8
+        };
+        let band = k.div_ceil(bands).max(1);
+        let pieces = result.par_chunks_mut((band * n).max(1)).enumerate();
+        pieces.with_max_len(1).for_each(|(index, piece)| {
+            let first = (index * band) as u32;
+            vectorised(
+                #[inline(always)]
+                || {
+                    for row in 0..m {
+                        let (columns, values) = left.row(row);
+                        let from = columns.partition_point(|&c| c < first);
+                        let gradient = &gradients[row * n..][..n];
+                        for (position, &column) in columns.iter().enumerate().skip(from) {
+                            let place = (column - first) as usize;
+                            if place >= band {
+                                break;
+                            }
+                            let scale = values.map_or(T::one(), |v| T::cast_from(v[position]));
+                            add_scaled(&mut piece[place * n..][..n], scale, gradient);
+                        }
+                    }
+                },
+            );
+        });
+        result
+    }
+}
+
+/// Rows and columns of the tiles an `[m, n]` product is cut into, by its shape only.
+fn tile(m: usize, n: usize) -> (usize, usize) {
+    if m >= n {
+        (m.div_ceil(4).next_multiple_of(16), n)
+    } else {
+        (m, n.div_ceil(4).next_multiple_of(16))
+    }
+}
+
+fn filled_rows<T: Real>(m: usize, n: usize, bias: Option<&[T]>) -> Vec<T> {
+    let Some(bias) = bias else {
+        return vec![T::zero(); m * n];
+    };
+    build(m * n, n, Cost::Cheap, |_, piece| {
+        for row in piece.chunks_exact_mut(n) {
+            row.write_copy_of_slice(bias);
+        }
+    })
+}
+
+#[inline(always)]
+fn add_scaled<T: Real>(sum: &mut [T], scale: T, row: &[T]) {
+    for (sum, &value) in sum.iter_mut().zip(row) {
+        *sum += scale * value;
+    }
+}
+
+/// A row-major result under construction, whose tiles are written by several threads.
+struct Target<T> {
+    start: *mut T,
+    columns: usize,
+    /// Whether products are added to what is there.
+    add: bool,
+}
+
+// SAFETY: threads write to disjoint tiles, see `Kernels::gemm`.
+unsafe impl<T: Send> Sync for Target<T> {}
+
+impl<T: Real> Target<T> {
+    /// Writes `left · right` at this row and column.
+    fn fill(&self, top: usize, first: usize, left: ArrayView2<'_, T>, right: ArrayView2<'_, T>) {
+        let ((m, k), n) = (left.dim(), right.ncols());
+        let stride = |view: &ArrayView2<'_, T>, axis| view.stride_of(Axis(axis));
+        vectorised(|| {
+            // SAFETY: the views are valid for their shapes and strides; the tile lies within the
+            // m × n buffer behind `start`, and no other thread touches it.
+            unsafe {
+                gemm::gemm(
+                    m,
+                    n,
+                    k,
+                    self.start.add(top * self.columns + first),
+                    1,
+                    self.columns as isize,
+                    self.add,
+                    left.as_ptr(),
+                    stride(&left, 1),
+                    stride(&left, 0),
+                    right.as_ptr(),
+                    stride(&right, 1),
+                    stride(&right, 0),
+                    T::one(),
+                    T::one(),
+                    false,
+                    false,
+                    false,
+                    Parallelism::None,
+                );
+            }
+        });
+    }
+}

@@ -1,0 +1,18 @@
+//! Kernels for the processor.
+//!
+//! Work is cut into pieces whose size depends on the shapes only, never on the number of threads,
+//! and partial results are combined in a fixed order: a run repeats bit for bit on any number.
+
+mod elementwise;
+mod matrix;
+mod parallel;
+mod reduce;
+mod simd;
+
+pub(crate) use elementwise::{map, zip, zip_assign};
+pub(crate) use parallel::{Cost, build, chunks, map_costly};
+pub(crate) use reduce::{arg_max, fold_axis, sum_axis};
+pub use simd::vectorised;
+
+/// The processor's [`Kernels`](super::Kernels).
+pub struct Cpu;

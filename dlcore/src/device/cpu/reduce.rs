@@ -1,0 +1,120 @@
+//! Sums, extremes and positions of extremes, over all elements or along one axis.
+
+use rayon::prelude::*;
+
+use super::parallel::{Cost, chunks};
+use super::simd::vectorised;
+use crate::tensor::{Element, Real};
+
+/// Elements summed straight before the partial sums are added pairwise: rounding errors then grow
+/// with the logarithm of the length, as in NumPy.
+const BLOCK: usize = 1 << 12;
+
+/// The sum of all values.
+pub(crate) fn sum_all<T: Real>(values: &[T]) -> T {
+    let partial: Vec<T> = if values.len() <= 8 * BLOCK {
+        values.chunks(BLOCK).map(sum_block).collect()
+    } else {
+        values.par_chunks(BLOCK).map(sum_block).collect()
+    };
+    sum_pairwise(&partial)
+}
+
+fn sum_block<T: Real>(block: &[T]) -> T {
+    const LANES: usize = 32;
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut lanes = [T::zero(); LANES];
+            let whole = block.chunks_exact(LANES);
+            let rest = whole.remainder();
+            for values in whole {
+                for (lane, &value) in lanes.iter_mut().zip(values) {
+                    *lane += value;
+                }
+            }
+            for (lane, &value) in lanes.iter_mut().zip(rest) {
+                *lane += value;
+            }
+            sum_pairwise(&lanes)
+        },
+    )
+}
+
+fn sum_pairwise<T: Real>(values: &[T]) -> T {
+    match values {
+        [] => T::zero(),
+        [value] => *value,
+        more => {
+            let (left, right) = more.split_at(more.len() / 2);
+            sum_pairwise(left) + sum_pairwise(right)
+        }
+    }
+}
+
+/// Sums along the middle axis of `[outer, steps, inner]`; returns `[outer, inner]`.
+pub(crate) fn sum_axis<T: Real>(
+    values: &[T],
+    (outer, steps, inner): (usize, usize, usize),
+) -> Vec<T> {
+    if inner == 1 && steps > 0 {
+        return values.chunks_exact(steps).map(sum_all).collect();
+    }
+    fold_axis(values, (outer, steps, inner), T::zero(), |sum, value| {
+        sum + value
+    })
+}
+
+/// Folds along the middle axis of `[outer, steps, inner]`, starting from `start`.
+pub(crate) fn fold_axis<T: Element, R: Element>(
+    values: &[T],
+    (outer, steps, inner): (usize, usize, usize),
+    start: R,
+    fold: impl Fn(R, T) -> R + Sync + Copy,
+) -> Vec<R> {
+    let cost = if steps * inner >= BLOCK {
+        Cost::Costly
+    } else {
+        Cost::Cheap
+    };
+    let mut result = vec![start; outer * inner];
+    chunks(&mut result, inner, cost, |first, piece| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for (index, to) in piece.chunks_mut(inner).enumerate() {
+                    let block = (first / inner + index) * steps * inner;
+                    for step in values[block..][..steps * inner].chunks_exact(inner) {
+                        for (folded, &value) in to.iter_mut().zip(step) {
+                            *folded = fold(*folded, value);
+                        }
+                    }
+                }
+            },
+        );
+    });
+    result
+}
+
+/// The position along the middle axis of `[outer, steps, inner]` of the first largest element;
+/// NaN counts as largest, as in NumPy.
+pub(crate) fn arg_max<T: Element>(
+    values: &[T],
+    (outer, steps, inner): (usize, usize, usize),
+) -> Vec<i64> {
+    #[expect(clippy::eq_op, reason = "only NaN differs from itself")]
+    let beats = |value: T, best: T| value > best || (value != value && best == best);
+    let mut positions = vec![0; outer * inner];
+    for (index, position) in positions.iter_mut().enumerate() {
+        let first = (index / inner) * steps * inner + index % inner;
+        let mut best = values[first];
+        for step in 1..steps {
+            let value = values[first + step * inner];
+            if beats(value, best) {
+                best = value;
+                *position = step as i64;
+            }
+        }
+    }
+    positions
+}

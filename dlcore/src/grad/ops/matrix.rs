@@ -1,0 +1,200 @@
+//! Matrix products, the dense layer, dropout.
+
+use ndarray::{ArrayView2, Axis, Ix2, IxDyn};
+
+use super::{Rule, Step, apply, unbroadcast};
+use crate::device::{Cpu, Kernels};
+use crate::tensor::{Array, Real, broadcast, float, float2, same_float};
+use crate::{DType, Error, Result, Tensor};
+
+fn matrix<T: Real>(array: &Array<T>) -> ArrayView2<'_, T> {
+    array.view().into_dimensionality::<Ix2>().expect("two axes")
+}
+
+/// The last two axes exchanged; a view, which the product reads as it lies.
+fn swapped(tensor: &Tensor) -> Tensor {
+    let mut axes: Vec<usize> = (0..tensor.ndim()).collect();
+    let last = axes.len() - 1;
+    axes.swap(last - 1, last);
+    tensor.permute(&axes)
+}
+
+/// The product over the last two axes, the axes before them broadcast.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matmul;
+
+impl Rule for Matmul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
+        let [left, right] = inputs else {
+            unreachable!("two operands");
+        };
+        let ([.., m, k], [.., l, n]) = (*left, *right) else {
+            return Err(Error::Shape(format!(
+                "matmul: shapes {left:?} and {right:?}: both need at least two axes; for vectors \
+                 there is dot"
+            )));
+        };
+        if k != l {
+            return Err(Error::Shape(format!(
+                "matmul: shapes {left:?} and {right:?} do not fit: the last axis of the left, {k}, \
+                 must equal the last axis but one of the right, {l}"
+            )));
+        }
+        let before = |shape: &[usize]| shape[..shape.len() - 2].to_vec();
+        let batch = broadcast("matmul", &before(left), &before(right))?;
+        Ok([&batch[..], &[*m, *n]].concat())
+    }
+
+    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
+        float2!(inputs[0], inputs[1], (a, b) => Tensor::from_values(shape, products(a, b, shape)))
+    }
+
+    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
+        let (a, b) = (&step.inputs[0], &step.inputs[1]);
+        step.each(|side| match side {
+            0 => unbroadcast(gradient.matmul(&swapped(b)), a.shape()),
+            _ => unbroadcast(swapped(a).matmul(gradient), b.shape()),
+        })
+    }
+}
+
+fn products<T: Real>(a: &Array<T>, b: &Array<T>, shape: &[usize]) -> Vec<T> {
+    if shape.len() == 2 {
+        return Cpu::gemm(matrix(a), matrix(b), None);
+    }
+    let batch = &shape[..shape.len() - 2];
+    let widened = |array: &Array<T>| {
+        let own = &array.shape()[array.ndim() - 2..];
+        [batch, own].concat()
+    };
+    let (a_shape, b_shape) = (widened(a), widened(b));
+    let a = a.broadcast(IxDyn(&a_shape)).expect("the shape rule holds");
+    let b = b.broadcast(IxDyn(&b_shape)).expect("the shape rule holds");
+    let mut result = Vec::with_capacity(shape.iter().product());
+    for index in ndarray::indices(IxDyn(batch)) {
+        let mut left = a.view();
+        let mut right = b.view();
+        for axis in 0..batch.len() {
+            left.index_axis_inplace(Axis(0), index[axis]);
+            right.index_axis_inplace(Axis(0), index[axis]);
+        }
+        let left = left.into_dimensionality().expect("two axes are left");
+        let right = right.into_dimensionality().expect("two axes are left");
+        result.extend(Cpu::gemm(left, right, None));
+    }
+    result
+}
+
+/// `x · kernel + bias`, the dense layer without its activation; sparse rows stay sparse.
+///
+/// # Shapes
+/// `x` `[…, features]`, `kernel` `[features, units]`, `bias` `[units]`; returns `[…, units]`.
+///
+/// # Errors
+/// [`Error::Shape`], naming the shapes, if these do not fit.
+pub fn dense(x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let kernel = kernel.as_float();
+    let x = if x.is_sparse() && kernel.dtype() == DType::F32 && x.node().is_none() {
+        x.clone()
+    } else {
+        x.to_dense().cast(kernel.dtype())
+    };
+    match bias {
+        None => apply(Dense, &[&x, &kernel]),
+        Some(bias) => apply(Dense, &[&x, &kernel, &bias.to_dense().cast(kernel.dtype())]),
+    }
+}
+
+/// See [`dense`]: the operands are `x`, the kernel and, if there is one, the bias.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dense;
+
+impl Rule for Dense {
+    fn name(&self) -> &'static str {
+        "dense"
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
+        let (x, kernel) = (inputs[0], inputs[1]);
+        let fits = match (x, kernel) {
+            ([.., features], [rows, units]) => {
+                features == rows && inputs.get(2).is_none_or(|bias| *bias == [*units])
+            }
+            _ => false,
+        };
+        if !fits {
+            let bias = inputs
+                .get(2)
+                .map(|bias| format!(" and bias {bias:?}"))
+                .unwrap_or_default();
+            return Err(Error::Shape(format!(
+                "dense: input {x:?}, kernel {kernel:?}{bias} do not fit: expected […, features], \
+                 [features, units] and [units]"
+            )));
+        }
+        Ok([&x[..x.len() - 1], &kernel[1..]].concat())
+    }
+
+    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
+        fn run<T: Real>(inputs: &[&Tensor], kernel: &Array<T>) -> Vec<T> {
+            let bias = inputs.get(2).map(|bias| bias.to_vec_of::<T>());
+            if let Some(rows) = inputs[0].sparse() {
+                return Cpu::sparse_gemm(rows, matrix(kernel), bias.as_deref());
+            }
+            let x = as_rows(inputs[0]);
+            let x = T::array(x.storage()).expect("one type");
+            Cpu::gemm(matrix(x), matrix(kernel), bias.as_deref())
+        }
+        float!(inputs[1], kernel => Tensor::from_values(shape, run(inputs, kernel)))
+    }
+
+    /// `∂x = g · kernelᵀ`, `∂kernel = xᵀ · g`, `∂bias = Σ g`
+    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
+        let (x, kernel) = (&step.inputs[0], &step.inputs[1]);
+        let gradient = as_rows(gradient);
+        step.each(|side| match side {
+            0 => gradient.dot(&swapped(kernel)).reshape(x.shape()),
+            1 => match x.sparse() {
+                Some(rows) => float!(&gradient, g => {
+                    let values = Cpu::sparse_transposed_gemm(rows, matrix(g));
+                    Tensor::from_values(kernel.shape(), values)
+                }),
+                None => swapped(&as_rows(x)).dot(&gradient),
+            },
+            _ => gradient.sum_axis(0),
+        })
+    }
+}
+
+/// All axes but the last made one.
+fn as_rows(x: &Tensor) -> Tensor {
+    match x.shape() {
+        [_, _] => x.clone(),
+        [before @ .., last] => x.reshape([before.iter().product::<usize>(), *last]),
+        [] => unreachable!("the shape rule wants a last axis"),
+    }
+}
+
+/// Each element set to 0 with probability `rate`, the others scaled by `1 / (1 - rate)`, so that
+/// the mean stays. The same seed drops the same elements.
+///
+/// # Errors
+/// [`Error::Value`] if `rate` is not in `[0, 1)`.
+pub fn dropout(x: &Tensor, rate: f64, seed: u64) -> Result<Tensor> {
+    if !(0.0..1.0).contains(&rate) {
+        return Err(Error::Value(format!(
+            "dropout: expected a rate of at least 0 and below 1, got {rate}"
+        )));
+    }
+    let x = x.as_float();
+    if rate == 0.0 {
+        return Ok(x);
+    }
+    let mask = crate::random::dropout_mask(x.shape(), rate, seed);
+    let (x, mask) = same_float(&x, &mask);
+    x.try_mul(&mask)
+}

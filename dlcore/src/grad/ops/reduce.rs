@@ -1,0 +1,112 @@
+//! Sums and extremes.
+
+use super::{Rule, Step};
+use crate::device::cpu;
+use crate::tensor::{Array, Real, float, float2, reduced, split_at, with_slice};
+use crate::{Result, Tensor};
+
+/// The shape of a reduction over one axis or all.
+fn reduced_shape(shape: &[usize], axis: Option<usize>, keep: bool) -> Vec<usize> {
+    match axis {
+        Some(axis) => reduced(shape, axis, keep),
+        None if keep => vec![1; shape.len()],
+        None => Vec::new(),
+    }
+}
+
+/// The shape seen around the axis that is reduced.
+fn extent(shape: &[usize], axis: Option<usize>) -> (usize, usize, usize) {
+    match axis {
+        Some(axis) => split_at(shape, axis),
+        None => (1, shape.iter().product(), 1),
+    }
+}
+
+/// `per_result`, one element for each result of a reduction, under a shape that broadcasts to the
+/// operand's.
+fn spread(per_result: &Tensor, shape: &[usize], axis: Option<usize>) -> Tensor {
+    per_result.reshape(reduced_shape(shape, axis, true))
+}
+
+/// The sum over one axis or all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sum {
+    pub(crate) axis: Option<usize>,
+    pub(crate) keep: bool,
+}
+
+impl Rule for Sum {
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
+        Ok(reduced_shape(inputs[0], self.axis, self.keep))
+    }
+
+    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
+        let extent = extent(inputs[0].shape(), self.axis);
+        float!(inputs[0], x => with_slice(x, |values| {
+            Tensor::from_values(shape, cpu::sum_axis(values, extent))
+        }))
+    }
+
+    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
+        let shape = step.inputs[0].shape();
+        step.each(|_| {
+            let gradient = spread(gradient, shape, self.axis);
+            float!(&gradient, g => {
+                let wide = g.broadcast(shape).expect("a reduction's gradient broadcasts back");
+                Tensor::from_array(wide.to_owned().into_shared())
+            })
+        })
+    }
+}
+
+/// The largest or smallest element over one axis or all; the gradient is shared evenly by the
+/// elements that are it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extreme {
+    pub(crate) axis: Option<usize>,
+    pub(crate) keep: bool,
+    pub(crate) largest: bool,
+}
+
+impl Rule for Extreme {
+    fn name(&self) -> &'static str {
+        if self.largest { "max" } else { "min" }
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
+        Ok(reduced_shape(inputs[0], self.axis, self.keep))
+    }
+
+    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
+        fn run<T: Real>(x: &Array<T>, extent: (usize, usize, usize), largest: bool) -> Vec<T> {
+            with_slice(x, |values| match largest {
+                true => cpu::fold_axis(values, extent, T::neg_infinity(), super::larger),
+                false => cpu::fold_axis(values, extent, T::infinity(), super::smaller),
+            })
+        }
+        let extent = extent(inputs[0].shape(), self.axis);
+        float!(inputs[0], x => Tensor::from_values(shape, run(x, extent, self.largest)))
+    }
+
+    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
+        let x = &step.inputs[0];
+        step.each(|_| {
+            let chosen = x
+                .equal(&spread(step.output, x.shape(), self.axis))
+                .cast(x.dtype());
+            let count = Sum {
+                axis: self.axis,
+                keep: true,
+            };
+            let count = super::apply_any(count, &[&chosen]);
+            let share = spread(gradient, x.shape(), self.axis) / count;
+            float2!(&chosen, &share, (c, s) => {
+                Tensor::from_array(cpu::zip(c, s, x.shape(), |c, s| c * s))
+            })
+        })
+    }
+}

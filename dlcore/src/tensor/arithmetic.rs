@@ -1,0 +1,229 @@
+//! Arithmetic and comparison: which type it is done in, then which kernel does it.
+
+use super::storage::dense;
+use super::{Array, DType, Element, Storage, Tensor, broadcast};
+use crate::Result;
+use crate::device::cpu;
+use crate::grad::ops::{self, Add, Div, Maximum, Minimum, Mul, Op, Sub};
+
+/// An operation of two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Binary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Maximum,
+    Minimum,
+}
+
+impl Binary {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Binary::Add => "add",
+            Binary::Sub => "sub",
+            Binary::Mul => "mul",
+            Binary::Div => "div",
+            Binary::Maximum => "maximum",
+            Binary::Minimum => "minimum",
+        }
+    }
+
+    fn op(self) -> Op {
+        match self {
+            Binary::Add => Add.into(),
+            Binary::Sub => Sub.into(),
+            Binary::Mul => Mul.into(),
+            Binary::Div => Div.into(),
+            Binary::Maximum => Maximum.into(),
+            Binary::Minimum => Minimum.into(),
+        }
+    }
+
+    /// The type the operation is done in.
+    fn dtype(self, left: DType, right: DType) -> DType {
+        let wide = left.promote(right);
+        if self == Binary::Div && !wide.is_float() {
+            DType::F32
+        } else {
+            wide
+        }
+    }
+}
+
+/// A comparison of two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+}
+
+impl Comparison {
+    fn name(self) -> &'static str {
+        match self {
+            Comparison::Equal => "equal",
+            Comparison::NotEqual => "not_equal",
+            Comparison::Greater => "greater",
+            Comparison::GreaterEqual => "greater_equal",
+            Comparison::Less => "less",
+            Comparison::LessEqual => "less_equal",
+        }
+    }
+}
+
+/// A Rust number met by a tensor: it takes the tensor's type, except that a float turns an integer
+/// tensor into `F32`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Number {
+    Float(f64),
+    Integer(i64),
+}
+
+impl Number {
+    pub(crate) fn value(self) -> f64 {
+        match self {
+            Number::Float(value) => value,
+            Number::Integer(value) => value as f64,
+        }
+    }
+
+    /// As a tensor that `other` will be computed with.
+    fn meeting(self, other: DType) -> Tensor {
+        let dtype = match self {
+            Number::Float(_) if !other.is_float() => DType::F32,
+            Number::Integer(_) if other == DType::Bool => DType::I64,
+            _ => other,
+        };
+        match self {
+            Number::Float(value) => Tensor::from_values(&[], vec![value]).cast(dtype),
+            Number::Integer(value) => Tensor::from_values(&[], vec![value]).cast(dtype),
+        }
+    }
+}
+
+/// `left ∘ right`, broadcast.
+pub(crate) fn binary(which: Binary, left: &Tensor, right: &Tensor) -> Result<Tensor> {
+    let dtype = which.dtype(left.dtype(), right.dtype());
+    let (left, right) = (left.to_dense().cast(dtype), right.to_dense().cast(dtype));
+    if dtype.is_float() {
+        return ops::apply(which.op(), &[&left, &right]);
+    }
+    let shape = broadcast(which.name(), left.shape(), right.shape())?;
+    Ok(integers(which, &left, &right, &shape))
+}
+
+fn integers(which: Binary, left: &Tensor, right: &Tensor, shape: &[usize]) -> Tensor {
+    macro_rules! compute {
+        ($a:ident, $b:ident) => {
+            Tensor::from_array(match which {
+                Binary::Add => cpu::zip($a, $b, shape, |x, y| x.wrapping_add(y)),
+                Binary::Sub => cpu::zip($a, $b, shape, |x, y| x.wrapping_sub(y)),
+                Binary::Mul => cpu::zip($a, $b, shape, |x, y| x.wrapping_mul(y)),
+                Binary::Maximum => cpu::zip($a, $b, shape, |x, y| x.max(y)),
+                Binary::Minimum => cpu::zip($a, $b, shape, |x, y| x.min(y)),
+                Binary::Div => unreachable!("division is done in floats"),
+            })
+        };
+    }
+    match (left.storage(), right.storage()) {
+        (Storage::U8(a), Storage::U8(b)) => compute!(a, b),
+        (Storage::I32(a), Storage::I32(b)) => compute!(a, b),
+        (Storage::I64(a), Storage::I64(b)) => compute!(a, b),
+        _ => unreachable!("both sides were cast to one integer type"),
+    }
+}
+
+/// `tensor ∘ number`.
+pub(crate) fn with_number(which: Binary, tensor: &Tensor, number: Number) -> Tensor {
+    let value = number.value();
+    if tensor.dtype().is_float() {
+        let x = tensor.to_dense();
+        let op = match which {
+            Binary::Add => ops::AddScalar { value }.into(),
+            Binary::Sub => ops::AddScalar { value: -value }.into(),
+            Binary::Mul => ops::MulScalar { value }.into(),
+            Binary::Div => ops::DivScalar { value }.into(),
+            _ => which.op(),
+        };
+        if !matches!(which, Binary::Maximum | Binary::Minimum) {
+            return ops::apply_any(op, &[&x]);
+        }
+    }
+    binary(which, tensor, &number.meeting(tensor.dtype())).expect("a number broadcasts")
+}
+
+/// `number ∘ tensor`.
+pub(crate) fn number_with(which: Binary, number: Number, tensor: &Tensor) -> Tensor {
+    match which {
+        Binary::Add | Binary::Mul => with_number(which, tensor, number),
+        _ => binary(which, &number.meeting(tensor.dtype()), tensor).expect("a number broadcasts"),
+    }
+}
+
+/// A tensor of booleans.
+pub(crate) fn compare(which: Comparison, left: &Tensor, right: &Tensor) -> Result<Tensor> {
+    fn run<T: Element>(
+        which: Comparison,
+        a: &Array<T>,
+        b: &Array<T>,
+        shape: &[usize],
+    ) -> Array<bool> {
+        match which {
+            Comparison::Equal => cpu::zip(a, b, shape, |x, y| x == y),
+            Comparison::NotEqual => cpu::zip(a, b, shape, |x, y| x != y),
+            Comparison::Greater => cpu::zip(a, b, shape, |x, y| x > y),
+            Comparison::GreaterEqual => cpu::zip(a, b, shape, |x, y| x >= y),
+            Comparison::Less => cpu::zip(a, b, shape, |x, y| x < y),
+            Comparison::LessEqual => cpu::zip(a, b, shape, |x, y| x <= y),
+        }
+    }
+    let shape = broadcast(which.name(), left.shape(), right.shape())?;
+    let dtype = left.dtype().max(right.dtype());
+    let left = left.to_dense().storage().cast(dtype);
+    let right = right.to_dense().storage().cast(dtype);
+    Ok(Tensor::from_array(dense!(&left, a => {
+        run(which, a, Element::array(&right).expect("one type"), &shape)
+    })))
+}
+
+/// `target ∘= other`: in place where nothing else shares the elements and nothing records.
+pub(crate) fn assign(which: Binary, target: &mut Tensor, other: &Tensor) -> Result<()> {
+    let dtype = which.dtype(target.dtype(), other.dtype());
+    let shape = broadcast(which.name(), target.shape(), other.shape())?;
+    if shape != target.shape() {
+        return Err(crate::Error::Shape(format!(
+            "{}: a tensor of shape {:?} cannot take the result of shape {shape:?}, which its \
+             operand {:?} broadcasts to; write a = &a ∘ b",
+            which.name(),
+            target.shape(),
+            other.shape()
+        )));
+    }
+    let recorded = target.node().is_some() || other.node().is_some();
+    if recorded || dtype != target.dtype() || !dtype.is_float() || target.is_sparse() {
+        *target = binary(which, target, other)?;
+        return Ok(());
+    }
+    let other = other.to_dense().cast(dtype);
+    match (target.storage_mut(), other.storage()) {
+        (Storage::F32(a), Storage::F32(b)) => assign_floats(which, a, b),
+        (Storage::F64(a), Storage::F64(b)) => assign_floats(which, a, b),
+        _ => unreachable!("both sides are of one float type"),
+    }
+    Ok(())
+}
+
+fn assign_floats<T: super::Real>(which: Binary, a: &mut Array<T>, b: &Array<T>) {
+    match which {
+        Binary::Add => cpu::zip_assign(a, b, |x, y| x + y),
+        Binary::Sub => cpu::zip_assign(a, b, |x, y| x - y),
+        Binary::Mul => cpu::zip_assign(a, b, |x, y| x * y),
+        Binary::Div => cpu::zip_assign(a, b, |x, y| x / y),
+        Binary::Maximum => cpu::zip_assign(a, b, |x: T, y| ops::larger(x, y)),
+        Binary::Minimum => cpu::zip_assign(a, b, |x: T, y| ops::smaller(x, y)),
+    }
+}

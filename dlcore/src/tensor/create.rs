@@ -1,0 +1,217 @@
+//! Tensors from Rust data, from ndarray, and from a rule.
+
+use ndarray::{Array1, Array2, Array3, Array4, ArrayD};
+
+use super::{Array, Element, Shape, Tensor, array_from_vec};
+use crate::{Error, Result};
+
+impl Tensor {
+    /// Values in row-major order under a shape.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the number of values is not the shape's.
+    pub fn from_shape_vec(shape: impl Into<Shape>, data: Vec<f32>) -> Result<Tensor> {
+        from_shape_vec(shape.into(), data)
+    }
+
+    /// As [`Tensor::from_shape_vec`], in double precision.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the number of values is not the shape's.
+    pub fn from_shape_vec_f64(shape: impl Into<Shape>, data: Vec<f64>) -> Result<Tensor> {
+        from_shape_vec(shape.into(), data)
+    }
+
+    /// As [`Tensor::from_shape_vec`], of bytes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the number of values is not the shape's.
+    pub fn from_shape_vec_u8(shape: impl Into<Shape>, data: Vec<u8>) -> Result<Tensor> {
+        from_shape_vec(shape.into(), data)
+    }
+
+    /// As [`Tensor::from_shape_vec`], of integers.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the number of values is not the shape's.
+    pub fn from_shape_vec_i64(shape: impl Into<Shape>, data: Vec<i64>) -> Result<Tensor> {
+        from_shape_vec(shape.into(), data)
+    }
+
+    /// Zeros, `F32`.
+    pub fn zeros(shape: impl Into<Shape>) -> Tensor {
+        filled(shape.into(), 0.0)
+    }
+
+    /// Ones, `F32`.
+    pub fn ones(shape: impl Into<Shape>) -> Tensor {
+        filled(shape.into(), 1.0)
+    }
+
+    /// One value everywhere, `F32`.
+    pub fn full(shape: impl Into<Shape>, value: f64) -> Tensor {
+        filled(shape.into(), value as f32)
+    }
+
+    /// Zeros of this tensor's shape and type.
+    pub fn zeros_like(&self) -> Tensor {
+        filled(self.shape().into(), 0.0).cast(self.dtype())
+    }
+
+    /// Ones of this tensor's shape and type.
+    pub fn ones_like(&self) -> Tensor {
+        filled(self.shape().into(), 1.0).cast(self.dtype())
+    }
+
+    /// The identity matrix `[n, n]`, `F32`.
+    pub fn eye(n: usize) -> Tensor {
+        let mut values = vec![0.0_f32; n * n];
+        values.iter_mut().step_by(n + 1).for_each(|v| *v = 1.0);
+        Tensor::from_values(&[n, n], values)
+    }
+
+    /// `start`, `start + step`, … up to but without `stop`, `F32`.
+    ///
+    /// # Panics
+    /// If `step` is 0.
+    #[track_caller]
+    pub fn arange(start: f64, stop: f64, step: f64) -> Tensor {
+        assert!(
+            step != 0.0,
+            "arange: the step from {start} to {stop} must not be 0"
+        );
+        let count = ((stop - start) / step).ceil().max(0.0) as usize;
+        let values = (0..count)
+            .map(|i| (start + i as f64 * step) as f32)
+            .collect();
+        Tensor::from_values(&[count], values)
+    }
+
+    /// `n` evenly spaced numbers from `start` to `stop`, both included, `F32`.
+    pub fn linspace(start: f64, stop: f64, n: usize) -> Tensor {
+        let step = (stop - start) / n.saturating_sub(1).max(1) as f64;
+        let value = |i| {
+            if i + 1 == n && n > 1 {
+                stop
+            } else {
+                start + i as f64 * step
+            }
+        };
+        Tensor::from_values(&[n], (0..n).map(|i| value(i) as f32).collect())
+    }
+
+    /// Independent numbers, uniform from `low` (included) to `high`, `F32`, from the stream that
+    /// [`set_seed`](crate::random::set_seed) starts.
+    pub fn uniform(shape: impl Into<Shape>, low: f64, high: f64) -> Tensor {
+        crate::random::uniform(shape, low, high)
+    }
+
+    /// Independent normal numbers, `F32`, from the stream that
+    /// [`set_seed`](crate::random::set_seed) starts.
+    pub fn normal(shape: impl Into<Shape>, mean: f64, standard_deviation: f64) -> Tensor {
+        crate::random::normal(shape, mean, standard_deviation)
+    }
+
+    /// Rows of ones at the given columns and zeros elsewhere, `[rows.len(), n_features]`, `F32`,
+    /// of which only the columns are stored. A column named twice in a row counts once.
+    ///
+    /// # Errors
+    /// [`Error::Value`] if a column is not below `n_features`.
+    pub fn from_sparse_rows(n_features: usize, rows: &[Vec<u32>]) -> Result<Tensor> {
+        let rows = super::SparseRows::of_ones(n_features, rows)?;
+        Ok(Tensor::from_storage(super::Storage::Sparse(rows.into())))
+    }
+}
+
+fn from_shape_vec<T: Element>(shape: Shape, data: Vec<T>) -> Result<Tensor> {
+    if shape.size() != data.len() {
+        return Err(Error::Shape(format!(
+            "from_shape_vec: shape {:?} holds {} values, got {}",
+            shape.dims(),
+            shape.size(),
+            data.len()
+        )));
+    }
+    Ok(Tensor::from_values(shape.dims(), data))
+}
+
+fn filled(shape: Shape, value: f32) -> Tensor {
+    Tensor::from_values(shape.dims(), vec![value; shape.size()])
+}
+
+fn flat<T: Element>(values: Vec<T>) -> Tensor {
+    Tensor::from_array(vector(values))
+}
+
+fn vector<T: Element>(values: Vec<T>) -> Array<T> {
+    array_from_vec(&[values.len()], values)
+}
+
+// Numbers, arrays and vectors: f32 is the only float type among them, so that a literal such as
+// `[1.0, 2.0]` is F32; double precision comes in through ndarray or `from_shape_vec_f64`.
+macro_rules! from_rust {
+    ($($type:ty),*) => {$(
+        impl From<$type> for Tensor {
+            fn from(value: $type) -> Self {
+                Tensor::from_values(&[], vec![value])
+            }
+        }
+        impl From<Vec<$type>> for Tensor {
+            fn from(values: Vec<$type>) -> Self {
+                flat(values)
+            }
+        }
+        impl From<&[$type]> for Tensor {
+            fn from(values: &[$type]) -> Self {
+                flat(values.to_vec())
+            }
+        }
+        impl From<&Vec<$type>> for Tensor {
+            fn from(values: &Vec<$type>) -> Self {
+                flat(values.clone())
+            }
+        }
+        impl<const N: usize> From<[$type; N]> for Tensor {
+            fn from(values: [$type; N]) -> Self {
+                flat(values.to_vec())
+            }
+        }
+        impl<const N: usize, const M: usize> From<[[$type; N]; M]> for Tensor {
+            fn from(rows: [[$type; N]; M]) -> Self {
+                Tensor::from_values(&[M, N], rows.as_flattened().to_vec())
+            }
+        }
+        impl<const N: usize, const M: usize, const L: usize> From<[[[$type; N]; M]; L]> for Tensor {
+            fn from(blocks: [[[$type; N]; M]; L]) -> Self {
+                let values = blocks.as_flattened().as_flattened().to_vec();
+                Tensor::from_values(&[L, M, N], values)
+            }
+        }
+    )*};
+}
+from_rust!(f32, u8, i32, i64, bool);
+
+macro_rules! from_ndarray {
+    ($($type:ty),*) => {
+        $(from_ndarray!($type: ArrayD, Array1, Array2, Array3, Array4);)*
+    };
+    ($type:ty: $($array:ident),*) => {$(
+        impl From<$array<$type>> for Tensor {
+            fn from(array: $array<$type>) -> Self {
+                Tensor::from_array(array.into_dyn().into_shared())
+            }
+        }
+        impl From<&$array<$type>> for Tensor {
+            fn from(array: &$array<$type>) -> Self {
+                Tensor::from(array.clone())
+            }
+        }
+    )*};
+}
+from_ndarray!(f32, f64, u8, i32, i64, bool);
+
+impl From<&Tensor> for Tensor {
+    fn from(tensor: &Tensor) -> Self {
+        tensor.clone()
+    }
+}

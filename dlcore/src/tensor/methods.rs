@@ -1,0 +1,197 @@
+//! Functions of each element, and products.
+
+use super::arithmetic::{Binary, Comparison, Number, binary, compare, number_with};
+use super::{DType, Tensor, fallible, resolve_axis};
+use crate::grad::ops;
+use crate::{Error, Result};
+
+macro_rules! binary_methods {
+    ($($(#[$doc:meta])* $name:ident / $try_name:ident = $variant:ident;)*) => {
+        impl Tensor {
+            fallible! {$(
+                $(#[$doc])*
+                fn $name / $try_name(&self, other: &Tensor) -> Tensor {
+                    binary(Binary::$variant, self, other)
+                }
+            )*}
+        }
+    };
+}
+
+binary_methods! {
+    /// The sum, element by element, broadcast.
+    add / try_add = Add;
+    /// The difference, element by element, broadcast.
+    sub / try_sub = Sub;
+    /// The product, element by element, broadcast.
+    mul / try_mul = Mul;
+    /// The quotient, element by element, broadcast; of integers too a float.
+    div / try_div = Div;
+    /// The larger of two elements, broadcast; NaN where either is.
+    maximum / try_maximum = Maximum;
+    /// The smaller of two elements, broadcast; NaN where either is.
+    minimum / try_minimum = Minimum;
+}
+
+macro_rules! comparison_methods {
+    ($($(#[$doc:meta])* $name:ident / $try_name:ident = $variant:ident;)*) => {
+        impl Tensor {
+            fallible! {$(
+                $(#[$doc])*
+                fn $name / $try_name(&self, other: &Tensor) -> Tensor {
+                    compare(Comparison::$variant, self, other)
+                }
+            )*}
+        }
+    };
+}
+
+comparison_methods! {
+    /// Where the elements are equal, broadcast; a tensor of `Bool`.
+    equal / try_equal = Equal;
+    /// Where the elements differ, broadcast; a tensor of `Bool`.
+    not_equal / try_not_equal = NotEqual;
+    /// Where this tensor's element is larger, broadcast; a tensor of `Bool`.
+    greater / try_greater = Greater;
+    /// Where this tensor's element is larger or equal, broadcast; a tensor of `Bool`.
+    greater_equal / try_greater_equal = GreaterEqual;
+    /// Where this tensor's element is smaller, broadcast; a tensor of `Bool`.
+    less / try_less = Less;
+    /// Where this tensor's element is smaller or equal, broadcast; a tensor of `Bool`.
+    less_equal / try_less_equal = LessEqual;
+}
+
+macro_rules! unary_methods {
+    ($($(#[$doc:meta])* $name:ident = $op:ident;)*) => {
+        impl Tensor {$(
+            $(#[$doc])*
+            pub fn $name(&self) -> Tensor {
+                ops::apply_any(ops::$op, &[&self.as_float()])
+            }
+        )*}
+    };
+}
+
+unary_methods! {
+    /// `max(x, 0)`, element by element.
+    relu = Relu;
+    /// `1 / (1 + e⁻ˣ)`, element by element.
+    sigmoid = Sigmoid;
+    /// The hyperbolic tangent, element by element.
+    tanh = Tanh;
+    /// `eˣ`, element by element.
+    exp = Exp;
+    /// The natural logarithm, element by element.
+    log = Log;
+    /// The square root, element by element.
+    sqrt = Sqrt;
+    /// `x²`, element by element.
+    square = Square;
+}
+
+impl Tensor {
+    /// `-x`, element by element.
+    pub fn neg(&self) -> Tensor {
+        if self.dtype().is_float() {
+            return ops::apply_any(ops::Neg, &[&self.to_dense()]);
+        }
+        number_with(Binary::Sub, Number::Integer(0), self)
+    }
+
+    /// `|x|`, element by element; the gradient at 0 is 0.
+    pub fn abs(&self) -> Tensor {
+        self.keeping_type(ops::Abs)
+    }
+
+    /// -1, 0 or 1, element by element; NaN for NaN.
+    pub fn sign(&self) -> Tensor {
+        self.keeping_type(ops::Sign)
+    }
+
+    /// Integers come back as integers.
+    fn keeping_type(&self, op: impl Into<ops::Op>) -> Tensor {
+        match self.dtype() {
+            dtype if dtype.is_float() => ops::apply_any(op, &[&self.to_dense()]),
+            dtype => ops::apply_any(op, &[&self.cast(DType::F64)]).cast(dtype),
+        }
+    }
+
+    /// `xⁿ`, element by element.
+    pub fn pow(&self, exponent: f64) -> Tensor {
+        ops::apply_any(ops::Pow { exponent }, &[&self.as_float()])
+    }
+
+    /// Each element, moved to the nearest value within `[low, high]`. The gradient is 0 outside.
+    ///
+    /// # Panics
+    /// If `low` is above `high`.
+    #[track_caller]
+    pub fn clip(&self, low: f64, high: f64) -> Tensor {
+        assert!(
+            low <= high,
+            "clip: the lower bound {low} is not below the upper bound {high}"
+        );
+        ops::apply_any(ops::Clip { low, high }, &[&self.as_float()])
+    }
+
+    fallible! {
+        /// `eˣ` divided by its sum along an axis: positive, summing to 1.
+        fn softmax / try_softmax(&self, axis: isize) -> Tensor {
+            let axis = resolve_axis("softmax", axis, self.shape())?;
+            ops::apply(ops::Softmax { axis }, &[&self.as_float()])
+        }
+
+        /// The logarithm of [`Tensor::softmax`], without overflow or loss of digits.
+        fn log_softmax / try_log_softmax(&self, axis: isize) -> Tensor {
+            let axis = resolve_axis("log_softmax", axis, self.shape())?;
+            ops::apply(ops::LogSoftmax { axis }, &[&self.as_float()])
+        }
+
+        /// NumPy's `dot`: sums over this tensor's last axis and the other's last but one (its only
+        /// one, for a vector). `[m, k] · [k, n]` is `[m, n]`; a vector times a vector is a number;
+        /// the axes not summed over follow one another. Times a single number it is `mul`.
+        /// Sparse rows stay sparse on the left of a matrix.
+        fn dot / try_dot(&self, other: &Tensor) -> Tensor {
+            super::structure::dot(self, other)
+        }
+
+        /// The matrix product over the last two axes, the axes before them broadcast.
+        fn matmul / try_matmul(&self, other: &Tensor) -> Tensor {
+            if self.ndim() == 2 && other.ndim() == 2 {
+                return self.try_dot(other);
+            }
+            let (left, right) = super::structure::same_float(self, other);
+            ops::apply(ops::Matmul, &[&left, &right])
+        }
+    }
+
+    /// A row of zeros with a 1 at the element's place, for each element: `[…]` becomes
+    /// `[…, classes]`, `F32`.
+    ///
+    /// # Panics
+    /// If an element is not a whole number from 0 to `classes - 1`.
+    #[track_caller]
+    pub fn one_hot(&self, classes: usize) -> Tensor {
+        super::expect(self.try_one_hot(classes))
+    }
+
+    /// [`Tensor::one_hot`], returning the error instead of panicking.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for an element that is not a whole number from 0 to `classes - 1`.
+    pub fn try_one_hot(&self, classes: usize) -> Result<Tensor> {
+        let labels = self.to_vec_of::<f64>();
+        let mut values = vec![0.0_f32; labels.len() * classes];
+        for (index, &label) in labels.iter().enumerate() {
+            if label.fract() != 0.0 || !(0.0..classes as f64).contains(&label) {
+                return Err(Error::Value(format!(
+                    "one_hot: expected whole numbers from 0 to {}, got {label} at position {index}",
+                    classes as i64 - 1
+                )));
+            }
+            values[index * classes + label as usize] = 1.0;
+        }
+        let shape = [self.shape(), &[classes]].concat();
+        Ok(Tensor::from_values(&shape, values))
+    }
+}

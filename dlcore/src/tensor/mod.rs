@@ -1,0 +1,231 @@
+//! Arrays of numbers with a shape known at run time.
+//!
+//! A [`Tensor`] is a handle: cloning it, slicing it and transposing it share its elements. Writing
+//! (`+=`) copies them first if anything else looks at them, so a tensor never changes behind
+//! another's back.
+
+mod arithmetic;
+mod convert;
+mod create;
+mod dtype;
+mod methods;
+mod operators;
+mod print;
+mod reductions;
+mod shape;
+mod slice;
+mod sparse;
+mod storage;
+mod structure;
+
+pub use dtype::{DType, Element, Real};
+pub use operators::Operand;
+pub use shape::{NewShape, Shape};
+pub use slice::{IntoSlice, SliceItem, SliceSpec};
+pub use sparse::SparseRows;
+pub use storage::{Array, Storage};
+
+pub(crate) use convert::with_slice;
+pub(crate) use shape::{broadcast, reduced, resolve_axis, split_at};
+pub(crate) use slice::Part;
+pub(crate) use storage::{array_from_vec, dense, float, float2};
+
+pub(crate) use structure::same_float;
+
+use std::sync::Arc;
+
+use crate::device::Device;
+use crate::grad::Node;
+use crate::{Error, Result};
+
+/// An array of numbers with any number of axes.
+///
+/// ```
+/// use dlcore::Tensor;
+/// let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
+/// assert_eq!((&x * 2.0 + 1.0).to_vec(), [3.0, 5.0, 7.0, 9.0]);
+/// assert_eq!(x.dot(&x).shape(), [2, 2]);
+/// ```
+#[derive(Clone)]
+pub struct Tensor {
+    storage: Storage,
+    node: Option<Node>,
+}
+
+impl Tensor {
+    /// A tensor from an array, a vector, a slice, a number, or anything else with a `From`.
+    pub fn new(data: impl Into<Tensor>) -> Tensor {
+        data.into()
+    }
+
+    pub(crate) fn from_storage(storage: Storage) -> Tensor {
+        Tensor {
+            storage,
+            node: None,
+        }
+    }
+
+    pub(crate) fn from_array<T: Element>(array: Array<T>) -> Tensor {
+        Self::from_storage(T::wrap(array))
+    }
+
+    pub(crate) fn from_values<T: Element>(shape: &[usize], values: Vec<T>) -> Tensor {
+        Self::from_array(array_from_vec(shape, values))
+    }
+
+    pub(crate) fn with_node(mut self, node: Option<Node>) -> Tensor {
+        self.node = node;
+        self
+    }
+
+    pub(crate) fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// The storage, for writing: the tensor leaves its tape.
+    pub(crate) fn storage_mut(&mut self) -> &mut Storage {
+        self.node = None;
+        &mut self.storage
+    }
+
+    /// The length of each axis; empty for a single number.
+    pub fn shape(&self) -> &[usize] {
+        self.storage.shape()
+    }
+
+    /// The number of axes.
+    pub fn ndim(&self) -> usize {
+        self.shape().len()
+    }
+
+    /// The number of elements.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "an empty tensor is a corner case, `len() == 0` says it"
+    )]
+    pub fn len(&self) -> usize {
+        self.shape().iter().product()
+    }
+
+    /// The type of the elements.
+    pub fn dtype(&self) -> DType {
+        self.storage.dtype()
+    }
+
+    /// The device the elements are on.
+    pub fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    /// The same elements on another device.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device is not there; this build knows the CPU only.
+    pub fn to(&self, device: Device) -> Result<Tensor> {
+        device.ready().map(|_| self.clone())
+    }
+
+    /// Whether only the elements that differ from zero are kept, row by row.
+    pub fn is_sparse(&self) -> bool {
+        matches!(self.storage, Storage::Sparse(_))
+    }
+
+    /// The same tensor with every element stored.
+    pub fn to_dense(&self) -> Tensor {
+        match &self.storage {
+            Storage::Sparse(rows) => Self::from_array(rows.to_dense()).with_node(self.node.clone()),
+            _ => self.clone(),
+        }
+    }
+
+    /// The sparse rows, where that is how the tensor is stored.
+    pub(crate) fn sparse(&self) -> Option<&Arc<SparseRows>> {
+        match &self.storage {
+            Storage::Sparse(rows) => Some(rows),
+            _ => None,
+        }
+    }
+
+    /// The only element, whatever the shape.
+    ///
+    /// # Panics
+    /// If there is not exactly one.
+    #[track_caller]
+    pub fn item(&self) -> f64 {
+        expect(self.try_item())
+    }
+
+    /// [`Tensor::item`], returning the error.
+    pub fn try_item(&self) -> Result<f64> {
+        if self.len() != 1 {
+            return Err(Error::Shape(format!(
+                "item: expected one element, got shape {:?}; reduce it first, for instance with mean()",
+                self.shape()
+            )));
+        }
+        let dense = self.to_dense();
+        Ok(dense!(&dense.storage, array => array.first().expect("one element").to_f64()))
+    }
+
+    /// The same numbers, cut off from the tape: gradients stop here.
+    pub fn detach(&self) -> Tensor {
+        Self::from_storage(self.storage.clone())
+    }
+
+    /// As [`Tensor::detach`], under the name it has in Keras.
+    pub fn stop_gradient(&self) -> Tensor {
+        self.detach()
+    }
+}
+
+/// Two tensors are equal when shapes and values are, whatever the types and storage.
+impl PartialEq for Tensor {
+    fn eq(&self, other: &Tensor) -> bool {
+        if self.shape() != other.shape() {
+            return false;
+        }
+        let wide = self.dtype().promote(other.dtype());
+        let (left, right) = (
+            self.to_dense().storage.cast(wide),
+            other.to_dense().storage.cast(wide),
+        );
+        dense!(&left, array => Some(array) == Element::array(&right))
+    }
+}
+
+/// The value, or a panic with the error's message at the caller's place.
+#[track_caller]
+pub(crate) fn expect<T>(result: Result<T>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Defines a method that panics and its `try_` twin that returns the error, from one body.
+macro_rules! fallible {
+    ($(
+        $(#[$doc:meta])*
+        fn $name:ident / $try_name:ident (& $self:ident $(, $argument:ident : $type:ty)* $(,)?) -> $result:ty
+        $body:block
+    )*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// Where its `try_` twin returns an error.
+        #[track_caller]
+        pub fn $name(&$self $(, $argument: $type)*) -> $result {
+            $crate::tensor::expect($self.$try_name($($argument),*))
+        }
+
+        #[doc = concat!("[`Tensor::", stringify!($name), "`], returning the error instead of panicking.")]
+        pub fn $try_name(&$self $(, $argument: $type)*) -> $crate::Result<$result> {
+            $body
+        }
+    )*};
+}
+pub(crate) use fallible;

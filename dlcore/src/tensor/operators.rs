@@ -1,0 +1,128 @@
+//! `+ - * /`, unary `-` and `+=` and its kind, between tensors and with Rust numbers.
+
+use super::arithmetic::{Binary, Number, assign, binary, number_with, with_number};
+use super::{Tensor, expect};
+
+/// What may stand to the right of an operator: a tensor, a reference to one, or a number.
+///
+/// One generic implementation, rather than one for each type, lets the compiler know the result of
+/// `&x * 2.0` before it has settled the type of `2.0`, and so accept `&x * 2.0 + 1.0`. To the left
+/// of a tensor, where there is no such way, stand `f64` and `i32` only, which literals are.
+pub trait Operand {
+    #[doc(hidden)]
+    fn operand(&self) -> Right<'_>;
+}
+
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub enum Right<'a> {
+    Tensor(&'a Tensor),
+    Float(f64),
+    Integer(i64),
+}
+
+impl Operand for Tensor {
+    fn operand(&self) -> Right<'_> {
+        Right::Tensor(self)
+    }
+}
+
+impl Operand for &Tensor {
+    fn operand(&self) -> Right<'_> {
+        Right::Tensor(self)
+    }
+}
+
+macro_rules! number_operands {
+    ($($number:ty => $kind:ident as $wide:ty),*) => {$(
+        impl Operand for $number {
+            fn operand(&self) -> Right<'_> {
+                Right::$kind(*self as $wide)
+            }
+        }
+    )*};
+}
+number_operands!(f32 => Float as f64, f64 => Float as f64, u8 => Integer as i64,
+    i32 => Integer as i64, i64 => Integer as i64, usize => Integer as i64);
+
+#[track_caller]
+fn compute(which: Binary, left: &Tensor, right: Right<'_>) -> Tensor {
+    match right {
+        Right::Tensor(right) => expect(binary(which, left, right)),
+        Right::Float(value) => with_number(which, left, Number::Float(value)),
+        Right::Integer(value) => with_number(which, left, Number::Integer(value)),
+    }
+}
+
+#[track_caller]
+fn compute_in_place(which: Binary, left: &mut Tensor, right: Right<'_>) {
+    match right {
+        Right::Tensor(right) => expect(assign(which, left, right)),
+        number => *left = compute(which, left, number),
+    }
+}
+
+macro_rules! operators {
+    ($($trait:ident $method:ident, $assign_trait:ident $assign_method:ident;)*) => {$(
+        impl<R: Operand> std::ops::$trait<R> for Tensor {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, right: R) -> Tensor {
+                compute(Binary::$trait, &self, right.operand())
+            }
+        }
+
+        impl<R: Operand> std::ops::$trait<R> for &Tensor {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, right: R) -> Tensor {
+                compute(Binary::$trait, self, right.operand())
+            }
+        }
+
+        impl<R: Operand> std::ops::$assign_trait<R> for Tensor {
+            #[track_caller]
+            fn $assign_method(&mut self, right: R) {
+                compute_in_place(Binary::$trait, self, right.operand());
+            }
+        }
+
+        operators!(left $trait $method: f64 => Float as f64, i32 => Integer as i64);
+    )*};
+    (left $trait:ident $method:ident: $($number:ty => $kind:ident as $wide:ty),*) => {$(
+        impl std::ops::$trait<Tensor> for $number {
+            type Output = Tensor;
+            fn $method(self, tensor: Tensor) -> Tensor {
+                number_with(Binary::$trait, Number::$kind(self as $wide), &tensor)
+            }
+        }
+
+        impl std::ops::$trait<&Tensor> for $number {
+            type Output = Tensor;
+            fn $method(self, tensor: &Tensor) -> Tensor {
+                number_with(Binary::$trait, Number::$kind(self as $wide), tensor)
+            }
+        }
+    )*};
+}
+
+operators! {
+    Add add, AddAssign add_assign;
+    Sub sub, SubAssign sub_assign;
+    Mul mul, MulAssign mul_assign;
+    Div div, DivAssign div_assign;
+}
+
+impl std::ops::Neg for Tensor {
+    type Output = Tensor;
+    fn neg(self) -> Tensor {
+        Tensor::neg(&self)
+    }
+}
+
+impl std::ops::Neg for &Tensor {
+    type Output = Tensor;
+    fn neg(self) -> Tensor {
+        Tensor::neg(self)
+    }
+}
