@@ -10,7 +10,10 @@ import pathlib
 import re
 import secrets
 import shutil
+import socket
 import subprocess
+import time
+import urllib.parse
 
 import nbformat
 import pytest
@@ -24,7 +27,10 @@ BROWSER_FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]
 # Every cell is in the page, so that one can wait for what it shows.
-SETTINGS = {"@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"}}
+SETTINGS = {
+    "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
+    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false", "checkForUpdates": False},
+}
 
 OBSERVE = """
 (cell) => {
@@ -44,6 +50,18 @@ def find_jupyter() -> str:
     found = str(own) if own.exists() else shutil.which("jupyter")
     assert found, "no jupyter: install.sh puts one into place"
     return found
+
+
+def wait_for_port(address: str) -> None:
+    """JupyterLab says its address shortly before it listens, and says nothing when it does."""
+    location = urllib.parse.urlsplit(address)
+    for _ in range(600):
+        try:
+            socket.create_connection((location.hostname, location.port)).close()
+            return
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+    raise AssertionError(f"nothing listens on {address}")
 
 
 @pytest.fixture
@@ -68,8 +86,6 @@ def lab(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory):
     command = [
         find_jupyter(), "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0",
         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
-        # Saving happens when the test says so.
-        "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
     ]
     environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(settings)}
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -81,6 +97,7 @@ def lab(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory):
     else:
         raise AssertionError("JupyterLab ended before it was ready:\n" + "".join(said))
     drain = subprocess.Popen(["cat"], stdin=server.stderr, stdout=subprocess.DEVNULL)
+    wait_for_port(found[1])
     yield found[1], token
     server.terminate()
     server.wait()
