@@ -110,13 +110,10 @@ def page(folder: pathlib.Path):
         browser = playwright.chromium.launch(executable_path=os.environ["BROWSER_PATH"], args=BROWSER_FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(120_000)
-        try:
-            yield page
-        except BaseException:
-            page.screenshot(path=SCREENSHOTS / "failure.png")
-            raise
-        finally:
-            browser.close()
+        yield page
+        # What a failed test ended with; teardown is not told whether it did.
+        page.screenshot(path=SCREENSHOTS / "last.png")
+        browser.close()
 
 
 def open_notebook(page: Page, address: str, token: str) -> None:
@@ -125,7 +122,7 @@ def open_notebook(page: Page, address: str, token: str) -> None:
 
 
 def wait_for_idle(page: Page) -> None:
-    page.locator('.jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    page.locator(".jp-StatusBar-Widget .jp-StatusBar-TextItem", has_text="| Idle").wait_for()
 
 
 def menu(page: Page, name: str, item: str) -> None:
