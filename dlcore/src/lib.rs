@@ -10,6 +10,7 @@ pub mod grad;
 pub mod interrupt;
 pub mod models;
 mod names;
+pub mod plot;
 pub mod prelude;
 pub mod random;
 pub mod tensor;

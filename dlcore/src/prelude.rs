@@ -8,5 +8,6 @@ pub use crate::display::{
 pub use crate::error::{Error, Result};
 pub use crate::grad::GradientTape;
 pub use crate::models::{Evaluation, History, Summary};
+pub use crate::plot::{self, Plot};
 pub use crate::random::set_seed;
 pub use crate::tensor::{DType, SliceItem, Tensor};

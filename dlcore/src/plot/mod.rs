@@ -1,0 +1,178 @@
+//! Charts of training and pictures of data: SVG, a PNG twin, and a text twin that reads well aloud.
+
+mod axis;
+mod canvas;
+mod curves;
+mod header;
+mod live;
+mod run;
+mod terminal;
+mod text;
+
+use std::fmt;
+use std::path::Path;
+
+pub use live::{LiveFit, LivePlan};
+use run::{Run, Running};
+
+use crate::display::{MimeBundle, PNG, Rich, SVG};
+use crate::models::History;
+use crate::{Error, Result};
+
+/// Width of a chart in pixels, unless another is asked for: what a JupyterLab cell has room for.
+pub(crate) const WIDTH: u32 = 880;
+/// No chart is narrower: its texts would lie over each other.
+const LEAST_WIDTH: u32 = 320;
+
+/// A chart; a cell that ends in one shows it.
+#[derive(Clone, Debug)]
+pub struct Plot {
+    run: Run,
+    width: u32,
+}
+
+impl Plot {
+    fn curves(run: Run) -> Self {
+        Plot { run, width: WIDTH }
+    }
+
+    /// The same chart at another width in pixels (880 unless set, at least 320); below 640 the panels
+    /// are stacked.
+    pub fn width(mut self, pixels: u32) -> Self {
+        self.width = pixels.max(LEAST_WIDTH);
+        self
+    }
+
+    /// The chart as an SVG document, with a title and a description for those who cannot see it.
+    pub fn svg(&self) -> String {
+        let (title, description) = (text::title(&self.run), curves::description(&self.run));
+        canvas::svg(
+            curves::size(&self.run, self.width),
+            &title,
+            &description,
+            |canvas| {
+                curves::draw(canvas, &self.run, self.width);
+            },
+        )
+    }
+
+    /// The chart as a PNG file of twice its size, for dense screens.
+    pub fn png(&self) -> Vec<u8> {
+        let draw = |canvas: &mut dyn canvas::Canvas| curves::draw(canvas, &self.run, self.width);
+        canvas::png(curves::size(&self.run, self.width), draw).unwrap_or_default()
+    }
+
+    /// The chart in words: a line an epoch (thinned past 20), the best epoch, the time.
+    pub fn text(&self) -> String {
+        text::full(&self.run)
+    }
+
+    /// Writes the chart to a file, as its ending says: `.svg`, `.png` or `.txt`.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for another ending, [`Error::Io`] if the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        save(path.as_ref(), || self.svg(), || self.png(), || self.text())
+    }
+}
+
+fn save(
+    path: &Path,
+    svg: impl Fn() -> String,
+    png: impl Fn() -> Vec<u8>,
+    text: impl Fn() -> String,
+) -> Result<()> {
+    let content = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("svg") => svg().into_bytes(),
+        Some("png") => png(),
+        Some("txt") => text().into_bytes(),
+        _ => {
+            let message = format!(
+                "cannot tell the format of {}: expected .svg, .png or .txt",
+                path.display()
+            );
+            return Err(Error::Value(message));
+        }
+    };
+    std::fs::write(path, content).map_err(|source| Error::Io {
+        context: format!("writing {}", path.display()),
+        source,
+    })
+}
+
+impl Rich for Plot {
+    fn mime_bundle(&self) -> MimeBundle {
+        MimeBundle::text(self.text())
+            .with(SVG, self.svg())
+            .with_bytes(PNG, &self.png())
+    }
+}
+
+impl fmt::Display for Plot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+impl History {
+    /// The training and validation curves as a chart, a panel for the loss and one for each metric.
+    pub fn plot(&self) -> Plot {
+        Plot::curves(run_of(self))
+    }
+}
+
+impl Rich for History {
+    fn mime_bundle(&self) -> MimeBundle {
+        self.plot().mime_bundle()
+    }
+}
+
+/// What there is to show of a fit that is over.
+fn run_of(history: &History) -> Run {
+    let names = history.metrics();
+    let metrics: Vec<String> = names
+        .iter()
+        .filter(|name| !name.starts_with("val_"))
+        .cloned()
+        .collect();
+    let epochs = history.epochs();
+    let initial_epoch = epochs.first().map_or(0, |first| first - 1);
+    let mut run = Run::new(
+        initial_epoch + epochs.len(),
+        initial_epoch,
+        0,
+        metrics.clone(),
+    );
+    let values = |name: &str| {
+        history
+            .try_get(name)
+            .unwrap_or_else(|_| vec![f64::NAN; epochs.len()])
+    };
+    run.train = metrics.iter().map(|name| values(name)).collect();
+    if names.iter().any(|name| name.starts_with("val_")) {
+        run.validation = metrics
+            .iter()
+            .map(|name| values(&format!("val_{name}")))
+            .collect();
+    }
+    run.running = history.partial_epoch().map(|partial| Running {
+        epoch: partial.epoch.saturating_sub(1),
+        step: partial.batches,
+        trace: vec![(
+            partial.batches,
+            metrics
+                .iter()
+                .map(|name| partial.logs.get(name).unwrap_or(f64::NAN))
+                .collect(),
+        )],
+    });
+    if let Some(partial) = history.partial_epoch() {
+        run.steps_per_epoch = partial.batches_per_epoch;
+        run.epochs = run.epochs.max(partial.epoch);
+    }
+    run.stop = Some(history.stop_reason().to_owned());
+    run
+}
+
+#[cfg(test)]
+mod tests;

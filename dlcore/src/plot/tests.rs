@@ -1,0 +1,289 @@
+//! The whole chart: well formed, described, complete, whatever the curves are.
+
+use std::time::Duration;
+
+use super::*;
+
+/// The shape of the book's IMDB run: validation is best early, training goes on falling.
+pub(super) fn overfitting(epochs: usize) -> Run {
+    let mut run = Run::new(epochs, 0, 30, vec!["loss".into(), "accuracy".into()]);
+    for epoch in 0..epochs {
+        let t = epoch as f64 * 20.0 / epochs as f64;
+        let loss = 0.51 * (-0.32 * t).exp() + 0.004;
+        let wobble = 0.012 * (epoch as f64 * 2.1).sin();
+        let val_loss = 0.27 + 0.11 * (-1.1 * t).exp() + 0.0215 * (t - 3.0).max(0.0) + wobble.abs();
+        let accuracy = 0.999 - 0.22 * (-0.42 * t).exp();
+        let val_accuracy =
+            0.889 - 0.02 * (-1.2 * t).exp() - 0.0011 * (t - 3.0).max(0.0) - wobble.abs() * 0.5;
+        run.push_epoch(&[loss, accuracy], Some(&[val_loss, val_accuracy]));
+    }
+    run.elapsed = Some(Duration::from_millis(1300 * epochs as u64));
+    run.epochs_elapsed = Duration::from_millis(1300 * epochs as u64);
+    run
+}
+
+fn completed(mut run: Run) -> Run {
+    run.stop = Some("completed".into());
+    run
+}
+
+/// Every state that a chart must be able to show, with a name for its files.
+fn gallery() -> Vec<(&'static str, Run)> {
+    let names = || vec!["loss".to_owned(), "accuracy".to_owned()];
+    let mut live = overfitting(20);
+    live.train
+        .iter_mut()
+        .chain(&mut live.validation)
+        .for_each(|values| values.truncate(6));
+    live.epochs_elapsed = Duration::from_millis(7800);
+    live.elapsed = Some(Duration::from_millis(8300));
+    let (loss, accuracy) = (live.train[0][5], live.train[1][5]);
+    let trace = (1..=5)
+        .map(|k| {
+            (
+                k * 4,
+                vec![loss - 0.004 * k as f64, accuracy + 0.002 * k as f64],
+            )
+        })
+        .collect();
+    live.running = Some(Running {
+        epoch: 6,
+        step: 20,
+        trace,
+    });
+
+    let mut first = Run::new(5, 0, 469, names());
+    first.elapsed = Some(Duration::from_millis(900));
+    let trace = (1..=9)
+        .map(|k| {
+            (
+                k * 35,
+                vec![1.2 / (k as f64).sqrt(), 0.62 + 0.03 * k as f64],
+            )
+        })
+        .collect();
+    first.running = Some(Running {
+        epoch: 0,
+        step: 315,
+        trace,
+    });
+
+    let mut mnist = Run::new(5, 0, 469, names());
+    for (loss, accuracy) in [
+        (0.2566, 0.9261),
+        (0.1035, 0.9692),
+        (0.0682, 0.9797),
+        (0.0497, 0.9851),
+        (0.0373, 0.9889),
+    ] {
+        mnist.push_epoch(&[loss, accuracy], None);
+    }
+    mnist.elapsed = Some(Duration::from_millis(6400));
+    mnist.epochs_elapsed = Duration::from_millis(6400);
+
+    let mut one = Run::new(1, 0, 469, names());
+    one.push_epoch(&[0.2566, 0.9261], Some(&[0.1391, 0.9588]));
+    one.elapsed = Some(Duration::from_millis(1310));
+
+    let mut nan = Run::new(10, 0, 30, names());
+    nan.push_epoch(&[0.69, 0.55], Some(&[0.68, 0.58]));
+    nan.push_epoch(&[0.95, 0.52], Some(&[1.31, 0.51]));
+    nan.running = Some(Running {
+        epoch: 2,
+        step: 12,
+        trace: vec![(6, vec![2.1, 0.5]), (12, vec![f64::NAN, 0.5])],
+    });
+    nan.elapsed = Some(Duration::from_millis(2100));
+    nan.stop = Some(
+        "nan: the loss was NaN after batch 12 of epoch 3; a smaller learning rate may help".into(),
+    );
+
+    let mut early = overfitting(20);
+    early
+        .train
+        .iter_mut()
+        .chain(&mut early.validation)
+        .for_each(|values| values.truncate(8));
+    early.stop = Some("early stopping: val_loss has not improved for 4 epochs".into());
+
+    let mut interrupted = live.clone();
+    interrupted.stop = Some("interrupted".into());
+
+    let mut decades = Run::new(40, 0, 10, vec!["loss".into()]);
+    for epoch in 0..40 {
+        let fall = 50.0 * (-0.3 * epoch as f64).exp();
+        decades.push_epoch(&[fall + 0.002], Some(&[fall * 1.2 + 0.03]));
+    }
+    let mut three = overfitting(12);
+    three.metrics.push("mean_absolute_error".into());
+    three.train.push(three.train[0].clone());
+    three.validation.push(three.validation[0].clone());
+    let mut nothing = Run::new(5, 0, 10, names());
+    nothing.elapsed = Some(Duration::from_millis(12));
+    nothing.stop = Some("interrupted".into());
+
+    let mut noisy = overfitting(500);
+    let mut seed = 7_u32;
+    for values in noisy.train.iter_mut().chain(&mut noisy.validation) {
+        for value in values {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *value += (f64::from(seed) / f64::from(u32::MAX) - 0.5) * 0.06;
+        }
+    }
+    vec![
+        ("imdb", completed(overfitting(20))),
+        ("imdb-live", live),
+        ("first-epoch", first),
+        ("mnist", completed(mnist)),
+        ("one", completed(one)),
+        ("nan", nan),
+        ("early", early),
+        ("interrupted", interrupted),
+        ("decades", completed(decades)),
+        ("three", completed(three)),
+        ("nothing", nothing),
+        ("epochs-100", completed(overfitting(100))),
+        ("epochs-500", completed(noisy)),
+    ]
+}
+
+#[test]
+fn every_chart_is_well_formed_and_described() {
+    for (name, run) in gallery() {
+        let plot = Plot::curves(run);
+        let svg = plot.svg();
+        let document = roxmltree::Document::parse(&svg)
+            .unwrap_or_else(|error| panic!("{name}: {error}\n{svg}"));
+        let root = document.root_element();
+        let child = |tag: &str| {
+            root.children()
+                .find(|node| node.has_tag_name(tag))
+                .and_then(|node| node.text())
+        };
+        assert!(
+            child("title").is_some_and(|title| title.contains("oss")),
+            "{name} has no title"
+        );
+        assert!(
+            child("desc").is_some_and(|text| text.contains(&plot.text())),
+            "{name} is not described"
+        );
+        assert!(
+            !svg.contains("NaN\"") && !svg.contains("inf"),
+            "{name} has a coordinate that is no number"
+        );
+    }
+}
+
+#[test]
+fn everything_lies_within_the_card() {
+    for (name, run) in gallery() {
+        for width in [WIDTH, 480] {
+            let svg = Plot::curves(run.clone()).width(width).svg();
+            let document = roxmltree::Document::parse(&svg).unwrap();
+            let (_, height) = curves::size(&run, width);
+            for node in document
+                .descendants()
+                .filter(|node| node.has_tag_name("text"))
+            {
+                let number = |key| node.attribute(key).unwrap().parse::<f64>().unwrap() / 10.0;
+                let size = number("font-size");
+                let text = node.text().unwrap().trim();
+                let taken = canvas::text_width(text, size);
+                let left = match node.attribute("text-anchor").unwrap() {
+                    "start" => number("x"),
+                    "middle" => number("x") - taken / 2.0,
+                    _ => number("x") - taken,
+                };
+                let inside = left >= 0.0 && left + taken <= f64::from(width) + 0.5;
+                assert!(
+                    inside,
+                    "{name} at {width}: {text:?} spans {left} to {}",
+                    left + taken
+                );
+                assert!(
+                    number("y") > 0.0 && number("y") < f64::from(height),
+                    "{name}: {text:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_png_has_twice_the_size() {
+    let png = Plot::curves(completed(overfitting(3))).png();
+    assert_eq!(&png[1..4], b"PNG");
+    let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+    let (width, height) = curves::size(&overfitting(3), WIDTH);
+    assert_eq!((number(16), number(20)), (2 * width, 2 * height));
+}
+
+#[test]
+fn names_cannot_break_out_of_the_drawing() {
+    let mut run = Run::new(1, 0, 1, vec!["a<b & \"c\" \u{1}".into()]);
+    run.push_epoch(&[1.0], None);
+    let svg = Plot::curves(run).svg();
+    assert!(roxmltree::Document::parse(&svg).is_ok(), "{svg}");
+}
+
+#[test]
+fn a_history_makes_the_chart_again() {
+    use crate::callbacks::Logs;
+    let mut history = History::new(2);
+    for (loss, validation) in [(0.5, 0.6), (0.3, 0.4), (0.2, 0.5)] {
+        history.push(&Logs::from(vec![
+            ("loss".to_owned(), loss),
+            ("val_loss".to_owned(), validation),
+        ]));
+    }
+    history.finish("completed", None, 1.0);
+    assert_eq!(
+        history.plot().text(),
+        "Epoch 3 of 5: loss 0.5000, val_loss 0.6000\n\
+         Epoch 4 of 5: loss 0.3000, val_loss 0.4000\n\
+         Epoch 5 of 5: loss 0.2000, val_loss 0.5000\n\
+         Best val_loss 0.4000 at epoch 4."
+    );
+}
+
+#[test]
+fn a_plot_is_saved_as_its_name_says() {
+    let folder = std::env::temp_dir().join(format!("dlcore-plot-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let plot = Plot::curves(completed(overfitting(2)));
+    plot.save(folder.join("a.txt")).unwrap();
+    assert_eq!(
+        std::fs::read_to_string(folder.join("a.txt")).unwrap(),
+        plot.text()
+    );
+    let error = plot.save(folder.join("a.pdf")).unwrap_err().to_string();
+    assert!(error.contains("expected .svg, .png or .txt"), "{error}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Writes the gallery to the folder that `DLCORE_GALLERY` names, to be looked at.
+#[test]
+fn gallery_for_the_eye() {
+    let Some(folder) = std::env::var_os("DLCORE_GALLERY").map(std::path::PathBuf::from) else {
+        println!("skipped: DLCORE_GALLERY names no folder");
+        return;
+    };
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, run) in gallery() {
+        let began = std::time::Instant::now();
+        let frame = live::frame(&run);
+        println!(
+            "{name}: {:?}, {} bytes",
+            began.elapsed(),
+            frame.get(SVG).unwrap().as_str().unwrap().len()
+        );
+        let plot = Plot::curves(run);
+        plot.save(folder.join(format!("{name}.svg"))).unwrap();
+        plot.save(folder.join(format!("{name}.png"))).unwrap();
+        plot.clone()
+            .width(480)
+            .save(folder.join(format!("{name}-narrow.svg")))
+            .unwrap();
+    }
+}
