@@ -4,6 +4,8 @@
 
 pub mod callbacks;
 pub mod device;
+#[doc(hidden)]
+pub mod cell;
 pub mod display;
 pub mod error;
 pub mod grad;

@@ -101,5 +101,19 @@ pub struct SessionView {
     pub variables: Vec<Variable>,
 }
 
-mod rustc_engine;
-pub use rustc_engine::{Engine, Interrupter};
+mod commands;
+mod diagnostics;
+mod evaluator;
+mod generate;
+mod interrupt;
+mod process;
+mod session_dir;
+mod source;
+mod types;
+pub mod warm;
+
+#[cfg(test)]
+mod tests;
+
+pub use evaluator::Engine;
+pub use interrupt::Interrupter;

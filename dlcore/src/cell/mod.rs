@@ -1,0 +1,18 @@
+//! What a compiled notebook cell calls: the store of its variables, the guard around its code, the
+//! display of its last expression, and the loop that loads and runs cells.
+//!
+//! This lives in `dlcore` because the kernel builds `dlcore` once as a dynamic library: whatever
+//! must exist once in the process, however many cells are loaded, exists here. It is no part of
+//! the library's public interface.
+
+mod failure;
+mod serve;
+mod show;
+mod store;
+
+pub use failure::{Failure, run};
+pub use show::{ShowDebug, ShowNothing, ShowRich, Shown};
+pub use store::Store;
+
+/// What a compiled cell exports: takes its variables from the store, runs, puts them back.
+pub type Entry = fn(&mut Store);

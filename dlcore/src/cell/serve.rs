@@ -1,0 +1,85 @@
+//! The loop of the cell process: frames come in from the kernel, cells are loaded and run.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+
+use serde_json::{Value, json};
+
+use super::{Entry, Store, failure};
+use crate::display::channel;
+
+/// Runs cells until the kernel closes the channel. Called once by the kernel's cell process, which
+/// loads this library and knows this one name.
+#[unsafe(no_mangle)]
+pub extern "C" fn dlcore_serve_cells() {
+    failure::install_hook();
+    let Some(socket) = channel::reader() else {
+        eprintln!(
+            "no socket to the kernel: {} does not name one",
+            channel::FD_VARIABLE
+        );
+        return;
+    };
+    let (cells, queue) = mpsc::channel();
+    std::thread::spawn(move || read_frames(socket, &cells));
+    channel::send(&json!({"t": "ready"}));
+    while let Ok(frame) = queue.recv() {
+        run_cell(&frame);
+    }
+}
+
+/// Hands `run` frames to the main thread and acts on interrupts at once.
+fn read_frames(mut socket: UnixStream, cells: &mpsc::Sender<Value>) {
+    while let Ok(Some(frame)) = channel::read_frame(&mut socket) {
+        match frame["t"].as_str() {
+            Some("interrupt") => crate::interrupt::request(),
+            Some("run") => {
+                if cells.send(frame).is_err() {
+                    return;
+                }
+            }
+            _ => eprintln!("the kernel sent a frame of unknown kind: {frame}"),
+        }
+    }
+    // The kernel is gone; nobody is left to see what a cell computes.
+    std::process::exit(0);
+}
+
+thread_local! {
+    static STORE: RefCell<Store> = RefCell::default();
+}
+
+fn run_cell(frame: &Value) {
+    crate::interrupt::clear();
+    STORE.with_borrow_mut(|store| {
+        for name in frame["forget"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            store.forget(name);
+        }
+        let library = frame["library"].as_str().unwrap_or_default();
+        let entry = frame["entry"].as_str().unwrap_or_default();
+        if let Err(error) = load_and_run(library, entry, store) {
+            channel::send(&json!({"t": "failure", "type": "Load", "message": error.to_string()}));
+        }
+        let _ = std::io::stdout().flush();
+        channel::send(&json!({"t": "done", "variables": store.describe()}));
+    });
+}
+
+fn load_and_run(library: &str, entry: &str, store: &mut Store) -> Result<(), libloading::Error> {
+    // SAFETY: the library was compiled a moment ago by the kernel against this very dlcore; its
+    // initialisers are those of the Rust standard library.
+    let library = unsafe { libloading::Library::new(library)? };
+    // SAFETY: the kernel generated the symbol with the type `Entry`.
+    let run = unsafe { *library.get::<Entry>(entry.as_bytes())? };
+    // Threads, closures, vtables and type names of the cell outlive it: never unload.
+    std::mem::forget(library);
+    run(store);
+    Ok(())
+}

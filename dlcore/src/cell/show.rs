@@ -1,0 +1,67 @@
+//! The display of a cell's last expression, for every type there is.
+//!
+//! Method lookup does the choosing: the generated cell calls `(&&&Shown(&value)).show()`, and the
+//! compiler takes the first of these that fits: [`ShowRich`], then [`ShowDebug`], then
+//! [`ShowNothing`]. So one build serves whatever the type can do.
+
+use std::fmt::Debug;
+
+use crate::display::{MimeBundle, Rich, channel};
+
+/// A value to be shown.
+pub struct Shown<'a, T: ?Sized>(pub &'a T);
+
+/// For types that say themselves how they look.
+pub trait ShowRich {
+    /// Sends the value as the cell's result.
+    fn show(&self);
+}
+
+impl<T: Rich> ShowRich for &&Shown<'_, T> {
+    fn show(&self) {
+        send(&self.0.mime_bundle());
+    }
+}
+
+/// For types with `Debug`.
+pub trait ShowDebug {
+    /// Sends the value's `{:#?}` or `{:?}` form as the cell's result; nothing for `()`.
+    fn show(&self);
+}
+
+/// Up to this many characters stand on one line; longer values are spread over several.
+const ONE_LINE: usize = 100;
+
+impl<T: Debug + ?Sized> ShowDebug for &Shown<'_, T> {
+    fn show(&self) {
+        if std::any::type_name::<T>() == "()" {
+            return;
+        }
+        let short = format!("{:?}", self.0);
+        let text = if short.len() > ONE_LINE {
+            format!("{:#?}", self.0)
+        } else {
+            short
+        };
+        send(&MimeBundle::text(text));
+    }
+}
+
+/// For types that cannot be shown.
+pub trait ShowNothing {
+    /// Says what the type is and what to add.
+    fn show(&self);
+}
+
+impl<T: ?Sized> ShowNothing for Shown<'_, T> {
+    fn show(&self) {
+        let name = std::any::type_name::<T>();
+        send(&MimeBundle::text(format!(
+            "a value of type {name}, which has no text form (add #[derive(Debug)] to see what is in it)"
+        )));
+    }
+}
+
+fn send(bundle: &MimeBundle) {
+    channel::send(&serde_json::json!({"t": "result", "data": bundle.to_json(), "metadata": {}}));
+}

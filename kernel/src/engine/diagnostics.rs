@@ -1,0 +1,284 @@
+//! What rustc says, said about the cell: its own words, pointing at the cell's own lines.
+
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::Deserialize;
+use std::ops::Range;
+
+use super::CellError;
+use super::generate::{CellIndex, Generated, Origin};
+
+/// One of rustc's JSON messages.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Diagnostic {
+    /// The first line.
+    pub message: String,
+    code: Option<Code>,
+    level: String,
+    spans: Vec<Span>,
+    children: Vec<Diagnostic>,
+    rendered: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Code {
+    code: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Span {
+    file_name: String,
+    byte_start: usize,
+    byte_end: usize,
+    is_primary: bool,
+    label: Option<String>,
+    suggested_replacement: Option<String>,
+    expansion: Option<Box<Expansion>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Expansion {
+    span: Span,
+}
+
+/// The messages in rustc's standard error, and what else stood there.
+pub fn read(stderr: &str) -> (Vec<Diagnostic>, String) {
+    let mut messages = vec![];
+    let mut other = String::new();
+    for line in stderr.lines() {
+        match serde_json::from_str(line) {
+            Ok(message) => messages.push(message),
+            Err(_) => {
+                other.push_str(line);
+                other.push('\n');
+            }
+        }
+    }
+    (messages, other)
+}
+
+/// The texts that messages can point into.
+pub struct Sources<'a> {
+    /// The crate that was compiled.
+    pub generated: &'a Generated,
+    /// Its file name, as rustc knows it.
+    pub file: &'a str,
+    /// Number and text of each cell of the session.
+    pub cells: &'a [(u32, String)],
+}
+
+impl Diagnostic {
+    /// Whether it stops the build.
+    pub fn is_error(&self) -> bool {
+        self.level.starts_with("error")
+    }
+
+    /// Whether it warns.
+    pub fn is_warning(&self) -> bool {
+        self.level == "warning"
+    }
+
+    /// `E0382`, or the name of a lint.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_ref().map(|code| code.code.as_str())
+    }
+
+    /// Where its primary span came from, with the bytes of that span in the crate.
+    pub fn primary_origin(&self, sources: &Sources<'_>) -> Option<(Origin, Range<usize>)> {
+        self.spans
+            .iter()
+            .filter(|span| span.is_primary)
+            .find_map(|span| {
+                let range = span.in_file(sources.file)?;
+                Some((sources.generated.origin(&range)?, range))
+            })
+    }
+
+    /// All origins of its spans, primary or not.
+    pub fn origins(&self, sources: &Sources<'_>) -> Vec<Origin> {
+        let own = self
+            .spans
+            .iter()
+            .filter_map(|span| sources.generated.origin(&span.in_file(sources.file)?));
+        own.collect()
+    }
+
+    /// The message drawn over the cell's lines, with colours.
+    pub fn render(&self, sources: &Sources<'_>) -> String {
+        let mut groups = vec![self.group(sources, self.title_level())];
+        let mut notes = vec![];
+        for child in &self.children {
+            let visible = child.spans.is_empty()
+                || child.spans.iter().any(|span| span.user(sources).is_some());
+            let about_the_crate = child
+                .message
+                .starts_with("the following error was instantiated");
+            if visible && !about_the_crate {
+                notes.push(child);
+            }
+        }
+        for note in notes {
+            if note.spans.is_empty() {
+                let first = groups.remove(0);
+                groups.insert(
+                    0,
+                    first.element(note.title_level().message(note.message.as_str())),
+                );
+            } else {
+                groups.push(note.group(sources, note.title_level()));
+            }
+        }
+        Renderer::styled().render(&groups)
+    }
+
+    fn title_level(&self) -> Level<'static> {
+        match self.level.as_str() {
+            "warning" => Level::WARNING,
+            "note" | "failure-note" => Level::NOTE,
+            "help" => Level::HELP,
+            _ => Level::ERROR,
+        }
+    }
+
+    fn group<'a>(&'a self, sources: &Sources<'a>, level: Level<'a>) -> Group<'a> {
+        let title = level.primary_title(self.message.as_str());
+        let title = match self.code() {
+            Some(code) if code.starts_with('E') => title.id(code),
+            _ => title,
+        };
+        let mut snippets: Vec<(CellIndex, Snippet<'a, Annotation<'a>>)> = vec![];
+        for span in &self.spans {
+            let Some((cell, range)) = span.user(sources) else {
+                continue;
+            };
+            let (number, text) = &sources.cells[cell];
+            let at = match snippets.iter().position(|(other, _)| *other == cell) {
+                Some(at) => at,
+                None => {
+                    let name = format!("cell [{number}]");
+                    snippets.push((cell, Snippet::source(text.as_str()).path(name)));
+                    snippets.len() - 1
+                }
+            };
+            let kind = if span.is_primary {
+                AnnotationKind::Primary
+            } else {
+                AnnotationKind::Context
+            };
+            let mut annotation = kind.span(range);
+            let suggestion = span
+                .suggested_replacement
+                .as_ref()
+                .filter(|text| !text.is_empty());
+            if let Some(label) = span
+                .label
+                .clone()
+                .or_else(|| suggestion.map(|text| format!("write `{}`", text.trim())))
+            {
+                annotation = annotation.label(label);
+            }
+            let (cell, snippet) = snippets.remove(at);
+            snippets.insert(at, (cell, snippet.annotation(annotation)));
+        }
+        let mut group = title.elements(Vec::<Snippet<'a, Annotation<'a>>>::new());
+        for (_, snippet) in snippets {
+            group = group.element(snippet);
+        }
+        group
+    }
+}
+
+impl Span {
+    /// The bytes this span, or the macro call it comes from, covers in `file`.
+    fn in_file(&self, file: &str) -> Option<Range<usize>> {
+        if self.file_name == file {
+            return Some(self.byte_start..self.byte_end);
+        }
+        self.expansion.as_ref()?.span.in_file(file)
+    }
+
+    fn user(&self, sources: &Sources<'_>) -> Option<(CellIndex, Range<usize>)> {
+        match sources.generated.origin(&self.in_file(sources.file)?)? {
+            Origin::User(cell, range) => Some((cell, range)),
+            _ => None,
+        }
+    }
+}
+
+/// One `error` for all that rustc found.
+pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str) -> CellError {
+    let errors: Vec<_> = messages
+        .iter()
+        .filter(|message| message.is_error())
+        .collect();
+    let users: Vec<_> = errors
+        .iter()
+        .filter(|error| matches!(error.primary_origin(sources), Some((Origin::User(..), _))))
+        .collect();
+    let Some(first) = users.first() else {
+        return unplaced_error(&errors, other);
+    };
+    let mut traceback: Vec<String> = users.iter().map(|error| error.render(sources)).collect();
+    if let Some(hint) = users.iter().find_map(|error| hint(error)) {
+        traceback.push(format!("\u{1b}[1;36mhint\u{1b}[0m: {hint}"));
+    }
+    CellError {
+        ename: first.code().unwrap_or("error").to_owned(),
+        evalue: first.message.clone(),
+        traceback,
+    }
+}
+
+/// For errors that point at no cell, such as a linker's: rustc's text as it is.
+fn unplaced_error(errors: &[&Diagnostic], other: &str) -> CellError {
+    let about = |error: &&&Diagnostic| !error.message.starts_with("aborting due to");
+    let mut traceback: Vec<String> = errors
+        .iter()
+        .filter(about)
+        .map(|error| {
+            error
+                .rendered
+                .clone()
+                .unwrap_or_else(|| error.message.clone())
+        })
+        .collect();
+    if traceback.is_empty() {
+        traceback.push(format!(
+            "rustc failed and gave no message it is known by.\n{other}"
+        ));
+    }
+    let first = errors.iter().find(about);
+    CellError {
+        ename: first
+            .and_then(|error| error.code())
+            .unwrap_or("error")
+            .to_owned(),
+        evalue: first.map_or_else(|| "rustc failed".to_owned(), |error| error.message.clone()),
+        traceback,
+    }
+}
+
+/// One line that solves the mistakes met most in these notebooks.
+fn hint(error: &Diagnostic) -> Option<String> {
+    let message = error.message.as_str();
+    match error.code()? {
+        "E0382" => Some("the value was given away earlier; pass a reference (`&x`) or a `.clone()` there to keep it (tensors are cheap to clone)".into()),
+        "E0308" if message.contains("mismatched types") && error.labels().any(|label| label.contains("expected `&")) => {
+            Some("put `&` in front of the argument".into())
+        }
+        "E0308" | "E0277" if error.labels().chain([message]).any(|text| text.contains("integer") && (text.contains("f32") || text.contains("f64"))) => {
+            Some("write the number with a decimal point: `2.0` instead of `2`".into())
+        }
+        "E0596" => Some("bind it with `let mut` in the cell that creates it, and run that cell again".into()),
+        "E0277" if message.starts_with("the `?` operator can only be applied") => {
+            Some("`?` belongs behind a value of type Result; leave it out here".into())
+        }
+        "E0425" => Some("run the cell that defines it first, or check the spelling".into()),
+        _ => None,
+    }
+}
+
+impl Diagnostic {
+    fn labels(&self) -> impl Iterator<Item = &str> {
+        self.spans.iter().filter_map(|span| span.label.as_deref())
+    }
+}

@@ -1,0 +1,781 @@
+//! Evaluation by rustc itself, in evcxr's way of working: items accumulate, variables live in a
+//! store inside the cell process, and each cell is one small library loaded there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::diagnostics::{self, Diagnostic, Sources};
+use super::generate::{self, CellIndex, Generated, KeptItem, Origin, Parts, Taken};
+use super::interrupt::{Interrupter, Phase};
+use super::process::{self, CellProcess, Incoming};
+use super::session_dir::SessionDir;
+use super::source::{self, Cell, ItemKey};
+use super::warm::{self, InUse, Toolchain};
+use super::{
+    CellError, EngineConfig, Event, Outcome, SessionView, Timing, Variable, commands, types,
+};
+
+/// Compiles and runs cells for one notebook. Used from one thread at a time.
+pub struct Engine {
+    config: EngineConfig,
+    toolchain: Toolchain,
+    _in_use: Option<InUse>,
+    dir: SessionDir,
+    process: CellProcess,
+    interrupter: Interrupter,
+    attributes: Vec<String>,
+    items: Vec<KeptItem>,
+    variables: BTreeMap<String, Kept>,
+    /// Number and text of every cell that an error may point into.
+    cells: Vec<(u32, String)>,
+    /// The crates of the last cells, for the place of a panic.
+    crates: Vec<(String, Generated)>,
+    builds: u32,
+    /// Variables to be dropped in the cell process before the next cell.
+    forget: Vec<String>,
+    pub(super) last_timing: Timing,
+}
+
+/// A variable in the store.
+#[derive(Debug, Clone)]
+struct Kept {
+    /// Its type as a cell writes it.
+    written: String,
+    mutable: bool,
+    needs_drop: bool,
+}
+
+/// How many crates stay in memory to place panics in.
+const CRATES_KEPT: usize = 64;
+/// A cell that fails to build for reasons of ours is tried again this often.
+const MOST_BUILDS: u32 = 8;
+/// After this many milliseconds without an answer to an interrupt, say what to do.
+const PATIENCE: u128 = 1500;
+
+impl Engine {
+    /// Lays out the session directory and starts the cell process. Takes long (minutes) only when
+    /// dlcore must be built anew for a changed compiler; `progress` is told then, a line at a time.
+    pub fn start(config: EngineConfig, progress: &mut dyn FnMut(&str)) -> Result<Engine> {
+        let toolchain = warm::warm(&config.home, progress)?;
+        let in_use = toolchain.hold();
+        let process = CellProcess::start(&config.home, &toolchain, &config.working_dir)?;
+        let dir = SessionDir::create(&sessions_dir()?)?;
+        copy_tree(
+            &toolchain.incremental_template(),
+            &dir.path().join("incremental"),
+        )?;
+        Ok(Engine {
+            config,
+            toolchain,
+            _in_use: in_use,
+            dir,
+            process,
+            interrupter: Interrupter::default(),
+            attributes: vec![],
+            items: vec![],
+            variables: BTreeMap::new(),
+            cells: vec![],
+            crates: vec![],
+            builds: 0,
+            forget: vec![],
+            last_timing: Timing::default(),
+        })
+    }
+
+    /// A handle that can stop what runs.
+    pub fn interrupter(&self) -> Interrupter {
+        self.interrupter.clone()
+    }
+
+    /// What the session has defined so far.
+    pub fn view(&self) -> SessionView {
+        let variables = self.variables.iter().map(|(name, kept)| Variable {
+            name: name.clone(),
+            type_name: kept.written.clone(),
+            mutable: kept.mutable,
+        });
+        SessionView {
+            items: self.items.iter().map(|kept| kept.text.clone()).collect(),
+            variables: variables.collect(),
+        }
+    }
+
+    /// The session's private directory, removed with it.
+    pub fn session_dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    /// Compiles and runs one cell; returns when all its output has gone through `sink`.
+    /// `cell` is the execution count shown to the user: errors point at `cell [N]`.
+    pub fn evaluate(
+        &mut self,
+        code: &str,
+        cell: u32,
+        sink: &mut dyn FnMut(Event),
+    ) -> (Outcome, Timing) {
+        let mut timing = Timing::default();
+        let outcome = self.evaluate_timed(code, cell, sink, &mut timing);
+        self.interrupter.set(Phase::Idle);
+        self.last_timing = timing.clone();
+        (outcome, timing)
+    }
+
+    fn evaluate_timed(
+        &mut self,
+        code: &str,
+        number: u32,
+        sink: &mut dyn FnMut(Event),
+        timing: &mut Timing,
+    ) -> Outcome {
+        let code = match commands::run(self, code, sink) {
+            Ok(rest) => rest,
+            Err(error) => return Outcome::Failed(error),
+        };
+        if code.trim().is_empty() {
+            return Outcome::Done;
+        }
+        let started = Instant::now();
+        let index = self.cells.len();
+        self.cells.push((number, code.clone()));
+        let draft = self.draft(&code, index);
+        timing.prepare = started.elapsed();
+        let started = Instant::now();
+        let built = self.build(&code, draft, timing);
+        timing.compile = started.elapsed();
+        let (draft, library, warnings) = match built {
+            Ok(built) => built,
+            Err(error) => return Outcome::Failed(error),
+        };
+        if !warnings.is_empty() {
+            sink(Event::Stderr(warnings.into_bytes()));
+        }
+        let started = Instant::now();
+        let outcome = self.run(&draft, &library, sink);
+        timing.run = started.elapsed();
+        outcome
+    }
+
+    /// The session as it will be if this cell builds.
+    fn draft(&self, code: &str, index: CellIndex) -> Draft {
+        let cell = source::parse(code);
+        let mut attributes = self.attributes.clone();
+        for span in &cell.attributes {
+            let text = code[span.clone()].to_owned();
+            if !attributes.contains(&text) {
+                attributes.push(text);
+            }
+        }
+        let (items, redefined) = self.items_with(&cell, code, index);
+        let lost: Vec<String> = self
+            .variables
+            .iter()
+            .filter(|(_, kept)| {
+                types::of_the_user(&kept.written)
+                    .iter()
+                    .any(|name| redefined.contains(name))
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        let taken = self.taken(&cell, code, &lost);
+        Draft {
+            cell,
+            index,
+            attributes,
+            items,
+            taken,
+            lost,
+        }
+    }
+
+    /// The items after this cell, and the names of types whose meaning it changes.
+    fn items_with(
+        &self,
+        cell: &Cell,
+        code: &str,
+        index: CellIndex,
+    ) -> (Vec<KeptItem>, Vec<String>) {
+        let mut items = self.items.clone();
+        let mut redefined = vec![];
+        let replaces = |older: &KeptItem| {
+            cell.items
+                .iter()
+                .any(|new| new.key.replaces(&older.item.key))
+        };
+        for older in items.extract_if(.., |older| replaces(older)) {
+            let same_text = |new: &source::Item| code[new.span.clone()] == *older.text;
+            if let ItemKey::Type(name) = &older.item.key
+                && !cell
+                    .items
+                    .iter()
+                    .any(|new| new.key == older.item.key && same_text(new))
+            {
+                redefined.push(name.clone());
+            }
+        }
+        for item in &cell.items {
+            let text = item
+                .rewritten
+                .clone()
+                .unwrap_or_else(|| code[item.span.clone()].to_owned());
+            items.push(KeptItem {
+                item: item.clone(),
+                text,
+                cell: index,
+            });
+        }
+        // A type that holds a changed type has changed too.
+        let mut checked = 0;
+        while checked < redefined.len() {
+            let changed = redefined[checked].clone();
+            checked += 1;
+            for kept in &items {
+                if let ItemKey::Type(name) = &kept.item.key
+                    && !redefined.contains(name)
+                    && source::mentions(&kept.text, &changed)
+                {
+                    redefined.push(name.clone());
+                }
+            }
+        }
+        (items, redefined)
+    }
+
+    /// The variables that the cell names.
+    fn taken(&self, cell: &Cell, code: &str, lost: &[String]) -> Vec<Taken> {
+        let runs: Vec<&str> = cell
+            .statements
+            .iter()
+            .map(|statement| &code[statement.span.clone()])
+            .collect();
+        let named = |name: &str| runs.iter().any(|text| source::mentions(text, name));
+        let owned: Vec<&str> = self
+            .variables
+            .iter()
+            .filter(|(_, kept)| kept.needs_drop)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let moved = source::certainly_moved(code, &owned);
+        self.variables
+            .iter()
+            .filter(|(name, _)| !lost.contains(name) && named(name))
+            .map(|(name, kept)| Taken {
+                name: name.clone(),
+                written: kept.written.clone(),
+                mutable: kept.mutable,
+                returned: !moved.contains(name),
+                shadowed: cell.bindings.iter().any(|binding| binding.name == *name),
+            })
+            .collect()
+    }
+
+    /// Builds until the crate fits what the cell does with its variables; mostly that is once.
+    fn build(
+        &mut self,
+        code: &str,
+        mut draft: Draft,
+        timing: &mut Timing,
+    ) -> Result<(Draft, Built, String), CellError> {
+        loop {
+            self.builds += 1;
+            timing.builds += 1;
+            let entry = format!("cell_{}", self.builds);
+            let generated = generate::generate(&Parts {
+                code,
+                cell: &draft.cell,
+                index: draft.index,
+                attributes: &draft.attributes,
+                items: &draft.items,
+                taken: &draft.taken,
+                kept: &draft.cell.bindings,
+                entry: &entry,
+            });
+            let file = format!("{entry}.rs");
+            let compiled = self
+                .compile(&file, &entry, &generated)
+                .map_err(|error| internal_error(&error))?;
+            let (messages, other) = diagnostics::read(&compiled.stderr);
+            let sources = Sources {
+                generated: &generated,
+                file: &file,
+                cells: &self.cells,
+            };
+            if compiled.interrupted {
+                return Err(interrupted_while_compiling());
+            }
+            if compiled.success {
+                let warnings = warnings(&messages, &sources, draft.index);
+                self.crates.push((file, generated));
+                if self.crates.len() > CRATES_KEPT {
+                    self.crates.remove(0);
+                }
+                return Ok((
+                    draft,
+                    Built {
+                        library: compiled.library,
+                        entry,
+                    },
+                    warnings,
+                ));
+            }
+            let user_error = messages.iter().any(|message| {
+                message.is_error()
+                    && matches!(
+                        message.primary_origin(&sources),
+                        Some((Origin::User(..), _))
+                    )
+                    && !message
+                        .origins(&sources)
+                        .iter()
+                        .any(|origin| matches!(origin, Origin::PutBack(_) | Origin::PutNew(_)))
+            });
+            if user_error
+                || timing.builds >= MOST_BUILDS
+                || !adjust(&mut draft, &messages, &sources)?
+            {
+                return Err(diagnostics::compile_error(&messages, &sources, &other));
+            }
+        }
+    }
+
+    fn compile(&self, file: &str, entry: &str, generated: &Generated) -> Result<Compiled> {
+        let dir = self.dir.path();
+        fs::write(dir.join(file), &generated.text)
+            .context("cannot write the cell's source (is the disk full?)")?;
+        let library = dir.join(format!("lib{entry}.so"));
+        let mut command = self.toolchain.cell_command();
+        command
+            .arg("-C")
+            .arg("incremental=incremental")
+            .arg(file)
+            .arg("-o")
+            .arg(&library)
+            .current_dir(dir);
+        let (status, stderr, interrupted) = self.interrupter.run_compiler(&mut command)?;
+        Ok(Compiled {
+            success: status.success(),
+            stderr,
+            interrupted,
+            library,
+        })
+    }
+
+    /// Runs a built cell and takes over what it leaves.
+    fn run(&mut self, draft: &Draft, built: &Built, sink: &mut dyn FnMut(Event)) -> Outcome {
+        let mut forget = std::mem::take(&mut self.forget);
+        forget.extend(draft.lost.iter().cloned());
+        for name in &draft.lost {
+            let note =
+                format!("note: the type of `{name}` was defined anew, so its old value is gone\n");
+            sink(Event::Stderr(note.into_bytes()));
+        }
+        self.interrupter.set(Phase::Running {
+            process: self.process.id(),
+            control: self.process.control(),
+            presses: 0,
+        });
+        let frame =
+            json!({"t": "run", "library": built.library, "entry": built.entry, "forget": forget});
+        let ended = match self.process.send(&frame) {
+            Ok(()) => self.wait_for_end(sink),
+            Err(_) => None,
+        };
+        let Some((failure, variables)) = ended else {
+            return self.process_died(sink);
+        };
+        // Taken over only now: a cell whose process died may have taken anything with it.
+        self.attributes.clone_from(&draft.attributes);
+        self.items.clone_from(&draft.items);
+        self.take_over(draft, &variables, failure.is_some(), sink);
+        match failure {
+            None => Outcome::Done,
+            Some(frame) => Outcome::Failed(self.failure_of(&frame)),
+        }
+    }
+
+    /// Passes output on until the cell is done. `None` when the process ended instead.
+    fn wait_for_end(&mut self, sink: &mut dyn FnMut(Event)) -> Option<(Option<Value>, Value)> {
+        let mut failure = None;
+        let mut done = None;
+        let mut hint = Some(Instant::now());
+        let interrupter = self.interrupter.clone();
+        while done.is_none() {
+            let alive = self.process.wait(200, &mut |incoming| match incoming {
+                Incoming::Event(event) => sink(event),
+                Incoming::Frame(mut frame) => match frame["t"].as_str() {
+                    Some("done") => done = Some(frame["variables"].take()),
+                    Some("panic" | "failure") => failure = Some(frame),
+                    _ => {}
+                },
+            });
+            if !alive.unwrap_or(false) && done.is_none() {
+                return None;
+            }
+            if let (Some(pressed), true) = (interrupter.pressed_at(), hint.is_some())
+                && pressed.elapsed().as_millis() > PATIENCE
+                && done.is_none()
+            {
+                hint = None;
+                sink(Event::Stderr(STILL_RUNNING.as_bytes().to_vec()));
+            }
+        }
+        done.map(|variables| (failure, variables))
+    }
+
+    /// Learns names and types of what the store holds now.
+    fn take_over(
+        &mut self,
+        draft: &Draft,
+        described: &Value,
+        failed: bool,
+        sink: &mut dyn FnMut(Event),
+    ) {
+        let mut variables = BTreeMap::new();
+        for slot in described.as_array().into_iter().flatten() {
+            let (Some(name), Some(type_name)) = (slot["name"].as_str(), slot["type"].as_str())
+            else {
+                continue;
+            };
+            // A cell that failed has put none of what it binds.
+            let binding = draft
+                .cell
+                .bindings
+                .iter()
+                .find(|binding| binding.name == name && !failed);
+            let known = self.variables.get(name);
+            let taken = draft.taken.iter().find(|taken| taken.name == name);
+            let written = match (binding, known) {
+                (Some(binding), _) => binding
+                    .annotation
+                    .clone()
+                    .or_else(|| types::writable(type_name)),
+                (None, Some(known)) => {
+                    Some(taken.map_or(&known.written, |taken| &taken.written).clone())
+                }
+                (None, None) => types::writable(type_name),
+            };
+            let Some(written) = written else {
+                let note = format!(
+                    "note: `{name}` is {}, whose type cannot be written down, so it is not kept for the next cell. \
+                     Put it in a box (`let {name}: Box<dyn Fn(f32) -> f32> = Box::new(…)`) or make it a `fn`.\n",
+                    if type_name.contains("{{closure}}") {
+                        "a closure or holds one"
+                    } else {
+                        "of a type declared inside a block"
+                    },
+                );
+                sink(Event::Stderr(note.into_bytes()));
+                self.forget.push(name.to_owned());
+                continue;
+            };
+            let mutable = binding.map_or_else(
+                || known.is_some_and(|known| known.mutable),
+                |binding| binding.mutable,
+            );
+            let needs_drop = slot["needs_drop"].as_bool().unwrap_or(true);
+            variables.insert(
+                name.to_owned(),
+                Kept {
+                    written,
+                    mutable,
+                    needs_drop,
+                },
+            );
+        }
+        self.variables = variables;
+    }
+
+    fn failure_of(&self, frame: &Value) -> CellError {
+        let text = |name: &str| frame[name].as_str().unwrap_or_default();
+        let message = text("message");
+        let place = self.place(text("file"), &frame["line"], &frame["column"]);
+        if text("t") == "panic" {
+            let mut traceback = vec![format!("\u{1b}[1;31mpanicked\u{1b}[0m: {message}")];
+            traceback.extend(place);
+            return CellError {
+                ename: "panic".into(),
+                evalue: message.into(),
+                traceback,
+            };
+        }
+        let name = text("type")
+            .rsplit("::")
+            .next()
+            .unwrap_or("Error")
+            .trim_end_matches('>');
+        let mut traceback = vec![format!("\u{1b}[1;31m{name}\u{1b}[0m: {message}")];
+        traceback.extend(place);
+        CellError {
+            ename: name.into(),
+            evalue: message.into(),
+            traceback,
+        }
+    }
+
+    /// The line of a cell that a panic or `?` came from, drawn; a place in a library as it is.
+    fn place(&self, file: &str, line: &Value, column: &Value) -> Option<String> {
+        let (line, column) = (line.as_u64()? as usize, column.as_u64()? as usize);
+        let known = self.crates.iter().rev().find(|(name, _)| name == file);
+        let Some((_, generated)) = known else {
+            return (!file.is_empty()).then(|| format!("  at {file}:{line}:{column}"));
+        };
+        let at = generated.byte_at(line, column)?;
+        let Some(Origin::User(cell, range)) = generated.origin(&(at..at + 1)) else {
+            return None;
+        };
+        let (number, text) = &self.cells[cell];
+        Some(draw_place(*number, text, range.start))
+    }
+
+    /// The cell process is gone: start another, and say what went with the old one.
+    fn process_died(&mut self, sink: &mut dyn FnMut(Event)) -> Outcome {
+        self.process.drain_output(&mut |incoming| {
+            if let Incoming::Event(event) = incoming {
+                sink(event);
+            }
+        });
+        let killed_by_user = self.interrupter.presses() >= 2;
+        let status = self.process.end();
+        let lost: Vec<String> = std::mem::take(&mut self.variables).into_keys().collect();
+        self.forget.clear();
+        let gone = match lost.as_slice() {
+            [] => "No variables were lost.".to_owned(),
+            names => format!(
+                "These variables are gone: {}. Run the cells that made them again.",
+                names.join(", ")
+            ),
+        };
+        let kept = "Functions, types and imports are still there.";
+        let restarted =
+            CellProcess::start(&self.config.home, &self.toolchain, &self.config.working_dir);
+        let (ename, reason) = if killed_by_user {
+            (
+                "Interrupted",
+                "the cell was ended, as it did not stop by itself".to_owned(),
+            )
+        } else {
+            (
+                "ProcessDied",
+                format!(
+                    "the process that ran the cell ended: {}",
+                    process::describe(status)
+                ),
+            )
+        };
+        let mut traceback = vec![
+            format!("\u{1b}[1;31m{ename}\u{1b}[0m: {reason}"),
+            gone,
+            kept.to_owned(),
+        ];
+        match restarted {
+            Ok(process) => self.process = process,
+            Err(error) => traceback.push(format!(
+                "A new process could not be started: {error:#}. Restart the kernel."
+            )),
+        }
+        Outcome::Failed(CellError {
+            ename: ename.into(),
+            evalue: reason,
+            traceback,
+        })
+    }
+
+    /// Variables as `:vars` lists them.
+    pub(super) fn list_variables(&self) -> String {
+        let width = self.variables.keys().map(String::len).max().unwrap_or(0);
+        let line = |(name, kept): (&String, &Kept)| {
+            format!(
+                "{}{name:width$}  {}\n",
+                if kept.mutable { "mut " } else { "    " },
+                types::short(&kept.written)
+            )
+        };
+        self.variables.iter().map(line).collect()
+    }
+}
+
+const STILL_RUNNING: &str = "\ninterrupt: training stops at its next batch; other code cannot be stopped gently. \
+    Interrupt again to end it; variables of this session are then lost.\n";
+
+struct Draft {
+    cell: Cell,
+    index: CellIndex,
+    attributes: Vec<String>,
+    items: Vec<KeptItem>,
+    taken: Vec<Taken>,
+    /// Variables whose type this cell defines anew.
+    lost: Vec<String>,
+}
+
+struct Built {
+    library: PathBuf,
+    entry: String,
+}
+
+struct Compiled {
+    success: bool,
+    stderr: String,
+    interrupted: bool,
+    library: PathBuf,
+}
+
+/// Changes the draft so that the errors in lines of ours go away. False when there is nothing to
+/// change; an error when the user must change something.
+fn adjust(
+    draft: &mut Draft,
+    messages: &[Diagnostic],
+    sources: &Sources<'_>,
+) -> Result<bool, CellError> {
+    let mut changed = false;
+    for message in messages.iter().filter(|message| message.is_error()) {
+        let primary = message.primary_origin(sources);
+        for origin in message.origins(sources) {
+            match origin {
+                // The cell moves the variable: it is not there to be put back.
+                Origin::PutBack(name)
+                    if matches!(message.code(), Some("E0382" | "E0381" | "E0505")) =>
+                {
+                    let taken = draft
+                        .taken
+                        .iter_mut()
+                        .find(|taken| taken.name == name && taken.returned);
+                    if let Some(taken) = taken {
+                        taken.returned = false;
+                        changed = true;
+                    }
+                }
+                Origin::PutNew(name) => {
+                    let before = draft.cell.bindings.len();
+                    if matches!(message.code(), Some("E0382" | "E0381" | "E0425")) {
+                        draft.cell.bindings.retain(|binding| binding.name != name);
+                        changed |= draft.cell.bindings.len() < before;
+                    } else {
+                        return Err(cannot_be_kept(&name, message, sources));
+                    }
+                }
+                Origin::Take(name) => {
+                    let at = primary.as_ref().map(|(_, range)| range.start);
+                    changed |= rename_or_drop(draft, &name, at, sources);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(changed)
+}
+
+/// A type that cannot be written as it stands: leave out the private module, or the variable.
+fn rename_or_drop(draft: &mut Draft, name: &str, at: Option<usize>, sources: &Sources<'_>) -> bool {
+    let Some(taken) = draft.taken.iter_mut().find(|taken| taken.name == name) else {
+        return false;
+    };
+    let start = sources
+        .generated
+        .map
+        .iter()
+        .find(|(_, origin)| *origin == Origin::Take(name.to_owned()))
+        .map(|(range, _)| range.start);
+    let shorter = at
+        .zip(start)
+        .and_then(|(at, start)| types::without_segment(&taken.written, at.checked_sub(start)?));
+    match shorter {
+        Some(shorter) if shorter.contains("::") => taken.written = shorter,
+        _ => draft.taken.retain(|taken| taken.name != name),
+    }
+    true
+}
+
+fn cannot_be_kept(name: &str, message: &Diagnostic, sources: &Sources<'_>) -> CellError {
+    let borrowed = matches!(
+        message.code(),
+        Some(
+            "E0597" | "E0716" | "E0505" | "E0521" | "E0310" | "E0373" | "E0506" | "E0499" | "E0502"
+        )
+    );
+    let advice = if borrowed {
+        format!(
+            "`{name}` borrows from something that ends with this cell, so it cannot be kept for the next one. \
+             Keep an owned value (`.clone()`, `.to_owned()`), or wrap the cell in braces `{{ … }}` if `{name}` is needed only here."
+        )
+    } else {
+        format!(
+            "`{name}` cannot be kept for the next cell. Give it an explicit type, or wrap the cell in braces `{{ … }}` if it is needed only here."
+        )
+    };
+    CellError {
+        ename: message.code().unwrap_or("error").to_owned(),
+        evalue: advice.clone(),
+        traceback: vec![
+            format!("\u{1b}[1;31merror\u{1b}[0m: {advice}"),
+            message.render(sources),
+        ],
+    }
+}
+
+fn warnings(messages: &[Diagnostic], sources: &Sources<'_>, index: CellIndex) -> String {
+    let in_cell = |message: &&Diagnostic| {
+        message.is_warning()
+            && matches!(message.primary_origin(sources), Some((Origin::User(cell, _), _)) if cell == index)
+    };
+    messages
+        .iter()
+        .filter(in_cell)
+        .map(|message| message.render(sources) + "\n")
+        .collect()
+}
+
+fn draw_place(number: u32, text: &str, at: usize) -> String {
+    let before = &text[..at.min(text.len())];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line_number = before.matches('\n').count() + 1;
+    let line = text[line_start..].lines().next().unwrap_or_default();
+    let column = before[line_start..].chars().count();
+    let gutter = " ".repeat(line_number.to_string().len());
+    format!(
+        "{gutter}\u{1b}[1;34m-->\u{1b}[0m cell [{number}]:{line_number}:{}\n{gutter} \u{1b}[1;34m|\u{1b}[0m\n\
+         \u{1b}[1;34m{line_number} |\u{1b}[0m {line}\n{gutter} \u{1b}[1;34m|\u{1b}[0m {}\u{1b}[1;31m^\u{1b}[0m",
+        column + 1,
+        " ".repeat(column),
+    )
+}
+
+fn interrupted_while_compiling() -> CellError {
+    let text = "interrupted while the cell was being compiled; nothing ran and nothing is lost";
+    CellError {
+        ename: "Interrupted".into(),
+        evalue: text.into(),
+        traceback: vec![text.into()],
+    }
+}
+
+fn internal_error(error: &anyhow::Error) -> CellError {
+    let text = format!("{error:#}");
+    CellError {
+        ename: "KernelError".into(),
+        evalue: text.clone(),
+        traceback: vec![text],
+    }
+}
+
+fn sessions_dir() -> Result<PathBuf> {
+    let cache = dirs::cache_dir().context("no cache directory: set HOME or XDG_CACHE_HOME")?;
+    Ok(cache.join("rust-dl/sessions"))
+}
+
+fn copy_tree(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &place)?;
+        } else {
+            fs::copy(entry.path(), &place)?;
+        }
+    }
+    Ok(())
+}

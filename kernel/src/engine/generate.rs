@@ -1,0 +1,257 @@
+//! The crate a cell becomes, and the way back from its bytes to the cells they came from.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use super::source::{Binding, Cell, Item};
+
+/// Which text of the session a byte range belongs to: an index into its list of cells.
+pub type CellIndex = usize;
+
+/// An item kept from some cell.
+#[derive(Debug, Clone)]
+pub struct KeptItem {
+    /// What it is known by and where it stood.
+    pub item: Item,
+    /// Its text.
+    pub text: String,
+    /// The cell it came from.
+    pub cell: CellIndex,
+}
+
+/// A variable the cell takes from the store.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// Its name.
+    pub name: String,
+    /// Its type as written in the crate.
+    pub written: String,
+    /// Whether it was bound with `mut`.
+    pub mutable: bool,
+    /// Whether it goes back when the cell is done: not when the cell moves it.
+    pub returned: bool,
+    /// Whether the cell binds the name anew: then the old value goes back only after a failure.
+    pub shadowed: bool,
+}
+
+/// Where a stretch of the crate came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Text of a cell. When the lengths differ the whole stretch stands for the whole range.
+    User(CellIndex, Range<usize>),
+    /// The type in the line that takes a variable from the store.
+    Take(String),
+    /// The line that puts a taken variable back.
+    PutBack(String),
+    /// The line that keeps a variable the cell binds.
+    PutNew(String),
+}
+
+/// A crate's text with its map.
+#[derive(Debug, Clone, Default)]
+pub struct Generated {
+    /// What rustc compiles.
+    pub text: String,
+    /// Stretches in order, without overlap.
+    pub map: Vec<(Range<usize>, Origin)>,
+}
+
+const HEAD: &str = "#![allow(unused, unreachable_code, non_snake_case, non_upper_case_globals, \
+                    static_mut_refs, internal_features)]\n#![warn(unused_must_use)]\n";
+
+/// All that goes into one cell's crate.
+pub struct Parts<'a> {
+    /// The cell's text.
+    pub code: &'a str,
+    /// The cell taken apart.
+    pub cell: &'a Cell,
+    /// Which cell it is.
+    pub index: CellIndex,
+    /// `#![…]` of this and earlier cells.
+    pub attributes: &'a [String],
+    /// Items of this and earlier cells.
+    pub items: &'a [KeptItem],
+    /// Variables to take.
+    pub taken: &'a [Taken],
+    /// Variables to keep.
+    pub kept: &'a [Binding],
+    /// The name of the exported function.
+    pub entry: &'a str,
+}
+
+/// Writes the crate.
+pub fn generate(parts: &Parts<'_>) -> Generated {
+    let mut out = Generated::default();
+    out.text.push_str(HEAD);
+    for attribute in parts.attributes {
+        out.line(attribute);
+    }
+    out.line("use ::dlcore::prelude::*;");
+    for kept in parts.items {
+        out.piece(&kept.text, Origin::User(kept.cell, kept.item.span.clone()));
+        out.text.push('\n');
+    }
+    out.line("#[unsafe(no_mangle)]");
+    let _ = writeln!(
+        out.text,
+        "pub fn {}(__store: &mut ::dlcore::cell::Store) {{",
+        parts.entry
+    );
+    for taken in parts.taken {
+        let _ = write!(
+            out.text,
+            "let {}{}: ",
+            if taken.mutable { "mut " } else { "" },
+            taken.name
+        );
+        out.piece(&taken.written, Origin::Take(taken.name.clone()));
+        let _ = writeln!(out.text, " = __store.take(\"{}\");", taken.name);
+    }
+    out.line("let __done = ::dlcore::cell::run(|| -> ::std::result::Result<(), ::dlcore::cell::Failure> {");
+    body(&mut out, parts);
+    out.line("Ok(()) });");
+    for taken in parts.taken.iter().filter(|taken| taken.returned) {
+        let guard = if taken.shadowed { "if !__done " } else { "" };
+        let text = format!("{guard}{{ __store.put(\"{0}\", {0}); }}", taken.name);
+        out.piece(&text, Origin::PutBack(taken.name.clone()));
+        out.text.push('\n');
+    }
+    out.line("}");
+    out
+}
+
+/// A crate like a cell's that does next to nothing.
+pub fn empty_cell() -> String {
+    let code = "let primed = 1.0; primed";
+    let cell = super::source::parse(code);
+    let entry = "cell_0";
+    generate(&Parts {
+        code,
+        index: 0,
+        attributes: &[],
+        items: &[],
+        taken: &[],
+        kept: &cell.bindings,
+        cell: &cell,
+        entry,
+    })
+    .text
+}
+
+fn body(out: &mut Generated, parts: &Parts<'_>) {
+    for statement in &parts.cell.statements {
+        let text = &parts.code[statement.span.clone()];
+        let origin = Origin::User(parts.index, statement.span.clone());
+        if statement.shown {
+            // `match` keeps temporaries of the expression alive until it has been shown.
+            out.text.push_str("{ use ::dlcore::cell::{ShowRich as _, ShowDebug as _, ShowNothing as _}; match &(\n");
+            out.piece(text, origin);
+            out.text
+                .push_str("\n) { __value => (&&&::dlcore::cell::Shown(__value)).show() } }\n");
+        } else {
+            out.piece(text, origin);
+            out.text.push('\n');
+        }
+    }
+    for binding in parts.kept {
+        let text = format!("__store.put(\"{0}\", {0});", binding.name);
+        out.piece(&text, Origin::PutNew(binding.name.clone()));
+        out.text.push('\n');
+    }
+}
+
+impl Generated {
+    fn line(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    fn piece(&mut self, text: &str, origin: Origin) {
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.map.push((start..self.text.len(), origin));
+    }
+
+    /// Where the bytes `range` came from; `None` for text that no one wrote.
+    pub fn origin(&self, range: &Range<usize>) -> Option<Origin> {
+        let (stretch, origin) = self.map.iter().find(|(stretch, _)| {
+            stretch.contains(&range.start) || (stretch.end == range.start && range.is_empty())
+        })?;
+        Some(match origin {
+            Origin::User(cell, at) if at.len() == stretch.len() => {
+                let start = at.start + (range.start - stretch.start);
+                let end = at.start + (range.end.min(stretch.end) - stretch.start);
+                Origin::User(*cell, start..end)
+            }
+            other => other.clone(),
+        })
+    }
+
+    /// The byte at a line and column (both from 1; columns count characters, as rustc's do).
+    pub fn byte_at(&self, line: usize, column: usize) -> Option<usize> {
+        let start = match line.checked_sub(1)? {
+            0 => 0,
+            skipped => self.text.match_indices('\n').nth(skipped - 1)?.0 + 1,
+        };
+        let offset = self.text[start..]
+            .char_indices()
+            .nth(column.checked_sub(1)?)?
+            .0;
+        Some(start + offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source;
+    use super::*;
+
+    fn crate_of(code: &str) -> Generated {
+        let cell = source::parse(code);
+        let items: Vec<_> = cell
+            .items
+            .iter()
+            .map(|item| KeptItem {
+                item: item.clone(),
+                text: code[item.span.clone()].to_owned(),
+                cell: 7,
+            })
+            .collect();
+        generate(&Parts {
+            code,
+            cell: &cell,
+            index: 7,
+            attributes: &[],
+            items: &items,
+            taken: &[],
+            kept: &cell.bindings,
+            entry: "cell_1",
+        })
+    }
+
+    #[test]
+    fn every_byte_of_the_cell_finds_its_way_back() {
+        let code = "fn f() {}\nlet x = f();\n  x";
+        let generated = crate_of(code);
+        for needle in ["fn f", "let x = f"] {
+            let at = generated.text.find(needle).unwrap();
+            let back = generated.origin(&(at + 1..at + 3));
+            let expected = code.find(needle).unwrap() + 1;
+            assert_eq!(back, Some(Origin::User(7, expected..expected + 2)));
+        }
+        let put = generated.text.find("__store.put").unwrap();
+        assert_eq!(
+            generated.origin(&(put..put + 1)),
+            Some(Origin::PutNew("x".into()))
+        );
+        assert_eq!(generated.origin(&(0..1)), None);
+    }
+
+    #[test]
+    fn lines_and_columns_are_found() {
+        let generated = crate_of("let ä = 1;\nlet b = 2;");
+        let at = generated.text.find("b = 2").unwrap();
+        let line = generated.text[..at].matches('\n').count() + 1;
+        assert_eq!(generated.byte_at(line, 5), Some(at));
+    }
+}

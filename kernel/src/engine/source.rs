@@ -1,0 +1,595 @@
+//! A cell's text, taken apart: items, statements, the last expression, the variables it binds.
+
+use std::ops::Range;
+
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::visit::Visit;
+
+/// A cell as written, parsed as far as it parses.
+#[derive(Debug)]
+pub struct Cell {
+    /// `#![…]` at its head.
+    pub attributes: Vec<Range<usize>>,
+    /// `fn`, `struct`, `use`, `impl`, …: kept for all later cells.
+    pub items: Vec<Item>,
+    /// Everything that runs, in order.
+    pub statements: Vec<Statement>,
+    /// Variables bound at the cell's top level, in order; a name bound twice stands once.
+    pub bindings: Vec<Binding>,
+}
+
+/// One item and what it is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Where it stands in the cell.
+    pub span: Range<usize>,
+    /// What it replaces when it comes again, such as `type Point` or `impl Debug for Point`.
+    pub key: ItemKey,
+    /// What to write instead of the cell's own text: one import of a `use` that holds several.
+    pub rewritten: Option<String>,
+}
+
+/// Two items with one key cannot stand side by side.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ItemKey {
+    /// A struct, enum, union, trait, type alias or module.
+    Type(String),
+    /// A function, constant or static.
+    Value(String),
+    /// A `macro_rules!`.
+    Macro(String),
+    /// A name brought in by `use` or `extern crate`.
+    Import(String),
+    /// `use path::*` and whatever else has no name, by its text.
+    Unnamed(String),
+    /// `impl Trait for Type`, by that text; for an inherent impl also the names it defines.
+    Impl(String, Vec<String>),
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Where it stands in the cell.
+    pub span: Range<usize>,
+    /// Whether it is the last expression, whose value is shown.
+    pub shown: bool,
+}
+
+/// A variable bound by `let`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// Its name.
+    pub name: String,
+    /// Whether it is bound with `mut`.
+    pub mutable: bool,
+    /// The type the user wrote, when it is written out in full.
+    pub annotation: Option<String>,
+}
+
+/// Takes a cell apart. A cell that does not parse comes back as one statement, so that the
+/// compiler says what is wrong with it in its own words.
+pub fn parse(code: &str) -> Cell {
+    let parser = |input: syn::parse::ParseStream<'_>| {
+        Ok((
+            input.call(syn::Attribute::parse_inner)?,
+            input.call(syn::Block::parse_within)?,
+        ))
+    };
+    let cell = match syn::parse::Parser::parse_str(parser, code) {
+        Ok((attributes, statements)) => take_apart(code, &attributes, &statements),
+        Err(_) => {
+            let whole = Statement {
+                span: 0..code.len(),
+                shown: false,
+            };
+            Cell {
+                attributes: vec![],
+                items: vec![],
+                statements: vec![whole],
+                bindings: vec![],
+            }
+        }
+    };
+    // Spans live in a table of this thread that otherwise grows with every cell.
+    proc_macro2::extra::invalidate_current_thread_spans();
+    cell
+}
+
+fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -> Cell {
+    let mut cell = Cell {
+        attributes: attributes
+            .iter()
+            .map(|attribute| range_of(attribute))
+            .collect(),
+        items: vec![],
+        statements: vec![],
+        bindings: vec![],
+    };
+    for (index, statement) in parsed.iter().enumerate() {
+        let span = range_of(statement);
+        let last = index + 1 == parsed.len();
+        match statement {
+            syn::Stmt::Item(item) => cell.items.extend(items_of(item, span, code)),
+            syn::Stmt::Local(local) => {
+                bind(&local.pat, None, &mut cell.bindings);
+                cell.statements.push(Statement { span, shown: false });
+            }
+            syn::Stmt::Expr(_, semicolon) => {
+                cell.statements.push(Statement {
+                    span,
+                    shown: last && semicolon.is_none(),
+                });
+            }
+            syn::Stmt::Macro(call) => {
+                cell.statements.push(Statement {
+                    span,
+                    shown: last && call.semi_token.is_none(),
+                });
+            }
+        }
+    }
+    cell
+}
+
+fn range_of(node: &impl Spanned) -> Range<usize> {
+    node.span().byte_range()
+}
+
+fn items_of(item: &syn::Item, span: Range<usize>, code: &str) -> Vec<Item> {
+    if let syn::Item::Use(import) = item {
+        return imports_of(import, &span);
+    }
+    vec![Item {
+        key: key_of(item, &code[span.clone()]),
+        span,
+        rewritten: None,
+    }]
+}
+
+fn key_of(item: &syn::Item, text: &str) -> ItemKey {
+    use syn::Item as I;
+    match item {
+        I::Struct(item) => ItemKey::Type(item.ident.to_string()),
+        I::Enum(item) => ItemKey::Type(item.ident.to_string()),
+        I::Union(item) => ItemKey::Type(item.ident.to_string()),
+        I::Trait(item) => ItemKey::Type(item.ident.to_string()),
+        I::TraitAlias(item) => ItemKey::Type(item.ident.to_string()),
+        I::Type(item) => ItemKey::Type(item.ident.to_string()),
+        I::Mod(item) => ItemKey::Type(item.ident.to_string()),
+        I::Fn(item) => ItemKey::Value(item.sig.ident.to_string()),
+        I::Const(item) if item.ident == "_" => ItemKey::Unnamed(text.to_owned()),
+        I::Const(item) => ItemKey::Value(item.ident.to_string()),
+        I::Static(item) => ItemKey::Value(item.ident.to_string()),
+        I::Macro(syn::ItemMacro {
+            ident: Some(name), ..
+        }) => ItemKey::Macro(name.to_string()),
+        I::ExternCrate(item) => {
+            let name = item.rename.as_ref().map_or(&item.ident, |(_, name)| name);
+            ItemKey::Import(name.to_string())
+        }
+        I::Impl(item) => impl_key(item),
+        _ => ItemKey::Unnamed(text.to_owned()),
+    }
+}
+
+fn impl_key(item: &syn::ItemImpl) -> ItemKey {
+    let generics = item.generics.to_token_stream();
+    let target = item.self_ty.to_token_stream();
+    match &item.trait_ {
+        Some((not, path, _)) => {
+            let path = path.to_token_stream();
+            let not = not.map_or("", |_| "!");
+            ItemKey::Impl(format!("{generics} {not}{path} for {target}"), vec![])
+        }
+        None => {
+            let names = item.items.iter().filter_map(|member| match member {
+                syn::ImplItem::Fn(function) => Some(function.sig.ident.to_string()),
+                syn::ImplItem::Const(constant) => Some(constant.ident.to_string()),
+                _ => None,
+            });
+            ItemKey::Impl(format!("{generics} {target}"), names.collect())
+        }
+    }
+}
+
+impl ItemKey {
+    /// Whether an item under this key takes the place of one under `older`.
+    pub fn replaces(&self, older: &ItemKey) -> bool {
+        use ItemKey as K;
+        match (self, older) {
+            (K::Impl(new, new_names), K::Impl(old, old_names)) => {
+                let inherent = !new_names.is_empty() || !old_names.is_empty();
+                new == old && (!inherent || new_names.iter().any(|name| old_names.contains(name)))
+            }
+            // An import and a definition of one name cannot stand together, whichever comes first.
+            (K::Import(new), K::Type(old) | K::Value(old) | K::Macro(old))
+            | (K::Type(new) | K::Value(new) | K::Macro(new), K::Import(old)) => new == old,
+            _ => self == older,
+        }
+    }
+
+    /// The name it defines, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            ItemKey::Type(name)
+            | ItemKey::Value(name)
+            | ItemKey::Macro(name)
+            | ItemKey::Import(name) => Some(name),
+            ItemKey::Unnamed(_) | ItemKey::Impl(..) => None,
+        }
+    }
+}
+
+/// One item for each name a `use` brings in, so that each can be replaced by itself.
+fn imports_of(import: &syn::ItemUse, span: &Range<usize>) -> Vec<Item> {
+    let mut found = vec![];
+    let lead = if import.leading_colon.is_some() {
+        "::"
+    } else {
+        ""
+    };
+    flatten(&import.tree, lead.to_owned(), &mut found);
+    let attributes: String = import
+        .attrs
+        .iter()
+        .map(|attribute| attribute.to_token_stream().to_string() + " ")
+        .collect();
+    let public = import.vis.to_token_stream();
+    let item = |(path, name): (String, Option<String>)| {
+        let text = format!("{attributes}{public} use {path};");
+        let key = match name {
+            Some(name) => ItemKey::Import(name),
+            None => ItemKey::Unnamed(text.clone()),
+        };
+        Item {
+            span: span.clone(),
+            key,
+            rewritten: Some(text),
+        }
+    };
+    found.into_iter().map(item).collect()
+}
+
+fn flatten(tree: &syn::UseTree, prefix: String, found: &mut Vec<(String, Option<String>)>) {
+    match tree {
+        syn::UseTree::Path(path) => flatten(&path.tree, format!("{prefix}{}::", path.ident), found),
+        syn::UseTree::Group(group) => {
+            group
+                .items
+                .iter()
+                .for_each(|tree| flatten(tree, prefix.clone(), found));
+        }
+        syn::UseTree::Glob(_) => found.push((format!("{prefix}*"), None)),
+        syn::UseTree::Name(name) if name.ident == "self" => {
+            let module = prefix.trim_end_matches("::");
+            let last = module.rsplit("::").next().unwrap_or(module);
+            found.push((format!("{prefix}{{self}}"), Some(last.to_owned())));
+        }
+        syn::UseTree::Name(name) => {
+            found.push((
+                format!("{prefix}{}", name.ident),
+                Some(name.ident.to_string()),
+            ));
+        }
+        syn::UseTree::Rename(rename) => {
+            let (from, to) = (&rename.ident, &rename.rename);
+            let path = if from == "self" {
+                format!("{prefix}{{self as {to}}}")
+            } else {
+                format!("{prefix}{from} as {to}")
+            };
+            let name = (to != "_").then(|| to.to_string());
+            found.push((path, name));
+        }
+    }
+}
+
+fn bind(pattern: &syn::Pat, annotation: Option<&syn::Type>, found: &mut Vec<Binding>) {
+    use syn::Pat as P;
+    match pattern {
+        P::Type(typed) => bind(&typed.pat, Some(&typed.ty), found),
+        // `ref` borrows from a value that is gone after the cell.
+        P::Ident(ident) if ident.by_ref.is_some() => {}
+        P::Ident(ident) => {
+            let name = ident.ident.to_string();
+            // In `let None = x else {…}` the name is a constant or variant, not a binding.
+            if !name.starts_with(char::is_uppercase) {
+                found.retain(|earlier| earlier.name != name);
+                let annotation = annotation
+                    .filter(|ty| written_out(ty))
+                    .map(|ty| ty.to_token_stream().to_string());
+                found.push(Binding {
+                    name,
+                    mutable: ident.mutability.is_some(),
+                    annotation,
+                });
+            }
+            if let Some((_, inner)) = &ident.subpat {
+                bind(inner, None, found);
+            }
+        }
+        P::Tuple(tuple) => tuple
+            .elems
+            .iter()
+            .for_each(|pattern| bind(pattern, None, found)),
+        P::TupleStruct(tuple) => tuple
+            .elems
+            .iter()
+            .for_each(|pattern| bind(pattern, None, found)),
+        P::Slice(slice) => slice
+            .elems
+            .iter()
+            .for_each(|pattern| bind(pattern, None, found)),
+        P::Struct(fields) => fields
+            .fields
+            .iter()
+            .for_each(|field| bind(&field.pat, None, found)),
+        P::Paren(inner) => bind(&inner.pat, annotation, found),
+        P::Reference(inner) => bind(&inner.pat, None, found),
+        _ => {}
+    }
+}
+
+/// Whether a type can be written again elsewhere: no `_`, no `impl`, no lifetime of a scope.
+fn written_out(ty: &syn::Type) -> bool {
+    struct Look(bool);
+    impl Visit<'_> for Look {
+        fn visit_type_infer(&mut self, _: &syn::TypeInfer) {
+            self.0 = false;
+        }
+        fn visit_type_impl_trait(&mut self, _: &syn::TypeImplTrait) {
+            self.0 = false;
+        }
+        fn visit_type_reference(&mut self, _: &syn::TypeReference) {
+            self.0 = false;
+        }
+        fn visit_lifetime(&mut self, _: &syn::Lifetime) {
+            self.0 = false;
+        }
+        fn visit_type_macro(&mut self, _: &syn::TypeMacro) {
+            self.0 = false;
+        }
+    }
+    let mut look = Look(true);
+    look.visit_type(ty);
+    look.0
+}
+
+/// Whether `name` stands in `code` as a word of its own. A word in a comment or a string counts:
+/// it may be a capture in a format string, and a variable taken without need does no harm.
+pub fn mentions(code: &str, name: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(name).any(|(at, _)| {
+        !code[..at].chars().next_back().is_some_and(word)
+            && !code[at + name.len()..].chars().next().is_some_and(word)
+    })
+}
+
+/// The variables among `candidates` (of types that are not `Copy`) that the cell certainly moves,
+/// so that the first build can leave them out. Where it is not certain, the compiler tells.
+pub fn certainly_moved(code: &str, candidates: &[&str]) -> Vec<String> {
+    let Ok(statements) = syn::parse::Parser::parse_str(syn::Block::parse_within, code) else {
+        return vec![];
+    };
+    let mut moves = Moves {
+        candidates,
+        bound: vec![],
+        moved: vec![],
+    };
+    for statement in &statements {
+        moves.visit_stmt(statement);
+        // Once the cell binds the name itself, later uses are of that binding.
+        if let syn::Stmt::Local(local) = statement {
+            let mut bound = vec![];
+            bind(&local.pat, None, &mut bound);
+            moves
+                .bound
+                .extend(bound.into_iter().map(|binding| binding.name));
+        }
+    }
+    moves.moved
+}
+
+struct Moves<'a> {
+    candidates: &'a [&'a str],
+    bound: Vec<String>,
+    moved: Vec<String>,
+}
+
+impl Moves<'_> {
+    /// `expression` stands where a value is taken: a bare name there is moved.
+    fn takes(&mut self, expression: &syn::Expr) {
+        if let syn::Expr::Path(path) = expression
+            && let Some(name) = path.path.get_ident()
+        {
+            let name = name.to_string();
+            if self.candidates.contains(&name.as_str())
+                && !self.bound.contains(&name)
+                && !self.moved.contains(&name)
+            {
+                self.moved.push(name);
+            }
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Moves<'_> {
+    fn visit_local(&mut self, local: &'ast syn::Local) {
+        if let Some(init) = &local.init {
+            let binds = matches!(&local.pat, syn::Pat::Ident(_) | syn::Pat::Type(_));
+            if binds {
+                self.takes(&init.expr);
+            }
+        }
+        syn::visit::visit_local(self, local);
+    }
+
+    fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
+        call.args.iter().for_each(|argument| self.takes(argument));
+        syn::visit::visit_expr_call(self, call);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        call.args.iter().for_each(|argument| self.takes(argument));
+        syn::visit::visit_expr_method_call(self, call);
+    }
+
+    fn visit_expr_binary(&mut self, binary: &'ast syn::ExprBinary) {
+        use syn::BinOp as B;
+        match binary.op {
+            B::Add(_) | B::Sub(_) | B::Mul(_) | B::Div(_) | B::Rem(_) => {
+                self.takes(&binary.left);
+                self.takes(&binary.right);
+            }
+            B::AddAssign(_) | B::SubAssign(_) | B::MulAssign(_) | B::DivAssign(_) => {
+                self.takes(&binary.right)
+            }
+            _ => {}
+        }
+        syn::visit::visit_expr_binary(self, binary);
+    }
+
+    fn visit_expr_unary(&mut self, unary: &'ast syn::ExprUnary) {
+        if matches!(unary.op, syn::UnOp::Neg(_)) {
+            self.takes(&unary.expr);
+        }
+        syn::visit::visit_expr_unary(self, unary);
+    }
+
+    fn visit_expr_for_loop(&mut self, each: &'ast syn::ExprForLoop) {
+        self.takes(&each.expr);
+        // The body may shadow names in ways not followed here.
+    }
+
+    // Names inside these may be parameters or bindings of their own: leave them to the compiler.
+    fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
+    fn visit_block(&mut self, _: &'ast syn::Block) {}
+    fn visit_item(&mut self, _: &'ast syn::Item) {}
+    fn visit_arm(&mut self, _: &'ast syn::Arm) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text<'a>(code: &'a str, span: &Range<usize>) -> &'a str {
+        &code[span.clone()]
+    }
+
+    #[test]
+    fn items_statements_and_the_last_expression_part() {
+        let code = "use std::fmt;\nfn f() -> u8 { 1 }\nlet mut x = f();\nx += 1;\nx";
+        let cell = parse(code);
+        assert_eq!(cell.items.len(), 2);
+        assert_eq!(text(code, &cell.statements[1].span), "x += 1;");
+        assert_eq!(
+            cell.statements[2],
+            Statement {
+                span: 55..56,
+                shown: true
+            }
+        );
+        assert_eq!(
+            cell.bindings,
+            [Binding {
+                name: "x".into(),
+                mutable: true,
+                annotation: None
+            }]
+        );
+    }
+
+    #[test]
+    fn what_does_not_parse_goes_to_the_compiler_whole() {
+        let cell = parse("let x = (1;");
+        assert_eq!(
+            cell.statements,
+            [Statement {
+                span: 0..11,
+                shown: false
+            }]
+        );
+    }
+
+    #[test]
+    fn columns_count_bytes_after_letters_of_several_bytes() {
+        let code = "let ä = \"é\"; ä";
+        let cell = parse(code);
+        assert_eq!(text(code, &cell.statements[1].span), "ä");
+    }
+
+    #[test]
+    fn a_use_is_kept_name_by_name() {
+        let cell = parse("use std::{fmt::{self, Debug as D}, io::*};");
+        let texts: Vec<_> = cell
+            .items
+            .iter()
+            .map(|item| item.rewritten.clone().unwrap())
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                " use std::fmt::{self};",
+                " use std::fmt::Debug as D;",
+                " use std::io::*;"
+            ]
+        );
+        assert_eq!(cell.items[1].key, ItemKey::Import("D".into()));
+    }
+
+    #[test]
+    fn an_impl_run_again_replaces_itself_and_no_other() {
+        let key = |code: &str| parse(code).items[0].key.clone();
+        assert!(key("impl P { fn a() {} }").replaces(&key("impl P { fn a() { 1; } fn b() {} }")));
+        assert!(!key("impl P { fn c() {} }").replaces(&key("impl P { fn a() {} }")));
+        assert!(key("impl Clone for P {}").replaces(&key("impl Clone for P { }")));
+        assert!(!key("impl Clone for P {}").replaces(&key("impl Copy for P {}")));
+        assert!(key("use a::X;").replaces(&key("struct X;")));
+    }
+
+    #[test]
+    fn patterns_bind_every_name() {
+        let cell = parse(
+            "let ((a, mut b), Point { x, .. }): T = f(); let Some(c) = g() else { return Ok(()) };",
+        );
+        let names: Vec<_> = cell
+            .bindings
+            .iter()
+            .map(|binding| binding.name.as_str())
+            .collect();
+        assert_eq!(names, ["a", "b", "x", "c"]);
+    }
+
+    #[test]
+    fn only_a_type_written_out_is_taken_from_the_user() {
+        let annotation = |code: &str| parse(code).bindings[0].annotation.clone();
+        assert_eq!(
+            annotation("let v: Vec<u8> = f();"),
+            Some("Vec < u8 >".into())
+        );
+        assert_eq!(annotation("let v: Vec<_> = f();"), None);
+        assert_eq!(annotation("let v: &str = f();"), None);
+    }
+
+    #[test]
+    fn moves_that_are_certain_are_seen() {
+        let moved = |code: &str| certainly_moved(code, &["a", "b"]);
+        assert_eq!(moved("let a = a / 255.0;"), ["a"]);
+        assert_eq!(moved("f(a, &b)"), ["a"]);
+        assert_eq!(moved("let c = a;"), ["a"]);
+        assert_eq!(moved("let _ = a;"), [""; 0]);
+        assert_eq!(
+            moved("a.len(); a == b; &a; a[0]; println!(\"{}\", a)"),
+            [""; 0]
+        );
+        assert_eq!(moved("let a = 1; f(a)"), [""; 0]);
+        assert_eq!(moved("let f = |a| g(a);"), [""; 0]);
+    }
+
+    #[test]
+    fn a_name_is_found_as_a_word_only() {
+        assert!(mentions("println!(\"{x}\")", "x"));
+        assert!(!mentions("max + y_x", "x"));
+    }
+}

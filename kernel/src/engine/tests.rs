@@ -1,0 +1,321 @@
+//! The engine against the real compiler and the real cell process. They need an installation:
+//! `RUST_DL_HOME` names it (`tests/run` sets it); without one they say so and pass.
+
+use std::path::PathBuf;
+
+use super::*;
+
+struct Session {
+    engine: Engine,
+    count: u32,
+}
+
+#[derive(Debug, Default)]
+struct Ran {
+    stdout: String,
+    stderr: String,
+    result: Option<String>,
+    displays: Vec<serde_json::Value>,
+    error: Option<CellError>,
+    builds: u32,
+}
+
+impl Session {
+    fn start() -> Option<Session> {
+        let Some(home) = std::env::var_os("RUST_DL_HOME") else {
+            println!("skipped: RUST_DL_HOME names no installation");
+            return None;
+        };
+        let config = EngineConfig {
+            home: PathBuf::from(home),
+            working_dir: std::env::temp_dir(),
+        };
+        let engine =
+            Engine::start(config, &mut |line| println!("{line}")).expect("the engine starts");
+        Some(Session { engine, count: 0 })
+    }
+
+    fn run(&mut self, code: &str) -> Ran {
+        self.count += 1;
+        let mut ran = Ran::default();
+        let (outcome, timing) = self
+            .engine
+            .evaluate(code, self.count, &mut |event| match event {
+                Event::Stdout(bytes) => ran.stdout += &String::from_utf8_lossy(&bytes),
+                Event::Stderr(bytes) => ran.stderr += &String::from_utf8_lossy(&bytes),
+                Event::Result { data, .. } => {
+                    ran.result = data["text/plain"].as_str().map(str::to_owned)
+                }
+                Event::Display { data, .. } => ran.displays.push(data["text/plain"].clone()),
+                Event::Clear { .. } => {}
+            });
+        ran.builds = timing.builds;
+        if let Outcome::Failed(error) = outcome {
+            ran.error = Some(error);
+        }
+        ran
+    }
+
+    fn ok(&mut self, code: &str) -> Ran {
+        let ran = self.run(code);
+        assert!(
+            ran.error.is_none(),
+            "{code}\n{}",
+            ran.error.unwrap().traceback.join("\n")
+        );
+        ran
+    }
+
+    fn fails(&mut self, code: &str) -> CellError {
+        self.run(code)
+            .error
+            .unwrap_or_else(|| panic!("this cell should fail: {code}"))
+    }
+}
+
+#[test]
+fn what_a_cell_makes_is_there_in_the_next() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("use std::collections::HashMap;\n#[derive(Debug)] struct Point { x: i32 }\nlet mut counts = HashMap::new(); counts.insert(\"a\".to_string(), 1u8);");
+    session.ok("counts.insert(\"b\".into(), 2); let p = Point { x: 3 };");
+    let ran = session.ok("(counts.len(), p)");
+    assert_eq!(ran.result.as_deref(), Some("(2, Point { x: 3 })"));
+    assert_eq!(ran.builds, 1);
+    assert!(
+        session.fails("counts").ename == "E0425",
+        "it was moved into the tuple"
+    );
+}
+
+#[test]
+fn shadowing_with_a_move_takes_one_build() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let a = vec![1.0, 2.0]; let b = String::from(\"b\");");
+    let ran = session.ok("let a = a.len(); let c = b; a");
+    assert_eq!(ran.result.as_deref(), Some("2"));
+    let ran = session.ok("let c = std::convert::identity(c); c");
+    assert_eq!((ran.result.as_deref(), ran.builds), (Some("\"b\""), 1));
+}
+
+#[test]
+fn output_comes_whole_and_in_order() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    let ran = session.ok("print!(\"no newline\"); eprint!(\"é\"); dlcore::display::display(&dlcore::display::MimeBundle::text(\"rich\"));");
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("no newline", "é")
+    );
+    assert_eq!(ran.displays, ["rich"]);
+    let ran = session.ok("for i in 0..200_000 { println!(\"{i:06}\") }");
+    assert_eq!(ran.stdout.len(), 7 * 200_000);
+    assert!(ran.result.is_none(), "a loop has nothing to show");
+}
+
+#[test]
+fn a_compile_error_points_at_the_cells_own_line() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let x = 1;");
+    let error = session.fails("let y = 2;\nlet z: String = y;");
+    assert_eq!(error.ename, "E0308");
+    let text = error.traceback.join("\n");
+    assert!(text.contains("cell [2]:2:17"), "{text}");
+    let error = session.fails("let y = (1;");
+    assert!(
+        error.traceback.join("\n").contains("cell [3]:1:"),
+        "{error:?}"
+    );
+    session.ok("x");
+}
+
+#[test]
+fn a_panic_is_one_error_and_costs_no_variable() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let mut v = vec![1, 2, 3];");
+    let error = session.fails("v.push(4);\nlet w = 1;\nv[10];");
+    assert_eq!(error.ename, "panic");
+    assert!(
+        error.traceback.join("\n").contains("cell [2]:3:1"),
+        "{error:?}"
+    );
+    assert_eq!(session.ok("v").result.as_deref(), Some("[1, 2, 3, 4]"));
+    // A shadowing that came to nothing leaves the old value.
+    session.fails("let v: f64 = panic!(\"no\");");
+    assert_eq!(session.ok("v.len()").result.as_deref(), Some("4"));
+}
+
+#[test]
+fn a_question_mark_is_an_error_with_its_place() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let kept = vec![1];");
+    let error = session.fails("let n = kept.len();\n\"x\".parse::<i32>()?;");
+    assert_eq!(
+        (error.ename.as_str(), error.evalue.as_str()),
+        ("ParseIntError", "invalid digit found in string")
+    );
+    assert!(
+        error.traceback.join("\n").contains("cell [2]:2:"),
+        "{error:?}"
+    );
+    session.ok("kept");
+}
+
+#[test]
+fn what_cannot_be_kept_is_said() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    let ran = session.ok("let f = |x: i32| x + 1; f(1)");
+    assert!(ran.stderr.contains("`f` is a closure"), "{}", ran.stderr);
+    let error = session.fails("let s = String::from(\"x\"); let r = &s;");
+    assert!(error.evalue.contains("`r` borrows"), "{error:?}");
+    session.ok("let boxed: Box<dyn Fn(i32) -> i32> = Box::new(|x| x + 1);");
+    assert_eq!(session.ok("boxed(2)").result.as_deref(), Some("3"));
+}
+
+#[test]
+fn a_type_in_a_private_module_is_found() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok(
+        "let mut it = vec![1, 2].into_iter().rev(); let ch = std::sync::mpsc::channel::<u8>();",
+    );
+    assert_eq!(session.ok("it.next()").result.as_deref(), Some("Some(2)"));
+    assert_eq!(
+        session.ok("it.next()").builds,
+        1,
+        "the public path is remembered"
+    );
+}
+
+#[test]
+fn a_type_defined_anew_takes_its_variables_with_it() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("struct A { n: u8 } struct B { a: A } let b = B { a: A { n: 1 } }; let other = 5;");
+    session.ok("struct A { n: u8 } b.a.n"); // the same text: the same type
+    let ran = session.ok("struct A { n: [u64; 8] } other");
+    assert!(ran.stderr.contains("type of `b`"), "{}", ran.stderr);
+    assert_eq!(session.fails("b.a.n").ename, "E0425");
+}
+
+#[test]
+fn impls_and_functions_run_again_replace_themselves() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("struct A; fn f() -> u8 { 1 }");
+    for answer in ["1", "2"] {
+        session.ok(&format!("impl A {{ fn n(&self) -> u8 {{ {answer} }} }}"));
+        assert_eq!(session.ok("A.n()").result.as_deref(), Some(answer));
+    }
+    session.ok("fn f() -> u8 { 9 }");
+    assert_eq!(session.ok("f()").result.as_deref(), Some("9"));
+}
+
+#[test]
+fn a_dead_process_is_one_error_and_the_session_goes_on() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("fn two() -> u8 { 2 } let gone = 1;");
+    let error = session.fails("print!(\"last words\"); std::process::abort();");
+    assert_eq!(error.ename, "ProcessDied");
+    assert!(
+        error.traceback.join("\n").contains("gone: gone."),
+        "{error:?}"
+    );
+    assert_eq!(session.ok("two()").result.as_deref(), Some("2"));
+    let error =
+        session.fails("fn deep(n: u64) -> u64 { std::hint::black_box(deep(n + 1)) + 1 } deep(0)");
+    assert_eq!(error.ename, "ProcessDied");
+    session.ok("two()");
+}
+
+#[test]
+fn an_interrupt_stops_the_cell_and_a_second_one_ends_it() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let kept = 7;");
+    let interrupter = session.engine.interrupter();
+    let stop = |presses: u32| {
+        let interrupter = interrupter.clone();
+        move |event: &Event| {
+            if matches!(event, Event::Stdout(_)) {
+                (0..presses).for_each(|_| interrupter.interrupt());
+            }
+        }
+    };
+    // Code that asks, as `fit` does at each batch.
+    let first = stop(1);
+    let (outcome, _) = session.engine.evaluate(
+        "println!(\"started\"); while !dlcore::interrupt::requested() { std::thread::yield_now() }",
+        9,
+        &mut |event| first(&event),
+    );
+    assert_eq!(outcome, Outcome::Done);
+    session.ok("kept");
+    let second = stop(2);
+    let (outcome, _) = session.engine.evaluate(
+        "println!(\"started\"); loop { std::hint::spin_loop() }",
+        10,
+        &mut |event| second(&event),
+    );
+    let Outcome::Failed(error) = outcome else {
+        panic!("it never ends by itself")
+    };
+    assert_eq!(error.ename, "Interrupted");
+    assert!(
+        error.traceback.join("\n").contains("gone: kept."),
+        "{error:?}"
+    );
+    assert_eq!(session.ok("1 + 1").result.as_deref(), Some("2"));
+}
+
+#[test]
+fn values_show_in_their_best_form() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    assert_eq!(session.ok("\"text\"").result.as_deref(), Some("\"text\""));
+    assert_eq!(session.ok("()").result, None);
+    assert_eq!(session.ok("println!(\"x\")").result, None);
+    assert!(
+        session
+            .ok("struct Opaque; Opaque")
+            .result
+            .unwrap()
+            .contains("no text form")
+    );
+    let shown = session
+        .ok("dlcore::display::MimeBundle::text(\"rich\")")
+        .result;
+    assert_eq!(shown.as_deref(), Some("rich"));
+}
+
+#[test]
+fn an_unused_result_is_warned_about() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    let ran = session.ok("\"1\".parse::<u8>();\n1");
+    assert!(
+        ran.stderr.contains("unused") && ran.stderr.contains("cell [1]:1:1"),
+        "{}",
+        ran.stderr
+    );
+}

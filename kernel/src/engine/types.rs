@@ -1,0 +1,162 @@
+//! From what `std::any::type_name` says to a type that can be written in the next cell.
+
+/// The name of the crate that every cell is compiled as.
+pub const CELL_CRATE: &str = "ctx";
+
+/// Public homes of standard types whose defining module is private. What is missing here is found
+/// by [`without_segment`], at the price of one more build.
+const PUBLIC_HOMES: &[(&str, &str)] = &[
+    (
+        "std::collections::hash::map::",
+        "std::collections::hash_map::",
+    ),
+    (
+        "std::collections::hash::set::",
+        "std::collections::hash_set::",
+    ),
+    (
+        "std::collections::btree::map::",
+        "std::collections::btree_map::",
+    ),
+    (
+        "std::collections::btree::set::",
+        "std::collections::btree_set::",
+    ),
+    ("std::ops::function::", "std::ops::"),
+    ("std::ops::range::", "std::ops::"),
+    ("std::num::nonzero::", "std::num::"),
+    ("std::sync::poison::mutex::", "std::sync::"),
+    ("std::sync::poison::rwlock::", "std::sync::"),
+    ("std::io::error::", "std::io::"),
+    ("std::future::future::", "std::future::"),
+    ("std::iter::traits::iterator::", "std::iter::"),
+];
+
+/// The type as a cell can write it, or `None` when it has no name that can be written: a closure,
+/// or a type declared inside a block.
+pub fn writable(type_name: &str) -> Option<String> {
+    if type_name.contains('{') || type_name.contains("impl ") {
+        return None;
+    }
+    let mut written = String::with_capacity(type_name.len());
+    for (path, rest) in paths(type_name) {
+        written.push_str(&public_path(path));
+        written.push_str(rest);
+    }
+    Some(written)
+}
+
+/// The type without the module at byte `at`, for a module that turned out to be private.
+pub fn without_segment(written: &str, at: usize) -> Option<String> {
+    let end = at + written.get(at..)?.find("::")? + 2;
+    let start = written[..at].rfind("::").map_or(0, |colons| colons + 2);
+    let start = start.max(
+        written[..at]
+            .rfind(|c: char| "<([, &".contains(c))
+            .map_or(0, |at| at + 1),
+    );
+    Some(format!("{}{}", &written[..start], &written[end..]))
+}
+
+/// What a person reads in a list of variables: `Vec<Tensor>` for the full paths.
+pub fn short(written: &str) -> String {
+    paths(written)
+        .map(|(path, rest)| format!("{}{rest}", path.rsplit("::").next().unwrap_or(path)))
+        .collect()
+}
+
+/// Names of types in it that come from cells.
+pub fn of_the_user(written: &str) -> Vec<String> {
+    let from_cell = |path: &str| !path.contains("::") || path.starts_with("crate::");
+    let names = paths(written)
+        .map(|(path, _)| path)
+        .filter(|path| from_cell(path));
+    names
+        .map(|path| path.rsplit("::").next().unwrap_or(path).to_owned())
+        .collect()
+}
+
+/// The pieces of a type's text: a path, and what stands between it and the next.
+fn paths(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let in_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':' || c == '#';
+    let mut left = text;
+    std::iter::from_fn(move || {
+        if left.is_empty() {
+            return None;
+        }
+        let path_end = left.find(|c| !in_path(c)).unwrap_or(left.len());
+        let rest_end = left[path_end..]
+            .find(in_path)
+            .map_or(left.len(), |at| path_end + at);
+        let piece = (&left[..path_end], &left[path_end..rest_end]);
+        left = &left[rest_end..];
+        Some(piece)
+    })
+}
+
+fn public_path(path: &str) -> String {
+    if let Some(rest) = path
+        .strip_prefix(CELL_CRATE)
+        .and_then(|rest| rest.strip_prefix("::"))
+    {
+        return format!("crate::{rest}");
+    }
+    let standard = ["alloc::", "core::", "std::"]
+        .iter()
+        .find_map(|root| path.strip_prefix(root));
+    let Some(rest) = standard else {
+        return path.to_owned();
+    };
+    let path = format!("std::{rest}");
+    let home = PUBLIC_HOMES.iter().find_map(|(private, public)| {
+        path.strip_prefix(private)
+            .map(|name| format!("{public}{name}"))
+    });
+    home.unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_types_get_their_public_names() {
+        let written = |name| writable(name).unwrap();
+        assert_eq!(
+            written("alloc::vec::Vec<alloc::string::String>"),
+            "std::vec::Vec<std::string::String>"
+        );
+        assert_eq!(
+            written("std::collections::hash::map::HashMap<&str, (u8, [f32; 3])>"),
+            "std::collections::hash_map::HashMap<&str, (u8, [f32; 3])>"
+        );
+        assert_eq!(
+            written("alloc::boxed::Box<dyn core::ops::function::Fn(i32) -> i32>"),
+            "std::boxed::Box<dyn std::ops::Fn(i32) -> i32>"
+        );
+        assert_eq!(written("ctx::Point"), "crate::Point");
+    }
+
+    #[test]
+    fn a_closure_has_no_name() {
+        assert_eq!(writable("ctx::cell_1::{{closure}}"), None);
+    }
+
+    #[test]
+    fn a_private_module_is_left_out() {
+        let written = "std::vec::Vec<std::iter::adapters::rev::Rev<u8>>";
+        let at = written.find("adapters").unwrap();
+        assert_eq!(
+            without_segment(written, at).unwrap(),
+            "std::vec::Vec<std::iter::rev::Rev<u8>>"
+        );
+    }
+
+    #[test]
+    fn short_names_keep_the_shape_of_the_type() {
+        assert_eq!(
+            short("std::vec::Vec<(dlcore::tensor::Tensor, &str)>"),
+            "Vec<(Tensor, &str)>"
+        );
+    }
+}

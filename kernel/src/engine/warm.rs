@@ -1,0 +1,440 @@
+//! dlcore as a dynamic library for one compiler, built once and used by every session.
+//!
+//! A prebuilt Rust library fits exactly the compiler that built it, so builds are kept under a
+//! fingerprint of compiler and source. A session that finds none for the present compiler makes it.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::fcntl::{Flock, FlockArg};
+use sha2::{Digest, Sha256};
+
+/// dlcore, built for one compiler.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    dir: PathBuf,
+    compiler: Compiler,
+}
+
+#[derive(Debug, Clone)]
+struct Compiler {
+    sysroot: PathBuf,
+    /// What `rustc -vV` prints.
+    version: String,
+}
+
+impl Toolchain {
+    /// The dynamic library.
+    pub fn dylib(&self) -> PathBuf {
+        self.dir.join("libdlcore.so")
+    }
+
+    /// Metadata of the crates that dlcore is made of, for rustc.
+    pub fn metadata(&self) -> PathBuf {
+        self.dir.join("deps")
+    }
+
+    /// rustc's incremental state after a first cell, which makes the first cell of a session as
+    /// fast as the next.
+    pub fn incremental_template(&self) -> PathBuf {
+        self.dir.join("incremental")
+    }
+
+    /// The compiler itself, without rustup's proxy in front of it.
+    pub fn rustc(&self) -> PathBuf {
+        self.compiler.sysroot.join("bin/rustc")
+    }
+
+    /// Where the loader finds dlcore and the standard library.
+    pub fn library_path(&self) -> std::ffi::OsString {
+        let mut path = self.dir.clone().into_os_string();
+        path.push(":");
+        path.push(self.compiler.library_dir());
+        if let Some(more) = std::env::var_os("LD_LIBRARY_PATH") {
+            path.push(":");
+            path.push(more);
+        }
+        path
+    }
+
+    /// A rustc call for one cell: everything but the source, the output and the incremental state.
+    pub fn cell_command(&self) -> Command {
+        let mut command = Command::new(self.rustc());
+        command
+            .args([
+                "--crate-name",
+                super::types::CELL_CRATE,
+                "--edition",
+                "2024",
+                "--crate-type",
+                "cdylib",
+            ])
+            .args([
+                "-C",
+                "opt-level=0",
+                "-C",
+                "prefer-dynamic",
+                "-C",
+                "debuginfo=0",
+                "-C",
+                "strip=debuginfo",
+            ])
+            .args([
+                "--error-format=json",
+                "--json=diagnostic-rendered-ansi",
+                "--cap-lints=warn",
+            ])
+            .arg("-L")
+            .arg(format!("dependency={}", self.metadata().display()))
+            .arg("--extern")
+            .arg(format!("dlcore={}", self.dylib().display()));
+        command
+    }
+}
+
+impl Compiler {
+    /// The compiler that `rustc` stands for, asked in `directory`.
+    fn present(directory: &Path) -> Result<Compiler> {
+        let rustc = find_rustc();
+        let sysroot = output(Command::new(&rustc).args(["--print", "sysroot"]).current_dir(directory))
+            .context("no Rust compiler: install Rust 1.95 or newer with rustup, and see that `rustc` is on PATH")?;
+        let sysroot = PathBuf::from(sysroot.trim());
+        let version = output(Command::new(sysroot.join("bin/rustc")).arg("-vV"))?;
+        Ok(Compiler { sysroot, version })
+    }
+
+    fn host(&self) -> &str {
+        self.version
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .unwrap_or_default()
+    }
+
+    fn library_dir(&self) -> PathBuf {
+        self.sysroot
+            .join("lib/rustlib")
+            .join(self.host())
+            .join("lib")
+    }
+}
+
+/// `rustc` on PATH, or where rustup puts it: Jupyter is often started without a login shell.
+fn find_rustc() -> PathBuf {
+    let on_path = std::env::var_os("PATH").and_then(|path| {
+        std::env::split_paths(&path)
+            .map(|dir| dir.join("rustc"))
+            .find(|rustc| rustc.is_file())
+    });
+    let by_rustup = || {
+        let cargo_home = std::env::var_os("CARGO_HOME")
+            .map(PathBuf::from)
+            .or_else(|| Some(dirs::home_dir()?.join(".cargo")))?;
+        Some(cargo_home.join("bin/rustc")).filter(|rustc| rustc.is_file())
+    };
+    on_path.or_else(by_rustup).unwrap_or_else(|| "rustc".into())
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {:?}", command.get_program()))?;
+    ensure!(
+        output.status.success(),
+        "{:?} failed: {}",
+        command.get_program(),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// dlcore for the present compiler, if it has been built.
+pub fn find(home: &Path) -> Result<Option<Toolchain>> {
+    let toolchain = locate(home)?;
+    Ok(toolchain.dylib().is_file().then_some(toolchain))
+}
+
+/// dlcore for the present compiler; builds it, telling `progress`, when it is not there.
+pub fn warm(home: &Path, progress: &mut dyn FnMut(&str)) -> Result<Toolchain> {
+    let toolchain = locate(home)?;
+    if toolchain.dylib().is_file() {
+        return Ok(toolchain);
+    }
+    fs::create_dir_all(home.join("toolchains"))
+        .with_context(|| format!("cannot write to {}", home.display()))?;
+    // Two kernels that start at once build once.
+    let lock = File::create(home.join("toolchains/.lock"))?;
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+    if !toolchain.dylib().is_file() {
+        progress(&format!(
+            "building dlcore for {} (once, about a minute or two)",
+            first_line(&toolchain.compiler.version)
+        ));
+        build(home, &toolchain, progress)?;
+        remove_others(home, &toolchain);
+    }
+    Ok(toolchain)
+}
+
+fn locate(home: &Path) -> Result<Toolchain> {
+    let source = home.join("src");
+    ensure!(
+        source.join("dlcore/Cargo.toml").is_file(),
+        "dlcore's source is not in {}: run ./install.sh again",
+        source.display()
+    );
+    let compiler = Compiler::present(home)?;
+    let fingerprint = fingerprint(&source, &compiler)?;
+    Ok(Toolchain {
+        dir: home.join("toolchains").join(fingerprint),
+        compiler,
+    })
+}
+
+/// Sixteen hexadecimal digits that change with the compiler and with any file of the source.
+fn fingerprint(source: &Path, compiler: &Compiler) -> Result<String> {
+    let mut files = vec![
+        source.join("Cargo.toml"),
+        source.join("Cargo.lock"),
+        source.join("dlcore/Cargo.toml"),
+    ];
+    list_files(&source.join("dlcore/src"), &mut files)?;
+    files.sort();
+    let mut hash = Sha256::new();
+    hash.update(&compiler.version);
+    hash.update(compiler.sysroot.as_os_str().as_encoded_bytes());
+    for file in files {
+        let content = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        hash.update(
+            file.strip_prefix(source)
+                .unwrap_or(&file)
+                .as_os_str()
+                .as_encoded_bytes(),
+        );
+        hash.update(content.len().to_le_bytes());
+        hash.update(content);
+    }
+    Ok(hash
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+fn list_files(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            list_files(&path, found)?
+        } else {
+            found.push(path)
+        }
+    }
+    Ok(())
+}
+
+/// Builds into a directory beside the final one, which is renamed when all is there.
+fn build(home: &Path, toolchain: &Toolchain, progress: &mut dyn FnMut(&str)) -> Result<()> {
+    let staging = tempfile::Builder::new()
+        .prefix(".building-")
+        .tempdir_in(home.join("toolchains"))?;
+    // A directory given from outside is a developer's own and stays; ours is only for this build.
+    let shared = std::env::var_os("RUST_DL_BUILD_DIR").map(PathBuf::from);
+    let target = shared.unwrap_or_else(|| staging.path().join("target"));
+    let artifacts = compile(home, toolchain, &target, progress)?;
+    let kept = staging.path().join("kept");
+    fs::create_dir_all(kept.join("deps"))?;
+    for artifact in &artifacts {
+        let name = artifact.file_name().context("an artifact without a name")?;
+        let is_dlcore = name == "libdlcore.so";
+        let place = if is_dlcore {
+            kept.join(name)
+        } else {
+            kept.join("deps").join(name)
+        };
+        fs::copy(artifact, place).with_context(|| format!("cannot copy {}", artifact.display()))?;
+    }
+    ensure!(
+        kept.join("libdlcore.so").is_file(),
+        "cargo built no libdlcore.so"
+    );
+    prime(
+        &Toolchain {
+            dir: kept.clone(),
+            compiler: toolchain.compiler.clone(),
+        },
+        staging.path(),
+    )?;
+    fs::rename(&kept, &toolchain.dir)
+        .with_context(|| format!("cannot make {}", toolchain.dir.display()))?;
+    Ok(())
+}
+
+/// Runs cargo and returns the files that a cell's rustc needs: the dynamic library, the metadata
+/// of what it is made of, and procedural macros.
+fn compile(
+    home: &Path,
+    toolchain: &Toolchain,
+    target: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Vec<PathBuf>> {
+    let mut command = Command::new(toolchain.compiler.sysroot.join("bin/cargo"));
+    command
+        .args([
+            "rustc",
+            "--release",
+            "--locked",
+            "-p",
+            "dlcore",
+            "--lib",
+            "--crate-type",
+            "dylib",
+        ])
+        .args([
+            "--message-format",
+            "json-render-diagnostics",
+            "--",
+            "-C",
+            "prefer-dynamic",
+        ])
+        .current_dir(home.join("src"))
+        .env("CARGO_TARGET_DIR", target)
+        .env("RUSTC", toolchain.rustc())
+        // Settings of a user's own builds would make a library that the cells do not fit.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("RUSTC_WRAPPER")
+        .env_remove("CARGO_BUILD_TARGET")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot run cargo")?;
+    let stdout = child
+        .stdout
+        .take()
+        .context("cargo has no standard output")?;
+    let artifacts = std::thread::spawn(move || artifacts_of(BufReader::new(stdout)));
+    let stderr = child.stderr.take().context("cargo has no standard error")?;
+    let mut said = vec![];
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        progress(line.trim());
+        said.push(line);
+    }
+    let status = child.wait()?;
+    let artifacts = artifacts
+        .join()
+        .map_err(|_| anyhow::anyhow!("reading cargo's messages failed"))?;
+    if !status.success() {
+        let last: Vec<_> = said
+            .iter()
+            .rev()
+            .take(20)
+            .rev()
+            .map(String::as_str)
+            .collect();
+        bail!(
+            "building dlcore failed ({status}). cargo said:\n{}",
+            last.join("\n")
+        );
+    }
+    Ok(artifacts)
+}
+
+fn artifacts_of(messages: impl BufRead) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for line in messages.lines().map_while(Result::ok) {
+        let Ok(message) = serde_json::from_str::<serde_json::Value>(&line) else {
+            continue;
+        };
+        if message["reason"] != "compiler-artifact" {
+            continue;
+        }
+        let files = message["filenames"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|file| file.as_str());
+        found.extend(
+            files
+                .filter(|file| file.ends_with(".rmeta") || file.ends_with(".so"))
+                .map(PathBuf::from),
+        );
+    }
+    found
+}
+
+/// Compiles a first cell: proves that cells and library fit, and leaves the incremental state.
+fn prime(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
+    let source = scratch.join("cell_0.rs");
+    let code = super::generate::empty_cell();
+    fs::write(&source, code)?;
+    let mut command = toolchain.cell_command();
+    command.arg("-C").arg(format!(
+        "incremental={}",
+        toolchain.incremental_template().display()
+    ));
+    command
+        .arg(&source)
+        .arg("-o")
+        .arg(scratch.join("cell_0.so"))
+        .current_dir(scratch);
+    let built = command.output()?;
+    ensure!(
+        built.status.success(),
+        "a first cell does not compile against the new dlcore:\n{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    Ok(())
+}
+
+/// Builds for other compilers or older sources, unless a session still uses them.
+fn remove_others(home: &Path, keep: &Toolchain) {
+    for entry in fs::read_dir(home.join("toolchains"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let path = entry.path();
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if path == keep.dir || hidden || !path.is_dir() {
+            continue;
+        }
+        let unused = match File::open(path.join("in-use")) {
+            Ok(lock) => Flock::lock(lock, FlockArg::LockExclusiveNonblock).is_ok(),
+            Err(_) => true,
+        };
+        if unused {
+            let _ = fs::remove_dir_all(path);
+        }
+    }
+}
+
+/// Held by a session as long as it uses a toolchain's files.
+pub struct InUse(#[allow(dead_code)] Flock<File>);
+
+impl Toolchain {
+    /// Keeps these files from being cleaned up. Where the installation cannot be written (a
+    /// system-wide one) nobody cleans up either, and there is nothing to hold.
+    pub fn hold(&self) -> Option<InUse> {
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.join("in-use"))
+            .ok()?;
+        Flock::lock(file, FlockArg::LockSharedNonblock)
+            .ok()
+            .map(InUse)
+    }
+
+    /// `rustc 1.95.0 (…)`.
+    pub fn compiler_name(&self) -> &str {
+        first_line(&self.compiler.version)
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
