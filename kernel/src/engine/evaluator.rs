@@ -631,6 +631,8 @@ fn adjust(
     sources: &Sources<'_>,
 ) -> Result<bool, CellError> {
     let mut changed = false;
+    // After one change to a type the places of further errors in it no longer hold.
+    let mut renamed: Vec<String> = vec![];
     for message in messages.iter().filter(|message| message.is_error()) {
         let primary = message.primary_origin(sources);
         for origin in message.origins(sources) {
@@ -657,7 +659,8 @@ fn adjust(
                         return Err(cannot_be_kept(&name, message, sources));
                     }
                 }
-                Origin::Take(name) => {
+                Origin::Take(name) if !renamed.contains(&name) => {
+                    renamed.push(name.clone());
                     let at = primary.as_ref().map(|(_, range)| range.start);
                     changed |= rename_or_drop(draft, &name, at, sources);
                 }

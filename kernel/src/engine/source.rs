@@ -450,6 +450,26 @@ impl<'ast> Visit<'ast> for Moves<'_> {
         syn::visit::visit_expr_binary(self, binary);
     }
 
+    fn visit_expr_tuple(&mut self, tuple: &'ast syn::ExprTuple) {
+        tuple.elems.iter().for_each(|element| self.takes(element));
+        syn::visit::visit_expr_tuple(self, tuple);
+    }
+
+    fn visit_expr_array(&mut self, array: &'ast syn::ExprArray) {
+        array.elems.iter().for_each(|element| self.takes(element));
+        syn::visit::visit_expr_array(self, array);
+    }
+
+    fn visit_field_value(&mut self, field: &'ast syn::FieldValue) {
+        self.takes(&field.expr);
+        syn::visit::visit_field_value(self, field);
+    }
+
+    fn visit_expr_assign(&mut self, assign: &'ast syn::ExprAssign) {
+        self.takes(&assign.right);
+        syn::visit::visit_expr_assign(self, assign);
+    }
+
     fn visit_expr_unary(&mut self, unary: &'ast syn::ExprUnary) {
         if matches!(unary.op, syn::UnOp::Neg(_)) {
             self.takes(&unary.expr);
@@ -486,7 +506,7 @@ mod tests {
         assert_eq!(
             cell.statements[2],
             Statement {
-                span: 55..56,
+                span: 58..59,
                 shown: true
             }
         );
@@ -578,6 +598,7 @@ mod tests {
         assert_eq!(moved("let a = a / 255.0;"), ["a"]);
         assert_eq!(moved("f(a, &b)"), ["a"]);
         assert_eq!(moved("let c = a;"), ["a"]);
+        assert_eq!(moved("(1, a); P { b }"), ["a", "b"]);
         assert_eq!(moved("let _ = a;"), [""; 0]);
         assert_eq!(
             moved("a.len(); a == b; &a; a[0]; println!(\"{}\", a)"),
