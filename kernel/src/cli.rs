@@ -25,6 +25,12 @@ enum Sub {
         /// The file that says where to listen
         connection_file: PathBuf,
     },
+    /// Run cells (the kernel calls this)
+    #[command(hide = true)]
+    Cell {
+        /// dlcore as a dynamic library
+        dlcore: PathBuf,
+    },
     /// Answer questions about code (the kernel calls this)
     #[command(hide = true)]
     Analyse {
@@ -39,6 +45,7 @@ enum Sub {
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Sub::Run { connection_file } => serve(&connection_file).map(|()| ExitCode::SUCCESS),
+        Sub::Cell { dlcore } => crate::cell_process::run(&dlcore).map(|()| ExitCode::SUCCESS),
         Sub::Analyse { home, directory } => {
             return crate::analysis::worker_main(&home, &directory);
         }

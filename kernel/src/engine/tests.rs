@@ -144,7 +144,7 @@ fn a_panic_is_one_error_and_costs_no_variable() {
     let error = session.fails("v.push(4);\nlet w = 1;\nv[10];");
     assert_eq!(error.ename, "panic");
     assert!(
-        error.traceback.join("\n").contains("cell [2]:3:1"),
+        error.traceback.join("\n").contains("cell [2]:3:"),
         "{error:?}"
     );
     assert_eq!(session.ok("v").result.as_deref(), Some("[1, 2, 3, 4]"));
