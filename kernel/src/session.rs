@@ -10,6 +10,7 @@ mod execute;
 mod history;
 mod info;
 mod is_complete;
+mod outside;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ where
         evaluator.interrupt(),
         ending.clone(),
     ));
+    let watching = tokio::spawn(outside::watch(evaluator.interrupt(), ending.clone()));
     let (queue, requests) = mpsc::unbounded_channel();
     let reading = tokio::spawn(read(sockets.shell, queue));
     let mut session = Session {
@@ -68,7 +70,11 @@ where
     session.iopub.drained().await;
     session.evaluator.shut_down().await;
     session.analysis.shut_down();
-    for task in sockets.background.into_iter().chain([control, reading]) {
+    for task in sockets
+        .background
+        .into_iter()
+        .chain([control, reading, watching])
+    {
         task.abort();
     }
     Ok(())

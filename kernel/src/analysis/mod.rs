@@ -2,7 +2,7 @@
 //!
 //! evcxr's rust-analyzer knows, but takes seconds and hundreds of megabytes to load. So it lives in
 //! a process of its own, started when something is first asked (a session that never asks stays
-//! small), and nothing waits long for it: until it answers, names known without it are offered.
+//! small), and nothing waits for it to load: until then, names known without it are offered.
 
 mod names;
 mod source;
@@ -21,7 +21,7 @@ use names::Names;
 use source::Source;
 use worker::{Answer, Question, Worker};
 
-/// How long a completion may wait for rust-analyzer before names known without it are offered.
+/// How long a completion may wait for a loaded rust-analyzer before names known without it are offered.
 const PATIENCE: Duration = Duration::from_millis(900);
 
 /// One thing that could stand at the cursor.
@@ -133,7 +133,7 @@ impl Analysis {
         }
     }
 
-    /// The worker's answer, when it comes soon enough; starts the worker when there is none.
+    /// The worker's answer, when it is ready and answers soon enough; starts it when there is none.
     async fn ask(&self, question: Question) -> Option<Answer> {
         let asking = async {
             let mut slot = self.worker.lock().await;
@@ -143,7 +143,8 @@ impl Analysis {
             if slot.is_none() && self.may_start_worker {
                 *slot = Worker::start(&self.home);
             }
-            let answer = slot.as_mut()?.ask(question);
+            let worker = slot.as_mut().filter(|worker| worker.is_ready())?;
+            let answer = worker.ask(question);
             drop(slot);
             answer.await.ok()
         };

@@ -1,8 +1,11 @@
 //! Names that are known without rust-analyzer: the session's, dlcore's, the language's.
 
+mod library;
+
 use super::{Completions, Match, code_points};
 use crate::engine::SessionView;
-use std::collections::{BTreeMap, BTreeSet};
+use library::Library;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 const KEYWORDS: &[&str] = &[
@@ -11,87 +14,17 @@ const KEYWORDS: &[&str] = &[
     "self", "static", "struct", "trait", "true", "type", "unsafe", "use", "where", "while",
 ];
 
-/// dlcore's names, read from its source.
+/// Names that can be offered at once.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// What the prelude brings into scope, with its kind.
-    prelude: BTreeMap<String, &'static str>,
-    /// Methods of dlcore's types.
-    methods: BTreeSet<String>,
+    library: Library,
 }
 
 impl Names {
-    /// Reads `home/src/dlcore`; what cannot be read is left out.
+    /// With dlcore's names, read from its source in `home`.
     pub fn of_library(home: &Path) -> Names {
-        let mut names = Names::default();
-        let source = home.join("src/dlcore/src");
-        if let Ok(text) = std::fs::read_to_string(source.join("prelude.rs"))
-            && let Ok(file) = syn::parse_file(&text)
-        {
-            for item in &file.items {
-                if let syn::Item::Use(item) = item {
-                    names.add_use(&item.tree);
-                }
-            }
-        }
-        names.add_methods_below(&source);
-        names
-    }
-
-    fn add_use(&mut self, tree: &syn::UseTree) {
-        match tree {
-            syn::UseTree::Path(path) => self.add_use(&path.tree),
-            syn::UseTree::Name(name) => self.add_name(name.ident.to_string()),
-            syn::UseTree::Rename(rename) => self.add_name(rename.rename.to_string()),
-            syn::UseTree::Group(group) => {
-                for tree in &group.items {
-                    self.add_use(tree);
-                }
-            }
-            syn::UseTree::Glob(_) => {}
-        }
-    }
-
-    fn add_name(&mut self, name: String) {
-        let kind = if name.starts_with(char::is_uppercase) {
-            "class"
-        } else {
-            "function"
-        };
-        if name != "self" && name != "_" {
-            self.prelude.insert(name, kind);
-        }
-    }
-
-    fn add_methods_below(&mut self, directory: &Path) {
-        let Ok(entries) = std::fs::read_dir(directory) else {
-            return;
-        };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if path.is_dir() {
-                self.add_methods_below(&path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && let Ok(text) = std::fs::read_to_string(&path)
-                && let Ok(file) = syn::parse_file(&text)
-            {
-                self.add_methods(&file);
-            }
-        }
-    }
-
-    fn add_methods(&mut self, file: &syn::File) {
-        for item in &file.items {
-            let syn::Item::Impl(item) = item else {
-                continue;
-            };
-            for inner in &item.items {
-                if let syn::ImplItem::Fn(method) = inner
-                    && matches!(method.vis, syn::Visibility::Public(_))
-                    && method.sig.receiver().is_some()
-                {
-                    self.methods.insert(method.sig.ident.to_string());
-                }
-            }
+        Names {
+            library: Library::read(&home.join("src/dlcore/src")),
         }
     }
 
@@ -100,10 +33,11 @@ impl Names {
         let start = start_of_name(code, at);
         let begun = &code[start..at];
         let before = code[..start].trim_end();
-        let mut matches = if before.ends_with('.') && !before.ends_with("..") {
-            named(self.methods.iter(), "function")
-        } else if before.ends_with("::") {
-            Vec::new()
+        let mut matches = if let Some(receiver) = receiver(before) {
+            self.methods(view, receiver)
+        } else if let Some(path) = before.strip_suffix("::") {
+            let members = self.library.members_of(last_name(path));
+            members.map(|(name, member)| member.offered(name)).collect()
         } else {
             self.in_scope(view)
         };
@@ -112,6 +46,22 @@ impl Names {
             matches,
             start: code_points(code, start),
             end: code_points(code, at),
+        }
+    }
+
+    /// The methods of a variable whose type is known; of everything, when it is not.
+    fn methods(&self, view: &SessionView, receiver: &str) -> Vec<Match> {
+        let variable = view.variables.iter().find(|known| known.name == receiver);
+        let of_type = variable.map(|variable| {
+            let path = variable.type_name.split('<').next().unwrap_or_default();
+            self.library.members_of(last_name(path))
+        });
+        match of_type {
+            Some(members) => members
+                .filter(|(_, member)| member.is_method)
+                .map(|(name, member)| member.offered(name))
+                .collect(),
+            None => named(self.library.methods(), "function"),
         }
     }
 
@@ -131,32 +81,37 @@ impl Names {
                 matches.push(plain(&name, kind));
             }
         }
-        matches.extend(self.prelude.iter().map(|(name, kind)| plain(name, kind)));
-        matches.extend(named(KEYWORDS.iter(), "keyword"));
+        let prelude = self.library.prelude();
+        matches.extend(prelude.map(|(name, kind)| plain(name, kind)));
+        matches.extend(named(KEYWORDS.iter().copied(), "keyword"));
         let mut seen = BTreeSet::new();
         matches.retain(|found| seen.insert(found.text.clone()));
         matches
     }
 
-    /// One line about the name that ends at `at`, if it is the session's own.
+    /// What is known of the name that ends at `at`.
     pub fn describe(&self, view: &SessionView, code: &str, at: usize) -> Option<String> {
         let start = start_of_name(code, at);
-        if code[..start].trim_end().ends_with(['.', ':']) {
+        let (before, name) = (code[..start].trim_end(), &code[start..at]);
+        if let Some(path) = before.strip_suffix("::") {
+            return self.library.describe_member(last_name(path), name);
+        }
+        if before.ends_with('.') {
             return None;
         }
-        let name = &code[start..at];
         let variable = view.variables.iter().find(|known| known.name == name);
         if let Some(variable) = variable {
             let mutable = if variable.mutable { "mut " } else { "" };
             return Some(format!("let {mutable}{name}: {}", variable.type_name));
         }
         let defines = |item: &&String| item_name(item).is_some_and(|(known, _)| known == name);
-        view.items.iter().rev().find(defines).cloned()
+        let own = view.items.iter().rev().find(defines).cloned();
+        own.or_else(|| self.library.describe(name))
     }
 }
 
-fn named<'a>(names: impl Iterator<Item = &'a (impl AsRef<str> + 'a)>, kind: &str) -> Vec<Match> {
-    names.map(|name| plain(name.as_ref(), kind)).collect()
+fn named<'a>(names: impl Iterator<Item = &'a str>, kind: &str) -> Vec<Match> {
+    names.map(|name| plain(name, kind)).collect()
 }
 
 fn plain(name: &str, kind: &str) -> Match {
@@ -165,6 +120,18 @@ fn plain(name: &str, kind: &str) -> Match {
         kind: kind.to_owned(),
         label: name.to_owned(),
     }
+}
+
+/// The name before a dot that asks for a method; empty when something else stands there.
+fn receiver(before: &str) -> Option<&str> {
+    let before = before.strip_suffix('.')?;
+    (!before.ends_with('.')).then(|| last_name(before))
+}
+
+/// The name that `code` ends with.
+fn last_name(code: &str) -> &str {
+    let code = code.trim_end();
+    &code[start_of_name(code, code.len())..]
 }
 
 fn start_of_name(code: &str, at: usize) -> usize {
@@ -204,12 +171,19 @@ mod tests {
         std::fs::create_dir_all(&source).unwrap();
         std::fs::write(
             source.parent().unwrap().join("prelude.rs"),
-            "pub use crate::{tensor::{Tensor, Tensor as Array}, random::set_seed};",
+            "pub use crate::{tensor::{Tensor, Tensor as Array}, random::set_seed, plot};",
         )
         .unwrap();
         std::fs::write(
             source.join("mod.rs"),
-            "impl Tensor { pub fn reshape(&self) {} pub fn zeros() {} fn hidden(&self) {} }",
+            "/// Numbers in a box.\npub struct Tensor;
+             impl Tensor { pub fn reshape(&self, shape: u8) {} pub fn zeros() {} fn hidden(&self) {} }
+             pub struct Other; impl Other { pub fn rest(&self) {} }",
+        )
+        .unwrap();
+        std::fs::write(
+            source.parent().unwrap().join("plot.rs"),
+            "/// Draws one.\npub fn image(of: &Tensor) {} fn private() {}",
         )
         .unwrap();
         let names = Names::of_library(home.path());
@@ -250,7 +224,39 @@ mod tests {
         let (_home, names) = library();
         let found = names.complete(&view(), "sé\n  .re", "sé\n  .re".len());
         assert_eq!(texts(&found), ["reshape"]);
+        let unknown = names.complete(&view(), "f().re", 6);
+        assert_eq!(texts(&unknown), ["reshape", "rest"]);
         assert!(texts(&names.complete(&view(), "0..", 3)).contains(&"sé"));
+    }
+
+    #[test]
+    fn paths_lead_into_types_and_modules() {
+        let (_home, names) = library();
+        let path = |code: &str| {
+            let found = names.complete(&view(), code, code.len());
+            texts(&found).join(" ")
+        };
+        assert_eq!(path("Tensor::z"), "zeros");
+        assert_eq!(path("plot::"), "image");
+        assert_eq!(path("Nowhere::"), "");
+    }
+
+    #[test]
+    fn what_the_library_says_of_its_names() {
+        let (_home, names) = library();
+        let say = |code: &str| names.describe(&view(), code, code.len());
+        assert_eq!(
+            say("Tensor").as_deref(),
+            Some("struct Tensor\n\nNumbers in a box.")
+        );
+        assert_eq!(
+            say("plot::image").as_deref(),
+            Some("fn image(of)\n\nDraws one.")
+        );
+        assert_eq!(
+            say("Tensor::reshape").as_deref(),
+            Some("fn reshape(&self, shape)")
+        );
     }
 
     #[test]

@@ -43,6 +43,17 @@ impl Question {
         Question::about(What::Inspect, source)
     }
 
+    /// What the worker asks itself, to have everything loaded.
+    pub fn first() -> Question {
+        let text = "use dlcore::prelude::*;\nstd::".to_owned();
+        Question {
+            id: 0,
+            what: What::Complete,
+            offset: text.len(),
+            text,
+        }
+    }
+
     fn about(what: What, source: &Source) -> Question {
         Question {
             id: 0,
@@ -54,9 +65,9 @@ impl Question {
 }
 
 /// What the worker says, a JSON line each.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Answer {
-    /// Which question this answers.
+    /// Which question this answers; 0 says that the worker is ready.
     pub id: u64,
     /// Completions, when they were asked for and found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,6 +89,11 @@ pub struct Found {
 }
 
 impl Answer {
+    /// From here on answers come fast.
+    pub fn ready() -> Answer {
+        Answer::default()
+    }
+
     pub fn completions(self) -> Option<Completions> {
         let found = self.complete?;
         Some(Completions {
@@ -96,13 +112,20 @@ impl Answer {
     }
 }
 
+/// How far the process is.
+#[derive(Default)]
+struct State {
+    ready: AtomicBool,
+    lost: AtomicBool,
+}
+
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>;
 
 /// A worker that runs. Dropped, it ends.
 pub struct Worker {
     questions: mpsc::UnboundedSender<Question>,
     waiting: Waiting,
-    lost: Arc<AtomicBool>,
+    state: Arc<State>,
     last_id: u64,
     _child: Child,
     _directory: super::worker_process::Directory,
@@ -132,14 +155,14 @@ impl Worker {
             .ok()?;
         let (stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
         let waiting = Waiting::default();
-        let lost = Arc::new(AtomicBool::new(false));
+        let state = Arc::new(State::default());
         let (questions, asked) = mpsc::unbounded_channel();
         tokio::spawn(write(stdin, asked));
-        tokio::spawn(read(stdout, waiting.clone(), lost.clone()));
+        tokio::spawn(read(stdout, waiting.clone(), state.clone()));
         Some(Worker {
             questions,
             waiting,
-            lost,
+            state,
             last_id: 0,
             _child: child,
             _directory: directory,
@@ -148,7 +171,12 @@ impl Worker {
 
     /// Whether the process is gone.
     pub fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::SeqCst)
+        self.state.lost.load(Ordering::SeqCst)
+    }
+
+    /// Whether everything is loaded, so that waiting for an answer makes sense.
+    pub fn is_ready(&self) -> bool {
+        self.state.ready.load(Ordering::SeqCst)
     }
 
     /// Asks; the answer comes when it comes. Only the newest question is worth answering, so
@@ -180,16 +208,19 @@ async fn write(mut stdin: ChildStdin, mut asked: mpsc::UnboundedReceiver<Questio
     }
 }
 
-async fn read(stdout: ChildStdout, waiting: Waiting, lost: Arc<AtomicBool>) {
+async fn read(stdout: ChildStdout, waiting: Waiting, state: Arc<State>) {
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        if let Ok(answer) = serde_json::from_str::<Answer>(&line)
-            && let Some(waiter) = lock(&waiting).remove(&answer.id)
-        {
+        let Ok(answer) = serde_json::from_str::<Answer>(&line) else {
+            continue;
+        };
+        if answer.id == 0 {
+            state.ready.store(true, Ordering::SeqCst);
+        } else if let Some(waiter) = lock(&waiting).remove(&answer.id) {
             let _ = waiter.send(answer);
         }
     }
-    lost.store(true, Ordering::SeqCst);
+    state.lost.store(true, Ordering::SeqCst);
     lock(&waiting).clear();
 }
 

@@ -6,11 +6,13 @@
 use super::worker::{Answer, Found, Question, What};
 use anyhow::{Context as _, Result, anyhow};
 use evcxr::{CommandContext, EvalContext};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::mpsc;
 
 /// Set for evcxr's own child, which is this program too.
 const RUNTIME: &str = "EVCXR_IS_RUNTIME";
@@ -93,16 +95,43 @@ pub fn main(home: &Path, directory: &Path) -> ExitCode {
 }
 
 fn serve(home: &Path, directory: &Path) -> Result<()> {
+    let questions = read_questions(directory.to_owned());
     let library = write_library_view(home, directory)?;
     let mut context = start(home, directory)?;
-    for line in std::io::stdin().lock().lines() {
-        let question: Question = serde_json::from_str(&line?)?;
-        let answer = answer(&mut context, &library, &question);
-        let mut out = std::io::stdout().lock();
-        serde_json::to_writer(&mut out, &answer)?;
-        out.write_all(b"\n")?;
-        out.flush()?;
+    // The first question makes rust-analyzer read std and dlcore: better ours than the user's.
+    answer(&mut context, &library, &Question::first());
+    say(&Answer::ready())?;
+    while let Ok(mut question) = questions.recv() {
+        // Whoever asked again no longer waits for the answer before.
+        while let Ok(newer) = questions.try_recv() {
+            question = newer;
+        }
+        say(&answer(&mut context, &library, &question))?;
     }
+    Ok(())
+}
+
+/// Reads standard input on a thread of its own; its end, which is the kernel's, ends the process
+/// whatever it is doing.
+fn read_questions(directory: PathBuf) -> mpsc::Receiver<Question> {
+    let (asked, questions) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if let Ok(question) = serde_json::from_str(&line) {
+                let _ = asked.send(question);
+            }
+        }
+        let _ = std::fs::remove_dir_all(&directory);
+        std::process::exit(0);
+    });
+    questions
+}
+
+fn say(answer: &Answer) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, answer)?;
+    out.write_all(b"\n")?;
+    out.flush()?;
     Ok(())
 }
 
@@ -141,16 +170,9 @@ fn answer(context: &mut CommandContext, library: &str, question: &Question) -> A
         What::Complete => complete(context, &text, offset, library.len()),
         What::Inspect => inspect(context, &text, offset),
     }));
-    let mut answer = found.unwrap_or_else(|_| nothing());
-    answer.id = question.id;
-    answer
-}
-
-fn nothing() -> Answer {
     Answer {
-        id: 0,
-        complete: None,
-        inspect: None,
+        id: question.id,
+        ..found.unwrap_or_default()
     }
 }
 
@@ -159,30 +181,81 @@ fn complete(context: &mut CommandContext, text: &str, offset: usize, added: usiz
         Some(Found {
             start: found.start_offset.checked_sub(added)?,
             end: found.end_offset.checked_sub(added)?,
-            matches: found
-                .completions
-                .into_iter()
-                .map(|one| (one.code, one.kind.to_owned(), one.label))
-                .collect(),
+            matches: tidy(
+                found
+                    .completions
+                    .into_iter()
+                    .map(|one| (one.code, one.kind.to_owned(), one.label)),
+            ),
         })
     });
     Answer {
         complete: found,
-        ..nothing()
+        ..Answer::default()
     }
+}
+
+/// One entry a name, in order. A call comes without its parentheses: no notebook can put the cursor
+/// where the arguments go, and what would stand there had to be deleted. Whole expressions and
+/// snippets, which rust-analyzer offers too, stay out.
+fn tidy(found: impl Iterator<Item = (String, String, String)>) -> Vec<(String, String, String)> {
+    let mut by_name = BTreeMap::new();
+    for (text, kind, label) in found {
+        let call = text.trim_end_matches(';').strip_suffix(')');
+        let name = match call.and_then(|call| call.split_once('(')) {
+            Some((name, arguments)) if !arguments.contains(['(', ')']) => name,
+            _ => text.as_str(),
+        };
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '!' | ':' | '#');
+        if name.is_empty() || !name.chars().all(is_name) {
+            continue;
+        }
+        // What begins with an underscore is hardly meant.
+        let key = (name.starts_with('_'), name.to_owned());
+        let entry = (name.to_owned(), kind, label);
+        // A private field of a type of std has the name of its method: the method is meant.
+        if entry.1 == "function" {
+            by_name.insert(key, entry);
+        } else {
+            by_name.entry(key).or_insert(entry);
+        }
+    }
+    by_name.into_values().collect()
 }
 
 fn inspect(context: &mut CommandContext, text: &str, offset: usize) -> Answer {
     let found = context.hover_at(text, offset).ok();
     Answer {
         inspect: found.filter(|(plain, _)| plain != "No documentation found"),
-        ..nothing()
+        ..Answer::default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn completions_are_names() {
+        let found = [
+            ("len", "instance", "len"),
+            ("reshape(shape)", "function", "reshape(…)"),
+            ("len()", "function", "len()"),
+            ("iter().len()", "function", "iter().len()"),
+            ("if x {\n    \n}", "keyword", "if"),
+            ("__private()", "function", "__private()"),
+            ("println!()", "function", "println!(…)"),
+            ("models::", "module", "models::"),
+        ]
+        .map(|(text, kind, label)| (text.to_owned(), kind.to_owned(), label.to_owned()));
+        let tidied = tidy(found.into_iter());
+        let texts: Vec<_> = tidied.iter().map(|(text, ..)| text.as_str()).collect();
+        assert_eq!(
+            texts,
+            ["len", "models::", "println!", "reshape", "__private"]
+        );
+        assert_eq!(tidied[0].2, "len()");
+    }
 
     #[test]
     fn a_directory_goes_with_its_owner_and_a_stale_one_with_the_next() {
