@@ -1,18 +1,23 @@
 //! The command line: `rust-dl install | uninstall | run | warm | doctor`.
 
+mod doctor;
+mod files;
+mod install;
+mod places;
+
 use crate::analysis::Analysis;
-use crate::engine::{Engine, EngineConfig};
+use crate::cell_process;
+use crate::engine::{Engine, EngineConfig, warm};
 use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use places::Places;
+
+/// A Jupyter kernel for deep learning in Rust.
 #[derive(Parser)]
-#[command(
-    name = "rust-dl",
-    version,
-    about = "A Jupyter kernel for deep learning in Rust"
-)]
+#[command(name = "rust-dl", version)]
 struct Cli {
     #[command(subcommand)]
     command: Sub,
@@ -20,15 +25,32 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Sub {
+    /// Install the kernel for Jupyter and build dlcore for the present compiler
+    Install {
+        #[command(flatten)]
+        scope: Scope,
+        /// The repository to install from [default: where this program was built]
+        #[arg(long, value_name = "DIR")]
+        source: Option<PathBuf>,
+    },
+    /// Remove the kernel and everything it keeps
+    Uninstall {
+        #[command(flatten)]
+        scope: Scope,
+    },
     /// Serve one notebook (Jupyter calls this)
     Run {
         /// The file that says where to listen
         connection_file: PathBuf,
     },
+    /// Build dlcore for the present compiler, if that is not done yet
+    Warm,
+    /// Look at everything the kernel needs and say what to do where something is missing
+    Doctor,
     /// Run cells (the kernel calls this)
     #[command(hide = true)]
     Cell {
-        /// dlcore as a dynamic library
+        /// dlcore's dynamic library
         dlcore: PathBuf,
     },
     /// Answer questions about code (the kernel calls this)
@@ -41,36 +63,61 @@ enum Sub {
     },
 }
 
+/// Where to install.
+#[derive(Args)]
+#[group(multiple = false)]
+struct Scope {
+    /// For this user, in ~/.local (the default)
+    #[arg(long)]
+    user: bool,
+    /// Below DIR
+    #[arg(long, value_name = "DIR")]
+    prefix: Option<PathBuf>,
+    /// Into the active Python environment (sys.prefix)
+    #[arg(long)]
+    sys_prefix: bool,
+}
+
+impl Scope {
+    fn places(&self) -> Result<Places> {
+        if self.sys_prefix {
+            Places::of_python()
+        } else if let Some(prefix) = &self.prefix {
+            Places::below(prefix)
+        } else {
+            Places::of_user()
+        }
+    }
+}
+
 /// Does what the command line asks.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    let done = match Cli::parse().command {
+        Sub::Install { scope, source } => scope
+            .places()
+            .and_then(|places| install::install(&places, source.as_deref()))
+            .map(|()| ExitCode::SUCCESS),
+        Sub::Uninstall { scope } => scope
+            .places()
+            .and_then(|places| install::uninstall(&places))
+            .map(|()| ExitCode::SUCCESS),
         Sub::Run { connection_file } => serve(&connection_file).map(|()| ExitCode::SUCCESS),
-        Sub::Cell { dlcore } => crate::cell_process::run(&dlcore).map(|()| ExitCode::SUCCESS),
+        Sub::Warm => warm_up().map(|()| ExitCode::SUCCESS),
+        Sub::Doctor => places::home().map(|home| doctor::examine(&home)),
+        Sub::Cell { dlcore } => cell_process::run(&dlcore).map(|()| ExitCode::SUCCESS),
         Sub::Analyse { home, directory } => {
             return crate::analysis::worker_main(&home, &directory);
         }
     };
-    result.unwrap_or_else(|error| {
+    done.unwrap_or_else(|error| {
         eprintln!("rust-dl: {error:#}");
         ExitCode::FAILURE
     })
 }
 
-/// The installation that this program belongs to: `RUST_DL_HOME`, or what holds its `bin/`.
-fn home() -> Result<PathBuf> {
-    if let Some(home) = std::env::var_os("RUST_DL_HOME").filter(|home| !home.is_empty()) {
-        return Ok(home.into());
-    }
-    let program = std::env::current_exe().context("cannot tell where this program is")?;
-    let home = program.parent().and_then(Path::parent);
-    Ok(home
-        .context("this program lies in no directory; set RUST_DL_HOME")?
-        .to_owned())
-}
-
 fn serve(connection_file: &Path) -> Result<()> {
     let info = crate::protocol::read_connection_file(connection_file)?;
-    let home = home()?;
+    let home = places::home()?;
     let config = EngineConfig {
         home: home.clone(),
         working_dir: std::env::current_dir().context("the working directory is gone")?,
@@ -87,4 +134,11 @@ fn serve(connection_file: &Path) -> Result<()> {
     ));
     runtime.shutdown_background();
     served
+}
+
+fn warm_up() -> Result<()> {
+    let home = places::home()?;
+    let toolchain = warm::warm(&home, &mut |line| eprintln!("{line}"))?;
+    println!("dlcore is built for {}", toolchain.compiler_name());
+    Ok(())
 }

@@ -1,0 +1,224 @@
+//! What the kernel needs, looked at one by one, with what to do where something is missing.
+
+use super::places;
+use crate::engine::warm;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// The oldest compiler that builds dlcore.
+const OLDEST_RUST: (u32, u32) = (1, 95);
+
+/// What was found of one thing: how it is, or what is wrong and what to do.
+type Finding = Result<String, Trouble>;
+
+struct Trouble {
+    what: String,
+    to_do: String,
+}
+
+fn trouble(what: impl Into<String>, to_do: impl Into<String>) -> Finding {
+    Err(Trouble {
+        what: what.into(),
+        to_do: to_do.into(),
+    })
+}
+
+/// Prints every finding; fails when something needs doing.
+pub fn examine(home: &Path) -> ExitCode {
+    let findings = [
+        ("compiler", compiler()),
+        ("linker", linker()),
+        ("rust-src", rust_src()),
+        ("installation", installation(home)),
+        ("dlcore", dlcore(home)),
+        ("kernelspec", kernelspec(home)),
+        ("JupyterLab", jupyter_lab(home)),
+        ("data", data()),
+    ];
+    let mut well = true;
+    for (name, finding) in findings {
+        match finding {
+            Ok(found) => println!("ok   {name:<13} {found}"),
+            Err(trouble) => {
+                well = false;
+                println!("MISS {name:<13} {}", trouble.what);
+                println!("     {:<13} -> {}", "", trouble.to_do);
+            }
+        }
+    }
+    if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn first_line_of(command: &mut Command) -> Option<String> {
+    let output = command.output().ok().filter(|out| out.status.success())?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+fn compiler() -> Finding {
+    let Some(version) = first_line_of(Command::new("rustc").arg("--version")) else {
+        return trouble(
+            "rustc was not found",
+            "install Rust from rustup.rs, and open a new terminal so that ~/.cargo/bin is on PATH",
+        );
+    };
+    match parse_version(&version) {
+        Some(found) if found >= OLDEST_RUST => Ok(version),
+        _ => trouble(
+            format!(
+                "{version} is too old: {}.{} or newer is needed",
+                OLDEST_RUST.0, OLDEST_RUST.1
+            ),
+            "rustup update stable",
+        ),
+    }
+}
+
+/// `(1, 95)` of `rustc 1.95.0 (…)`.
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split_whitespace().nth(1)?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn linker() -> Finding {
+    match first_line_of(Command::new("cc").arg("--version")) {
+        Some(version) => Ok(version),
+        None => trouble(
+            "cc was not found; rustc links with it",
+            "on Debian or Ubuntu: apt-get install build-essential",
+        ),
+    }
+}
+
+fn rust_src() -> Finding {
+    let sysroot = first_line_of(Command::new("rustc").args(["--print", "sysroot"]));
+    let library =
+        sysroot.map(|root| PathBuf::from(root).join("lib/rustlib/src/rust/library/std/src/lib.rs"));
+    match library {
+        Some(library) if library.is_file() => Ok("the standard library's source is there".into()),
+        _ => trouble(
+            "the standard library's source is missing: completion would not know std's types",
+            "rustup component add rust-src",
+        ),
+    }
+}
+
+fn installation(home: &Path) -> Finding {
+    if home.join("src/dlcore/Cargo.toml").is_file() && home.join("bin/rust-dl").is_file() {
+        Ok(home.display().to_string())
+    } else {
+        trouble(
+            format!("{} is not an installation", home.display()),
+            "./install.sh in the repository, or set RUST_DL_HOME",
+        )
+    }
+}
+
+fn dlcore(home: &Path) -> Finding {
+    match warm::find(home) {
+        Ok(Some(toolchain)) => Ok(format!("built for {}", toolchain.compiler_name())),
+        Ok(None) => trouble(
+            "not built for the present compiler yet",
+            "rust-dl warm (the kernel does it too, at its next start)",
+        ),
+        Err(error) => trouble(format!("{error:#}"), "./install.sh in the repository"),
+    }
+}
+
+fn kernelspec(home: &Path) -> Finding {
+    // Beside this installation, or anywhere Jupyter looks.
+    let beside = home
+        .parent()
+        .map(|share| share.join("jupyter/kernels").join(places::KERNEL));
+    let mut dirs = places::kernelspec_dirs();
+    dirs.extend(beside);
+    let Some(spec) = dirs
+        .iter()
+        .map(|dir| dir.join("kernel.json"))
+        .find(|spec| spec.is_file())
+    else {
+        return trouble(
+            "Jupyter does not know the kernel",
+            "./install.sh in the repository, or rust-dl install",
+        );
+    };
+    let program = std::fs::read_to_string(&spec)
+        .ok()
+        .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
+        .and_then(|spec| Some(PathBuf::from(spec["argv"][0].as_str()?)));
+    match program {
+        Some(program) if program.is_file() => Ok(spec.display().to_string()),
+        _ => trouble(
+            format!("{} names a program that is not there", spec.display()),
+            "./install.sh in the repository, or rust-dl install",
+        ),
+    }
+}
+
+fn jupyter_lab(home: &Path) -> Finding {
+    let own = home.join("jupyter/bin/jupyter");
+    let candidates = [own, PathBuf::from("jupyter")];
+    let found = candidates.iter().find_map(|jupyter| {
+        let version = first_line_of(Command::new(jupyter).args(["lab", "--version"]))?;
+        Some(format!("{version} ({})", jupyter.display()))
+    });
+    match found {
+        Some(found) => Ok(found),
+        None => trouble(
+            "JupyterLab was not found",
+            "./install.sh --lab in the repository installs it, or: python3 -m pip install jupyterlab",
+        ),
+    }
+}
+
+fn data() -> Finding {
+    if let Some(directory) = std::env::var_os("DLCORE_DATA").filter(|value| !value.is_empty()) {
+        let directory = PathBuf::from(directory);
+        if directory.to_string_lossy().contains("://") || directory.is_dir() {
+            return Ok(format!("DLCORE_DATA={}", directory.display()));
+        }
+        return trouble(
+            format!(
+                "DLCORE_DATA names {}, which is no directory",
+                directory.display()
+            ),
+            "set it to a directory with the data sets, or unset it to have them fetched",
+        );
+    }
+    match dirs::cache_dir() {
+        Some(cache) => Ok(format!(
+            "fetched when first used, kept in {}",
+            cache.join("dlcore").display()
+        )),
+        None => trouble("there is no cache directory", "set HOME, or DLCORE_DATA"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(
+            parse_version("rustc 1.95.0 (59807616e 2026-04-14)"),
+            Some((1, 95))
+        );
+        assert_eq!(parse_version("rustc 1.96.0-nightly"), Some((1, 96)));
+        assert_eq!(parse_version("rustc"), None);
+    }
+
+    #[test]
+    fn an_empty_home_is_no_installation() {
+        let home = tempfile::tempdir().unwrap();
+        let Err(trouble) = installation(home.path()) else {
+            panic!("an empty directory passed")
+        };
+        assert!(trouble.to_do.contains("install.sh"));
+        assert!(dlcore(home.path()).is_err());
+    }
+}
