@@ -184,7 +184,7 @@ open_lab() {
     local options=()
     # A container's only user is often root, whom JupyterLab otherwise refuses.
     [ "$(id -u)" -ne 0 ] || options=(--allow-root)
-    export JUPYTER_PATH="$prefix/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}"
+    export JUPYTER_PATH="$data${JUPYTER_PATH:+:$JUPYTER_PATH}"
     # The saved charts are SVG, which JupyterLab hides in notebooks that it was not told to trust.
     "$jupyter" trust "$repo"/notebooks/*.ipynb >/dev/null 2>&1 || true
     say "==> Opening JupyterLab on $repo/notebooks (Ctrl-C ends it)"
@@ -199,8 +199,8 @@ uninstall() {
     fi
     rm -rf "$home" "$kernelspec" || die "$home or $kernelspec could not be removed." "Check who owns them: ls -ld $home $kernelspec"
     # Directories made on the way go as well, where nothing else lies in them.
-    for dir in "$prefix/share/jupyter/kernels" "$prefix/share/jupyter" "$prefix/share" "$prefix"; do
-        rmdir "$dir" 2>/dev/null || break
+    for dir in "$data/kernels" "$data" "$prefix/share" "$prefix"; do
+        rmdir "$dir" 2>/dev/null || true
     done
     say "    done. The build stays in $target; cargo clean removes it."
 }
@@ -209,6 +209,7 @@ lab=no
 action=install
 choice=user
 prefix=""
+data=""
 while [ $# -gt 0 ]; do
     case $1 in
         --lab) lab=yes ;;
@@ -228,7 +229,10 @@ done
 case $choice in
     user)
         [ -n "${HOME:-}" ] || die "HOME is not set." "Set it, or choose a directory: ./install.sh --prefix DIR"
-        prefix=$HOME/.local scope=(--user) ;;
+        prefix=$HOME/.local scope=(--user)
+        # Where Jupyter looks without being told.
+        data=${JUPYTER_DATA_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/jupyter}
+        if [ -z "${JUPYTER_DATA_DIR:-}" ] && [ "$(uname)" = Darwin ]; then data=$HOME/Library/Jupyter; fi ;;
     prefix)
         case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
         scope=(--prefix "$prefix") ;;
@@ -237,7 +241,8 @@ case $choice in
         prefix=$(python3 -c 'import sys; print(sys.prefix)') scope=(--sys-prefix) ;;
 esac
 home=$prefix/share/rust-dl
-kernelspec=$prefix/share/jupyter/kernels/rust-dl
+data=${data:-$prefix/share/jupyter}
+kernelspec=$data/kernels/rust-dl
 
 if [ "$action" = uninstall ]; then uninstall; exit 0; fi
 
