@@ -2,18 +2,25 @@
 
 #![deny(missing_docs)]
 
+pub mod activations;
 pub mod callbacks;
-pub mod device;
 #[doc(hidden)]
 pub mod cell;
+pub mod device;
 pub mod display;
 pub mod error;
 pub mod grad;
+pub mod initializers;
 pub mod interrupt;
+pub mod layers;
+pub mod losses;
+pub mod metrics;
 pub mod models;
 mod names;
+pub mod optimizers;
 pub mod plot;
 pub mod prelude;
+pub mod preprocessing;
 pub mod random;
 pub mod tensor;
 

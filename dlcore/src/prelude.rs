@@ -1,13 +1,20 @@
 //! What a notebook sees without an import: concrete names only.
 
-pub use crate::callbacks::Logs;
+pub use crate::activations::Activation;
+pub use crate::callbacks::{Callback, Control, EarlyStopping, LambdaCallback, Logs, Trainable};
 pub use crate::device::Device;
 pub use crate::display::{
     DisplayHandle, MimeBundle, Rich, clear_output, display, display_updatable,
 };
 pub use crate::error::{Error, Result};
 pub use crate::grad::GradientTape;
-pub use crate::models::{Evaluation, History, Summary};
+pub use crate::initializers::Initializer;
+pub use crate::layers::{Dense, Dropout, Layer};
+pub use crate::losses::Loss;
+pub use crate::metrics::{Metric, Metrics};
+pub use crate::models::{Evaluation, Fit, History, Sequential, Summary};
+pub use crate::optimizers::{Adam, Optimizer, RMSprop, SGD};
 pub use crate::plot::{self, Plot};
+pub use crate::preprocessing::to_categorical;
 pub use crate::random::set_seed;
 pub use crate::tensor::{DType, SliceItem, Tensor};

@@ -24,10 +24,6 @@ impl Logs {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))
     }
 
-    pub(crate) fn push(&mut self, name: String, value: f64) {
-        self.0.push((name, value));
-    }
-
     pub(crate) fn set_values(&mut self, values: &[f64]) {
         for ((_, slot), &value) in self.0.iter_mut().zip(values) {
             *slot = value;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::display::{HTML, MimeBundle, Rich};
+
 /// One layer of a [`Summary`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct SummaryRow {
@@ -125,6 +127,38 @@ impl fmt::Debug for Summary {
     }
 }
 
+/// The table as text and as an HTML table, which screen readers read cell by cell.
+impl Rich for Summary {
+    fn mime_bundle(&self) -> MimeBundle {
+        let row = |tag: &str, cells: &[String; 3]| {
+            let cell = |text: &String| format!("<{tag}>{}</{tag}>", escaped(text));
+            format!("<tr>{}</tr>", cells.iter().map(cell).collect::<String>())
+        };
+        let header = row(
+            "th",
+            &["Layer (type)", "Output Shape", "Param #"].map(String::from),
+        );
+        let body: String = self.cells().iter().map(|cells| row("td", cells)).collect();
+        let counts = format!(
+            "Total params: {} · trainable: {} · non-trainable: {}",
+            grouped(self.total()),
+            grouped(self.trainable),
+            grouped(self.non_trainable)
+        );
+        let html = format!(
+            "<table><caption>Model: {}</caption><thead>{header}</thead><tbody>{body}</tbody></table><p>{counts}</p>",
+            escaped(&self.model)
+        );
+        MimeBundle::text(self.to_string()).with(HTML, html)
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
 /// A count with a comma every three digits.
 pub(crate) fn grouped(count: usize) -> String {
     let digits = count.to_string();
@@ -210,6 +244,22 @@ Model: \"sequential\"
             .map(|line| line.chars().count())
             .collect();
         assert!(widths.iter().all(|&width| width == widths[0]), "{widths:?}");
+    }
+
+    #[test]
+    fn html_is_escaped() {
+        let summary = Summary {
+            model: "a<b".to_string(),
+            rows: vec![],
+            trainable: 1234,
+            non_trainable: 0,
+        };
+        let bundle = summary.mime_bundle();
+        let html = bundle.get(HTML).unwrap().as_str().unwrap();
+        assert!(
+            html.contains("Model: a&lt;b<") && html.contains("1,234"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -1,0 +1,195 @@
+//! How weights begin.
+
+use crate::random::{normal, truncated_normal, uniform};
+use crate::{Error, Result, Tensor, names};
+
+/// The distribution a layer's weights are drawn from when it is built, by its Keras name.
+///
+/// `fan_in` and `fan_out` are the numbers of inputs and outputs a weight connects; the normal
+/// distributions of the `glorot`, `he` and `lecun` kinds are cut off at two standard deviations.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Initializer {
+    /// Uniform within ±√(6 / (fan_in + fan_out)): Glorot and Bengio, 2010.
+    GlorotUniform,
+    /// Normal with variance 2 / (fan_in + fan_out).
+    GlorotNormal,
+    /// Uniform within ±√(6 / fan_in): He et al., 2015.
+    HeUniform,
+    /// Normal with variance 2 / fan_in.
+    HeNormal,
+    /// Uniform within ±√(3 / fan_in).
+    LecunUniform,
+    /// Normal with variance 1 / fan_in.
+    LecunNormal,
+    /// Normal with mean 0 and standard deviation 0.05.
+    RandomNormal,
+    /// Uniform within ±0.05.
+    RandomUniform,
+    /// 0 everywhere.
+    Zeros,
+    /// 1 everywhere.
+    Ones,
+    /// One value everywhere.
+    Constant(f64),
+    /// A name that is not known; a layer that has it cannot be built.
+    Unknown(String),
+}
+
+const NAMES: [&str; 10] = [
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+    "random_normal",
+    "random_uniform",
+    "zeros",
+    "ones",
+];
+
+/// What the cut at two standard deviations leaves of a normal distribution's standard deviation.
+const TRUNCATED: f64 = 0.879_625_661_034_239_8;
+
+impl Initializer {
+    /// A new weight.
+    ///
+    /// # Errors
+    /// [`Error::Value`] if the name is not known.
+    pub fn create(&self, shape: &[usize]) -> Result<Tensor> {
+        let (fan_in, fan_out) = fans(shape);
+        let average = (fan_in + fan_out) / 2.0;
+        Ok(match self {
+            Initializer::GlorotUniform => uniform_of_variance(shape, 1.0 / average),
+            Initializer::GlorotNormal => normal_of_variance(shape, 1.0 / average),
+            Initializer::HeUniform => uniform_of_variance(shape, 2.0 / fan_in),
+            Initializer::HeNormal => normal_of_variance(shape, 2.0 / fan_in),
+            Initializer::LecunUniform => uniform_of_variance(shape, 1.0 / fan_in),
+            Initializer::LecunNormal => normal_of_variance(shape, 1.0 / fan_in),
+            Initializer::RandomNormal => normal(shape, 0.0, 0.05),
+            Initializer::RandomUniform => uniform(shape, -0.05, 0.05),
+            Initializer::Zeros => Tensor::zeros(shape),
+            Initializer::Ones => Tensor::ones(shape),
+            Initializer::Constant(value) => Tensor::full(shape, *value),
+            Initializer::Unknown(name) => {
+                return Err(Error::Value(names::unknown("initializer", name, &NAMES)));
+            }
+        })
+    }
+}
+
+fn uniform_of_variance(shape: &[usize], variance: f64) -> Tensor {
+    let limit = (3.0 * variance).sqrt();
+    uniform(shape, -limit, limit)
+}
+
+fn normal_of_variance(shape: &[usize], variance: f64) -> Tensor {
+    truncated_normal(shape, 0.0, variance.sqrt() / TRUNCATED)
+}
+
+/// Inputs and outputs of a weight as Keras counts them: the last two axes, times what is before
+/// them (a kernel's extent).
+fn fans(shape: &[usize]) -> (f64, f64) {
+    let (fan_in, fan_out) = match shape {
+        [] => (1, 1),
+        [n] => (*n, *n),
+        [kernel @ .., inputs, outputs] => {
+            let field: usize = kernel.iter().product();
+            (inputs * field, outputs * field)
+        }
+    };
+    (fan_in.max(1) as f64, fan_out.max(1) as f64)
+}
+
+/// By name; one that is not known is reported when the layer is built.
+impl From<&str> for Initializer {
+    fn from(name: &str) -> Self {
+        match name {
+            "glorot_uniform" => Initializer::GlorotUniform,
+            "glorot_normal" => Initializer::GlorotNormal,
+            "he_uniform" => Initializer::HeUniform,
+            "he_normal" => Initializer::HeNormal,
+            "lecun_uniform" => Initializer::LecunUniform,
+            "lecun_normal" => Initializer::LecunNormal,
+            "random_normal" => Initializer::RandomNormal,
+            "random_uniform" => Initializer::RandomUniform,
+            "zeros" => Initializer::Zeros,
+            "ones" => Initializer::Ones,
+            other => Initializer::Unknown(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variance(weights: &Tensor) -> f64 {
+        weights.square().mean().item()
+    }
+
+    #[test]
+    fn variances_are_those_of_the_formulas() {
+        let shape = [300, 200];
+        for (name, expected) in [
+            ("glorot_uniform", 1.0 / 250.0),
+            ("glorot_normal", 1.0 / 250.0),
+            ("he_uniform", 2.0 / 300.0),
+            ("he_normal", 2.0 / 300.0),
+            ("lecun_uniform", 1.0 / 300.0),
+            ("lecun_normal", 1.0 / 300.0),
+            ("random_normal", 0.0025),
+            ("random_uniform", 0.01 / 12.0),
+        ] {
+            let weights = Initializer::from(name).create(&shape).unwrap();
+            // 60,000 draws: five standard errors of the variance are below 3 %.
+            let actual = variance(&weights);
+            assert!(
+                (actual / expected - 1.0).abs() < 0.03,
+                "{name}: {actual} {expected}"
+            );
+            assert!(
+                weights.mean().item().abs() < 5.0 * (expected / 6e4).sqrt(),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn glorot_uniform_stays_within_its_limit_and_reaches_for_it() {
+        let limit = (6.0_f64 / 500.0).sqrt();
+        let weights = Initializer::GlorotUniform.create(&[300, 200]).unwrap();
+        let largest = weights.abs().max().item();
+        assert!(
+            largest <= limit * 1.000_001 && largest > 0.99 * limit,
+            "{largest} {limit}"
+        );
+    }
+
+    #[test]
+    fn every_name_is_known_and_another_is_refused_with_the_nearest() {
+        for name in NAMES {
+            assert_eq!(
+                Initializer::from(name).create(&[2, 3]).unwrap().shape(),
+                [2, 3]
+            );
+        }
+        let error = Initializer::from("glorot")
+            .create(&[2])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("unknown initializer \"glorot\""), "{error}");
+        let error = Initializer::from("he_norml")
+            .create(&[2])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("did you mean \"he_normal\"?"), "{error}");
+    }
+
+    #[test]
+    fn fans_count_a_kernels_extent() {
+        assert_eq!(fans(&[784, 512]), (784.0, 512.0));
+        assert_eq!(fans(&[3, 3, 32, 64]), (288.0, 576.0));
+        assert_eq!(fans(&[7]), (7.0, 7.0));
+    }
+}

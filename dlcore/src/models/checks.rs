@@ -1,0 +1,243 @@
+//! What is checked before data reaches a model, and what is said when it does not fit.
+
+use super::sequential::Sequential;
+use crate::activations::Activation;
+use crate::layers::{Layer, describe};
+use crate::losses::{Kind, Loss};
+use crate::preprocessing::labels::check_class_numbers;
+use crate::{DType, Error, Result, Tensor};
+
+/// An error for a last layer whose output the loss cannot take for what it needs.
+pub(super) fn last_layer(layer: &dyn Layer, loss: &Loss) -> Result<()> {
+    let Some(activation) = layer.activation() else {
+        return Ok(());
+    };
+    let (wanted, probabilities) = match loss.kind {
+        Kind::BinaryCrossentropy => ("sigmoid", "a probability, between 0 and 1"),
+        Kind::CategoricalCrossentropy | Kind::SparseCategoricalCrossentropy => {
+            ("softmax", "probabilities that sum to 1")
+        }
+        _ => return Ok(()),
+    };
+    let squashes = matches!(activation, Activation::Sigmoid | Activation::Softmax);
+    let problem = match (squashes, loss.from_logits) {
+        (false, false) => format!(
+            "{} needs {probabilities}, but {} ends in {:?}; give it .activation({wanted:?}), or pass the loss as \
+             Loss::{}().from_logits(true)",
+            loss.name(),
+            describe(layer),
+            activation.name(),
+            full_name(loss),
+        ),
+        (true, true) => format!(
+            "{} was told that it gets logits, but {} ends in {:?}; leave out the activation or from_logits(true)",
+            loss.name(),
+            describe(layer),
+            activation.name(),
+        ),
+        _ => return Ok(()),
+    };
+    Err(Error::Model(format!("compile: {problem}")))
+}
+
+fn full_name(loss: &Loss) -> &'static str {
+    match loss.kind {
+        Kind::BinaryCrossentropy => "binary_crossentropy",
+        Kind::CategoricalCrossentropy => "categorical_crossentropy",
+        _ => "sparse_categorical_crossentropy",
+    }
+}
+
+/// Features as the model takes them: f32, dense or sparse rows, of the shape it was built for.
+pub(super) fn inputs(model: &Sequential, x: &Tensor, what: &str) -> Result<Tensor> {
+    if x.ndim() == 0 || x.len() == 0 {
+        return Err(Error::Shape(format!(
+            "{what}: x holds no samples: its shape is {:?}; the first axis counts the samples",
+            x.shape()
+        )));
+    }
+    let sample = &x.shape()[1..];
+    if let Some(expected) = model
+        .input_shape
+        .as_deref()
+        .filter(|expected| *expected != sample)
+    {
+        let first = model
+            .layers()
+            .first()
+            .map_or_else(String::new, |layer| describe(&**layer));
+        let axes: Vec<String> = expected.iter().map(|axis| format!(", {axis}")).collect();
+        let size: usize = expected.iter().product();
+        let whole = |count: usize| [&[count], expected].concat();
+        let hint = if size == sample.iter().product::<usize>() {
+            format!("; reshape it: x.reshape({:?})", whole(x.shape()[0]))
+        } else if x.shape() == expected {
+            format!("; one sample is a batch of one: x.reshape({:?})", whole(1))
+        } else {
+            String::new()
+        };
+        return Err(Error::Shape(format!(
+            "{what}: {first}: expected input of shape [batch{}], as when it was built, got {:?}{hint}",
+            axes.concat(),
+            x.shape(),
+        )));
+    }
+    Ok(if x.is_sparse() || x.dtype() == DType::F32 {
+        x.detach()
+    } else {
+        x.cast(DType::F32)
+    })
+}
+
+/// Labels as the loss takes them: class numbers as i64 without a last axis, others as f32 in the
+/// output's shape.
+pub(super) fn targets(
+    model: &Sequential,
+    loss: &Loss,
+    x: &Tensor,
+    y: &Tensor,
+    what: &str,
+) -> Result<Tensor> {
+    let samples = x.shape()[0];
+    if y.ndim() == 0 || y.shape()[0] != samples {
+        return Err(Error::Shape(format!(
+            "{what}: x holds {samples} samples, y {} labels (shapes {:?} and {:?}); each sample needs its label",
+            y.shape().first().copied().unwrap_or(1),
+            x.shape(),
+            y.shape(),
+        )));
+    }
+    let sample = model.output_shape()?;
+    let output = [&[samples], sample.as_slice()].concat();
+    let last = model
+        .layers()
+        .last()
+        .map_or_else(String::new, |layer| describe(&**layer));
+    output_width(loss, &output, model, &last)?;
+    if loss.takes_class_numbers() {
+        return class_numbers(loss, y, &output, what);
+    }
+    let y = y.to_dense().cast(DType::F32);
+    if matches!(loss.kind, Kind::Custom(_)) {
+        return Ok(as_column(y, &output));
+    }
+    let y = as_column(y, &output);
+    if y.shape() != output.as_slice() {
+        return Err(Error::Shape(format!(
+            "{what}: {last} returns {output:?}, but the labels have shape {:?}; {}",
+            y.shape(),
+            label_hint(loss, y.shape(), &output),
+        )));
+    }
+    label_values(loss, &y, what)?;
+    Ok(y)
+}
+
+/// `[n]` becomes `[n, 1]` where that is the output's shape, as in Keras.
+fn as_column(y: Tensor, output: &[usize]) -> Tensor {
+    match output {
+        [before @ .., 1] if before == y.shape() => y.reshape(output),
+        _ => y,
+    }
+}
+
+fn output_width(loss: &Loss, output: &[usize], model: &Sequential, last: &str) -> Result<()> {
+    let categorical = matches!(
+        loss.kind,
+        Kind::CategoricalCrossentropy | Kind::SparseCategoricalCrossentropy
+    );
+    let softmax =
+        model.layers().last().and_then(|layer| layer.activation()) == Some(&Activation::Softmax);
+    if output.last() != Some(&1) || !(categorical || softmax) {
+        return Ok(());
+    }
+    Err(Error::Model(format!(
+        "{last} has one unit, of which softmax is always 1: for two classes use one unit with .activation(\"sigmoid\") \
+         and \"binary_crossentropy\", for more give it one unit a class"
+    )))
+}
+
+fn class_numbers(loss: &Loss, y: &Tensor, output: &[usize], what: &str) -> Result<Tensor> {
+    let (positions, classes) = (&output[..output.len() - 1], output[output.len() - 1]);
+    let mut squeezed = positions.to_vec();
+    squeezed.push(1);
+    if y.shape() == output {
+        return Err(Error::Shape(format!(
+            "{what}: {} takes the classes' numbers, shape {positions:?}, but the labels have shape {:?} and look \
+             one-hot; use \"categorical_crossentropy\" for these",
+            loss.name(),
+            y.shape(),
+        )));
+    }
+    if y.shape() != positions && y.shape() != squeezed.as_slice() {
+        return Err(Error::Shape(format!(
+            "{what}: {} takes one class number a sample, shape {positions:?}, got labels of shape {:?}",
+            loss.name(),
+            y.shape(),
+        )));
+    }
+    let y = y.to_dense().try_reshape(positions)?;
+    check_class_numbers(what, &y, classes)?;
+    Ok(y.cast(DType::I64))
+}
+
+fn label_hint(loss: &Loss, labels: &[usize], output: &[usize]) -> String {
+    let classes = output.last().copied().unwrap_or(1);
+    let numbers = labels.len() + 1 == output.len() || labels.last() == Some(&1);
+    match loss.kind {
+        Kind::CategoricalCrossentropy if numbers => format!(
+            "for class numbers use \"sparse_categorical_crossentropy\", or turn them into one-hot rows: \
+             to_categorical(&y, {classes})"
+        ),
+        Kind::CategoricalCrossentropy => {
+            format!(
+                "the last layer needs one unit a class, the labels one column a class ({classes} here)"
+            )
+        }
+        _ => format!(
+            "{} compares them element by element, so the shapes must be the same",
+            loss.name()
+        ),
+    }
+}
+
+/// Labels that cannot be probabilities where the loss needs them to be.
+fn label_values(loss: &Loss, y: &Tensor, what: &str) -> Result<()> {
+    let values = y.to_vec();
+    let outside = |values: &[f32]| values.iter().position(|v| !(0.0..=1.0).contains(v));
+    match loss.kind {
+        Kind::BinaryCrossentropy => {
+            let Some(position) = outside(&values) else {
+                return Ok(());
+            };
+            Err(Error::Value(format!(
+                "{what}: {} takes labels between 0 and 1, got {} at position {position}",
+                loss.name(),
+                values[position],
+            )))
+        }
+        Kind::CategoricalCrossentropy => {
+            let classes = y.shape().last().copied().unwrap_or(1).max(1);
+            for (row, labels) in values.chunks(classes).enumerate() {
+                let sum: f32 = labels.iter().sum();
+                if outside(labels).is_none() && (sum - 1.0).abs() < 1e-3 {
+                    continue;
+                }
+                return Err(Error::Value(format!(
+                    "{what}: {} takes one-hot labels, or probabilities that sum to 1; row {row} is {}, which sums to \
+                     {sum}; to_categorical makes one-hot rows of class numbers",
+                    loss.name(),
+                    shown(labels),
+                )));
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn shown(values: &[f32]) -> String {
+    let all: Vec<String> = values.iter().take(10).map(f32::to_string).collect();
+    let more = if values.len() > 10 { ", …" } else { "" };
+    format!("[{}{more}]", all.join(", "))
+}

@@ -1,0 +1,149 @@
+//! Loss and metrics over data, and predictions.
+
+use super::checks;
+use super::evaluation::Evaluation;
+use super::sequential::{Compiled, Sequential};
+use super::step;
+use crate::{Error, Result, Tensor, interrupt};
+
+/// Samples taken at a time where the user does not say: the result does not depend on it.
+const BATCH: usize = 256;
+
+/// Means over samples, of batches of any size.
+pub(super) struct Means {
+    sums: Vec<f64>,
+    means: Vec<f64>,
+    samples: usize,
+}
+
+impl Means {
+    pub(super) fn new(count: usize) -> Means {
+        Means {
+            sums: vec![0.0; count],
+            means: vec![0.0; count],
+            samples: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, batch: &[f64], samples: usize) {
+        self.samples += samples;
+        for ((sum, mean), value) in self.sums.iter_mut().zip(&mut self.means).zip(batch) {
+            *sum += value * samples as f64;
+            *mean = *sum / self.samples as f64;
+        }
+    }
+
+    /// The means so far.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.means
+    }
+}
+
+impl Sequential {
+    /// What `compile` chose.
+    pub(super) fn compiled(&self, operation: &str) -> Result<&Compiled> {
+        self.check_layers(operation)?;
+        self.compiled.as_ref().ok_or_else(|| {
+            Error::Model(format!(
+                "{operation}: {} is not compiled; call for instance .compile(\"rmsprop\", \"mse\", [\"mae\"])? first{}",
+                self.name(),
+                if self.history.is_some() { " (adding a layer undoes compile)" } else { "" }
+            ))
+        })
+    }
+
+    fn check_built(&self, operation: &str) -> Result<()> {
+        self.check_layers(operation)?;
+        if self.is_built() {
+            return Ok(());
+        }
+        Err(Error::Model(format!(
+            "{operation}: {} has no weights yet; fit it first, or give its first layer an input_shape",
+            self.name()
+        )))
+    }
+
+    /// Loss and metrics over data.
+    ///
+    /// # Shapes
+    /// `x` `[samples, …]`, `y` what the loss takes: `[samples, …]`.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the model is not compiled or has no weights; [`Error::Shape`] and
+    /// [`Error::Value`] for data that does not fit, naming the layer.
+    pub fn evaluate(&self, x: &Tensor, y: &Tensor) -> Result<Evaluation> {
+        let compiled = self.compiled("evaluate")?;
+        self.check_built("evaluate")?;
+        let x = checks::inputs(self, x, "evaluate")?;
+        let y = checks::targets(self, &compiled.loss, &x, y, "evaluate")?;
+        let already = interrupt::requested();
+        match self.measure(&x, &y, BATCH, already)? {
+            Some(values) => {
+                let names = compiled
+                    .metrics
+                    .iter()
+                    .map(|metric| metric.name().to_string());
+                Ok(Evaluation::new(
+                    values[0],
+                    names.zip(values[1..].iter().copied()).collect(),
+                ))
+            }
+            None => Err(interrupted("evaluate")),
+        }
+    }
+
+    /// Means over prepared data; `None` if interrupted, unless that is to be overlooked.
+    pub(super) fn measure(
+        &self,
+        x: &Tensor,
+        y: &Tensor,
+        batch_size: usize,
+        overlook_interrupt: bool,
+    ) -> Result<Option<Vec<f64>>> {
+        let compiled = self.compiled("evaluate")?;
+        let mut means = Means::new(1 + compiled.metrics.len());
+        let samples = x.shape()[0];
+        for start in (0..samples).step_by(batch_size) {
+            if interrupt::requested() && !overlook_interrupt {
+                return Ok(None);
+            }
+            let range = start..(start + batch_size).min(samples);
+            let (x, y) = (
+                step::batch(x, None, range.clone()),
+                step::batch(y, None, range.clone()),
+            );
+            means.add(&step::test(&self.layers, compiled, &x, &y)?, range.len());
+        }
+        Ok(Some(means.values().to_vec()))
+    }
+
+    /// The output for each sample.
+    ///
+    /// # Shapes
+    /// `x` `[samples, …]` → `[samples, …]`
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the model has no weights yet; [`Error::Shape`] for samples that do not
+    /// fit, naming the layer.
+    pub fn predict(&self, x: &Tensor) -> Result<Tensor> {
+        self.check_built("predict")?;
+        let x = checks::inputs(self, x, "predict")?;
+        let samples = x.shape()[0];
+        let already = interrupt::requested();
+        let mut outputs = Vec::with_capacity(samples.div_ceil(BATCH));
+        for start in (0..samples).step_by(BATCH) {
+            if interrupt::requested() && !already {
+                return Err(interrupted("predict"));
+            }
+            let x = step::batch(&x, None, start..(start + BATCH).min(samples));
+            outputs.push(self.forward(&x, false).detach());
+        }
+        Tensor::try_concat(&outputs.iter().collect::<Vec<_>>(), 0)
+    }
+}
+
+fn interrupted(operation: &str) -> Error {
+    Error::Value(format!(
+        "{operation}: interrupted; the model is as it was, run it again for the result"
+    ))
+}

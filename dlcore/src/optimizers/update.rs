@@ -1,0 +1,183 @@
+//! One pass over a weight, its gradient and its state, split over threads.
+//!
+//! Every element is computed by itself, so the result does not depend on the number of threads.
+
+use rayon::prelude::*;
+
+use crate::tensor::Storage;
+use crate::{DType, Tensor};
+
+/// Below this many elements one thread is faster than waking the others.
+const PARALLEL: usize = 1 << 15;
+/// Elements a thread takes at a time: weight, gradient and two slots of it stay in the L2 cache.
+const CHUNK: usize = 1 << 14;
+
+/// The state an optimizer keeps beside each weight, zero at first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slots(Vec<Vec<f32>>);
+
+impl Slots {
+    /// The slot of weight `index`, as long as the weight.
+    pub(super) fn get(&mut self, index: usize, length: usize) -> &mut [f32] {
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, Vec::new);
+        }
+        let slot = &mut self.0[index];
+        if slot.len() != length {
+            *slot = vec![0.0; length];
+        }
+        slot
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// `w = rule(w, g)` for each element.
+pub(super) fn update0(
+    weight: &mut Tensor,
+    gradient: &Tensor,
+    rule: impl Fn(f32, f32) -> f32 + Sync,
+) {
+    let each = |(w, g): (&mut [f32], &[f32])| {
+        for (w, &g) in w.iter_mut().zip(g) {
+            *w = rule(*w, g);
+        }
+    };
+    with_values(weight, gradient, |w, g| {
+        if w.len() < PARALLEL {
+            each((w, g));
+        } else {
+            w.par_chunks_mut(CHUNK)
+                .zip(g.par_chunks(CHUNK))
+                .for_each(each);
+        }
+    });
+}
+
+/// `(w, s) = rule(w, g, s)` for each element and its slot.
+pub(super) fn update1(
+    weight: &mut Tensor,
+    gradient: &Tensor,
+    slot: &mut [f32],
+    rule: impl Fn(f32, f32, f32) -> (f32, f32) + Sync,
+) {
+    let each = |((w, g), s): ((&mut [f32], &[f32]), &mut [f32])| {
+        for ((w, &g), s) in w.iter_mut().zip(g).zip(s) {
+            (*w, *s) = rule(*w, g, *s);
+        }
+    };
+    with_values(weight, gradient, |w, g| {
+        if w.len() < PARALLEL {
+            each(((w, g), slot));
+        } else {
+            w.par_chunks_mut(CHUNK)
+                .zip(g.par_chunks(CHUNK))
+                .zip(slot.par_chunks_mut(CHUNK))
+                .for_each(each);
+        }
+    });
+}
+
+/// `(w, s, t) = rule(w, g, s, t)` for each element and its two slots.
+pub(super) fn update2(
+    weight: &mut Tensor,
+    gradient: &Tensor,
+    slots: (&mut [f32], &mut [f32]),
+    rule: impl Fn(f32, f32, f32, f32) -> (f32, f32, f32) + Sync,
+) {
+    type Chunks<'a> = (((&'a mut [f32], &'a [f32]), &'a mut [f32]), &'a mut [f32]);
+    let each = |(((w, g), s), t): Chunks<'_>| {
+        for (((w, &g), s), t) in w.iter_mut().zip(g).zip(s).zip(t) {
+            (*w, *s, *t) = rule(*w, g, *s, *t);
+        }
+    };
+    with_values(weight, gradient, |w, g| {
+        if w.len() < PARALLEL {
+            each((((w, g), slots.0), slots.1));
+        } else {
+            w.par_chunks_mut(CHUNK)
+                .zip(g.par_chunks(CHUNK))
+                .zip(slots.0.par_chunks_mut(CHUNK))
+                .zip(slots.1.par_chunks_mut(CHUNK))
+                .for_each(each);
+        }
+    });
+}
+
+/// The elements of both in row-major order. A weight that nothing else shares is changed where it
+/// is; one that is shared is copied first.
+fn with_values(weight: &mut Tensor, gradient: &Tensor, then: impl FnOnce(&mut [f32], &[f32])) {
+    assert_eq!(
+        weight.shape(),
+        gradient.shape(),
+        "a gradient has its weight's shape"
+    );
+    let gradient = match gradient.dtype() {
+        DType::F32 => gradient.to_dense(),
+        _ => gradient.cast(DType::F32),
+    };
+    if weight.dtype() != DType::F32 {
+        *weight = weight.cast(DType::F32);
+    }
+    let (Storage::F32(weight), Storage::F32(gradient)) = (weight.storage_mut(), gradient.storage())
+    else {
+        unreachable!("both were made dense f32 above")
+    };
+    if !weight.is_standard_layout() {
+        *weight = weight.as_standard_layout().into_owned().into_shared();
+    }
+    let gradient = gradient.as_standard_layout();
+    let weight = weight.as_slice_mut().expect("row-major order");
+    then(weight, gradient.as_slice().expect("row-major order"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_held_once_is_changed_where_it_is_and_a_shared_one_is_not_changed_for_others() {
+        let address = |tensor: &Tensor| match tensor.storage() {
+            Storage::F32(array) => array.as_ptr(),
+            _ => unreachable!(),
+        };
+        let mut weight = Tensor::from([1.0, 2.0]);
+        let before = address(&weight);
+        update0(&mut weight, &Tensor::from([0.5, 0.5]), |w, g| w - g);
+        assert_eq!(weight.to_vec(), [0.5, 1.5]);
+        assert_eq!(address(&weight), before);
+        let snapshot = weight.clone();
+        update0(&mut weight, &Tensor::from([0.5, 0.5]), |w, g| w - g);
+        assert_eq!(
+            (weight.to_vec(), snapshot.to_vec()),
+            (vec![0.0, 1.0], vec![0.5, 1.5])
+        );
+    }
+
+    #[test]
+    fn layouts_other_than_row_major_line_up() {
+        let mut weight = Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]).transpose();
+        let gradient = Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]).transpose();
+        update0(&mut weight, &gradient, |w, g| w - g);
+        assert_eq!(weight.to_vec(), [0.0; 6]);
+    }
+
+    #[test]
+    fn the_parallel_path_equals_the_plain_one() {
+        let length = 3 * PARALLEL + 7;
+        let values: Vec<f32> = (0..length).map(|i| (i % 97) as f32).collect();
+        let gradient = Tensor::from(values.clone());
+        let mut weight = Tensor::from(values.clone());
+        let (mut s, mut t) = (vec![1.0; length], vec![2.0; length]);
+        update2(&mut weight, &gradient, (&mut s, &mut t), |w, g, s, t| {
+            (w * 2.0 - g + s, s + g, t - g)
+        });
+        for (i, &v) in values.iter().enumerate() {
+            assert_eq!((s[i], t[i]), (1.0 + v, 2.0 - v));
+        }
+        let expected: Vec<f32> = values.iter().map(|v| v + 1.0).collect();
+        assert_eq!(weight.to_vec(), expected);
+    }
+}

@@ -1,0 +1,571 @@
+//! Training from the outside: what `fit`, `evaluate` and `predict` do with good data and bad.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dlcore::interrupt;
+use dlcore::prelude::*;
+
+/// The random stream and the interrupt flag belong to the process, so one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    interrupt::clear();
+    set_seed(7);
+    guard
+}
+
+/// Points in the plane and the quadrant each is in, as class number.
+fn quadrants(samples: usize) -> (Tensor, Tensor) {
+    let x = Tensor::uniform([samples, 2], -1.0, 1.0);
+    let values = x.to_vec();
+    let quadrant = |point: &[f32]| i64::from(point[0] > 0.0) + 2 * i64::from(point[1] > 0.0);
+    let labels: Vec<i64> = values.chunks(2).map(quadrant).collect();
+    (x, Tensor::from(labels))
+}
+
+fn classifier() -> Sequential {
+    let mut network = Sequential::new()
+        .add(Dense::new(16).activation("relu").input_shape([2]))
+        .add(Dense::new(4).activation("softmax"));
+    network
+        .compile(
+            Adam::new().learning_rate(0.02),
+            "sparse_categorical_crossentropy",
+            ["accuracy"],
+        )
+        .unwrap();
+    network
+}
+
+fn quiet(epochs: usize) -> Fit {
+    Fit::epochs(epochs).verbose(0)
+}
+
+fn message<T>(result: Result<T>) -> String {
+    match result {
+        Ok(_) => panic!("expected an error"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_network_learns_quadrants_and_repeats_bit_for_bit() {
+    let _alone = alone();
+    let run = || {
+        set_seed(3);
+        let (x, y) = quadrants(1000);
+        let mut network = classifier();
+        let history = network
+            .fit(&x, &y, quiet(10).validation_split(0.2))
+            .unwrap();
+        (
+            history,
+            network.get_weights(),
+            network.evaluate(&x, &y).unwrap(),
+        )
+    };
+    let (history, weights, scores) = run();
+    assert_eq!(
+        history.metrics(),
+        ["loss", "accuracy", "val_loss", "val_accuracy"]
+    );
+    assert_eq!(history.epochs(), (1..=10).collect::<Vec<_>>());
+    assert_eq!(history.stop_reason(), "completed");
+    assert!(scores["accuracy"] > 0.95, "{scores}");
+    assert!(history.get("val_loss")[9] < history.get("val_loss")[0]);
+    let again = run();
+    assert_eq!(again.1, weights);
+    assert_eq!(again.0.get("loss"), history.get("loss"));
+}
+
+#[test]
+fn one_hot_and_class_numbers_train_alike_and_bytes_as_floats() {
+    let _alone = alone();
+    let (x, y) = quadrants(200);
+    let bytes = (&(&x + 1.0) * 100.0).cast(DType::U8);
+    let start = classifier();
+    let train = |loss: &str, x: &Tensor, y: &Tensor| {
+        let mut network = start.clone();
+        network.compile("adam", loss, ["accuracy"]).unwrap();
+        let history = network.fit(x, y, quiet(3).shuffle(false)).unwrap();
+        (network.get_weights(), history.get("accuracy"))
+    };
+    let sparse = train("sparse_categorical_crossentropy", &bytes, &y);
+    let hot = to_categorical(&y, 4);
+    assert_eq!(train("categorical_crossentropy", &bytes, &hot), sparse);
+    assert_eq!(
+        train("categorical_crossentropy", &bytes.cast(DType::F32), &hot),
+        sparse
+    );
+}
+
+#[test]
+fn sparse_rows_train_as_the_same_rows_dense() {
+    let _alone = alone();
+    let rows: Vec<Vec<u32>> = (0..60)
+        .map(|i| (0..5).map(|j| (i * 7 + j * 11) % 40).collect())
+        .collect();
+    let labels: Vec<f32> = rows
+        .iter()
+        .map(|row| f32::from(u8::from(row.contains(&3))))
+        .collect();
+    let (x, y) = (
+        Tensor::from_sparse_rows(40, &rows).unwrap(),
+        Tensor::from(labels),
+    );
+    let mut start = Sequential::new()
+        .add(Dense::new(8).activation("relu").input_shape([40]))
+        .add(Dense::new(1).activation("sigmoid"));
+    start
+        .compile("rmsprop", "binary_crossentropy", ["accuracy"])
+        .unwrap();
+    let train = |x: &Tensor| {
+        let mut network = start.clone();
+        set_seed(1);
+        network
+            .fit(x, &y, quiet(4).batch_size(16).validation_split(0.25))
+            .unwrap()
+    };
+    let (sparse, dense) = (train(&x), train(&x.to_dense()));
+    for name in ["loss", "val_loss"] {
+        for (a, b) in sparse.get(name).iter().zip(dense.get(name)) {
+            assert!((a - b).abs() < 1e-5 * b.abs(), "{name}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn epoch_means_are_weighted_by_batch_size() {
+    let _alone = alone();
+    // Three samples in batches of two: the last batch counts half. No step is taken, so that the
+    // epoch's mean is that of evaluate.
+    let (x, y) = (
+        Tensor::from([[1.0], [2.0], [6.0]]),
+        Tensor::from([0.0, 0.0, 0.0]),
+    );
+    let mut network = Sequential::new().add(Dense::new(1).input_shape([1]));
+    network
+        .compile(SGD::new().learning_rate(1e-30), "mse", ["mae"])
+        .unwrap();
+    let history = network.fit(&x, &y, quiet(1).batch_size(2)).unwrap();
+    let scores = network.evaluate(&x, &y).unwrap();
+    assert!((history.get("loss")[0] - scores.loss).abs() < 1e-6 * scores.loss);
+    assert!((history.get("mae")[0] - scores["mae"]).abs() < 1e-6 * scores.loss);
+}
+
+#[test]
+fn the_split_is_the_end_of_the_data_before_shuffling() {
+    let _alone = alone();
+    let x = Tensor::from([[1.0], [1.0], [1.0], [5.0]]);
+    let mut network = Sequential::new().add(Dense::new(1).use_bias(false).input_shape([1]));
+    network
+        .compile(SGD::new().learning_rate(1e-30), "mse", Metrics::none())
+        .unwrap();
+    network.set_weights(&[Tensor::ones([1, 1])]).unwrap();
+    let y = Tensor::zeros([4]);
+    let history = network
+        .fit(&x, &y, quiet(1).validation_split(0.25))
+        .unwrap();
+    assert_eq!(
+        (history.get("loss")[0], history.get("val_loss")[0]),
+        (1.0, 25.0)
+    );
+}
+
+#[test]
+fn an_interrupt_ends_training_at_the_next_batch_with_the_history_so_far() {
+    let _alone = alone();
+    let (x, y) = quadrants(320);
+    let mut network = classifier();
+    let mut batches = 0;
+    let press = LambdaCallback::new().on_batch_end(move |_, _| {
+        batches += 1;
+        if batches == 13 {
+            interrupt::request();
+        }
+        Control::Continue
+    });
+    let history = network.fit(&x, &y, quiet(5).callback(press)).unwrap();
+    assert_eq!(history.stop_reason(), "interrupted");
+    assert_eq!(history.len(), 1);
+    let partial = history.partial_epoch().unwrap();
+    assert_eq!(
+        (partial.epoch, partial.batches, partial.batches_per_epoch),
+        (2, 3, 10)
+    );
+    assert!(partial.logs["loss"] > 0.0);
+    assert!(
+        history
+            .to_string()
+            .contains("epoch 2 stopped after 3 of 10 batches"),
+        "{history}"
+    );
+    // What follows in the same cell still works, and a second fit stops at once.
+    assert!(network.evaluate(&x, &y).is_ok() && network.predict(&x).is_ok());
+    assert_eq!(
+        network.fit(&x, &y, quiet(5)).unwrap().stop_reason(),
+        "interrupted"
+    );
+    interrupt::clear();
+    assert_eq!(
+        network.fit(&x, &y, quiet(1)).unwrap().stop_reason(),
+        "completed"
+    );
+}
+
+#[test]
+fn early_stopping_gives_back_the_best_weights() {
+    let _alone = alone();
+    let (x, y) = quadrants(64);
+    // Labels at random: validation gets worse as soon as training memorises them.
+    let shuffled = y.rows(&dlcore::random::permutation(64));
+    let (xv, yv) = quadrants(64);
+    let mut network = classifier();
+    let stop = EarlyStopping::new("val_loss")
+        .patience(3)
+        .restore_best_weights(true);
+    let settings = quiet(200)
+        .validation_data(&xv, &yv)
+        .callbacks(vec![Box::new(stop)]);
+    let history = network.fit(&x, &shuffled, settings).unwrap();
+    let (epoch, best) = history.best("val_loss");
+    assert_eq!(history.len(), epoch + 3);
+    assert_eq!(
+        history.stop_reason(),
+        format!("early stopping: val_loss was best in epoch {epoch}")
+    );
+    assert!((network.evaluate(&xv, &yv).unwrap().loss - best).abs() < 1e-6);
+}
+
+#[test]
+fn a_callback_changes_the_learning_rate_and_sees_every_epoch() {
+    struct Halve(Vec<f64>);
+    impl Callback for Halve {
+        fn epoch_end(&mut self, _: usize, logs: &Logs, model: &mut dyn Trainable) -> Control {
+            assert!(logs.get("accuracy").is_some());
+            self.0.push(model.learning_rate());
+            model.set_learning_rate(model.learning_rate() / 2.0);
+            if self.0.len() == 3 {
+                assert_eq!(self.0, [0.02, 0.01, 0.005]);
+                return Control::Stop("three are enough".to_string());
+            }
+            Control::Continue
+        }
+    }
+    let _alone = alone();
+    let (x, y) = quadrants(64);
+    let history = classifier()
+        .fit(&x, &y, quiet(9).callback(Halve(Vec::new())))
+        .unwrap();
+    assert_eq!(
+        (history.len(), history.stop_reason()),
+        (3, "three are enough")
+    );
+}
+
+#[test]
+fn nan_in_the_loss_ends_training_and_says_where() {
+    let _alone = alone();
+    let (x, y) = quadrants(96);
+    let mut values = x.to_vec();
+    values[2 * 70] = f32::NAN;
+    let spoiled = Tensor::from_shape_vec([96, 2], values).unwrap();
+    let mut network = classifier();
+    let text = message(network.fit(&spoiled, &y, quiet(3).shuffle(false)));
+    assert!(
+        text.contains("the loss became NaN at batch 3 of 3 in epoch 1"),
+        "{text}"
+    );
+    assert!(text.contains("x itself holds NaN"), "{text}");
+    let history = network.history().unwrap();
+    assert!(
+        history
+            .stop_reason()
+            .starts_with("nan in the loss at batch 3 of 3 in epoch 1")
+    );
+    assert_eq!(history.partial_epoch().unwrap().batches, 2);
+    assert!(network.evaluate(&x, &y).unwrap().loss.is_finite());
+}
+
+#[test]
+fn weights_that_blew_up_are_put_back() {
+    let _alone = alone();
+    let (x, y) = (
+        Tensor::uniform([64, 3], -1.0, 1.0),
+        Tensor::uniform([64], -1.0, 1.0),
+    );
+    let mut network = Sequential::new()
+        .add(Dense::new(8).input_shape([3]))
+        .add(Dense::new(1));
+    network
+        .compile(SGD::new().learning_rate(1e6), "mse", Metrics::none())
+        .unwrap();
+    let text = message(network.fit(&x, &y, quiet(50)));
+    assert!(
+        text.contains("in epoch") && text.contains("lower the learning rate (now 1000000)"),
+        "{text}"
+    );
+    let finite = |weight: &Tensor| weight.to_vec().iter().all(|w| w.is_finite());
+    assert!(network.get_weights().iter().all(finite));
+}
+
+#[test]
+fn a_panicking_callback_loss_or_metric_leaves_valid_weights() {
+    let _alone = alone();
+    let (x, y) = quadrants(96);
+    let mut network = classifier();
+    let bad = LambdaCallback::new().on_batch_end(|batch, _| {
+        assert!(batch < 1, "no second batch, please");
+        Control::Continue
+    });
+    let text = message(network.fit(&x, &y, quiet(2).callback(bad)));
+    assert!(
+        text.contains("a function panicked (no second batch, please)"),
+        "{text}"
+    );
+    let hot = to_categorical(&y, 4);
+    let failing = Loss::custom("failing", |_, _| panic!("no loss today"));
+    network.compile("sgd", failing, Metrics::none()).unwrap();
+    let text = message(network.fit(&x, &hot, quiet(1)));
+    assert!(
+        text.contains("(no loss today), at batch 1 of epoch 1"),
+        "{text}"
+    );
+    // The weights are off the tape of the step that failed, and train again.
+    network
+        .compile("sgd", "categorical_crossentropy", ["accuracy"])
+        .unwrap();
+    assert!(network.fit(&x, &hot, quiet(1)).unwrap().get("loss")[0].is_finite());
+}
+
+#[test]
+fn own_losses_and_metrics_train_as_the_built_in_ones() {
+    let _alone = alone();
+    let (x, y) = (
+        Tensor::uniform([64, 3], -1.0, 1.0),
+        Tensor::uniform([64, 1], -1.0, 1.0),
+    );
+    let mut start = Sequential::new()
+        .add(Dense::new(4).activation("tanh").input_shape([3]))
+        .add(Dense::new(1));
+    let mut own = start.clone();
+    start.compile("sgd", "mse", ["mae"]).unwrap();
+    let squared = Loss::custom("squared", |y, p| (y - p).square());
+    own.compile(
+        "sgd",
+        squared,
+        [Metric::custom("distance", |y, p| (y - p).abs())],
+    )
+    .unwrap();
+    let expected = start.fit(&x, &y, quiet(3).shuffle(false)).unwrap();
+    let actual = own.fit(&x, &y, quiet(3).shuffle(false)).unwrap();
+    for (name, twin) in [("loss", "loss"), ("mae", "distance")] {
+        for (a, b) in expected.get(name).iter().zip(actual.get(twin)) {
+            assert!((a - b).abs() < 1e-6, "{name}: {a} {b}");
+        }
+    }
+    own.compile(
+        "sgd",
+        Loss::custom("constant", |_, _| Tensor::from(1.0)),
+        Metrics::none(),
+    )
+    .unwrap();
+    let text = message(own.fit(&x, &y, quiet(1)));
+    assert!(
+        text.contains("the loss \"constant\" does not depend on the model's output"),
+        "{text}"
+    );
+}
+
+#[test]
+fn data_that_does_not_fit_is_refused_before_training() {
+    let _alone = alone();
+    let (x, y) = quadrants(8);
+    let mut network = classifier();
+    let before = network.get_weights();
+    let mut refused = |x: &Tensor, y: &Tensor, settings: Fit, words: &[&str]| {
+        let text = message(network.fit(x, y, settings));
+        for word in words {
+            assert!(text.contains(word), "{text:?} does not say {word:?}");
+        }
+    };
+    refused(
+        &Tensor::zeros([8, 1, 2]),
+        &y,
+        quiet(1),
+        &[
+            "(Dense): expected input of shape [batch, 2]",
+            "got [8, 1, 2]",
+            "x.reshape([8, 2])",
+        ],
+    );
+    refused(
+        &Tensor::zeros([8, 3]),
+        &y,
+        quiet(1),
+        &["expected input of shape [batch, 2]", "got [8, 3]"],
+    );
+    refused(
+        &Tensor::zeros([2]),
+        &y,
+        quiet(1),
+        &["a batch of one: x.reshape([1, 2])"],
+    );
+    refused(
+        &x,
+        &y.slice(..7),
+        quiet(1),
+        &["x holds 8 samples, y 7 labels"],
+    );
+    refused(
+        &Tensor::zeros([0, 2]),
+        &Tensor::zeros([0]),
+        quiet(1),
+        &["x holds no samples"],
+    );
+    refused(
+        &x,
+        &y,
+        quiet(1).batch_size(0),
+        &["batch_size must be at least 1, got 0"],
+    );
+    refused(&x, &y, quiet(1).verbose(3), &["got 3"]);
+    refused(
+        &x,
+        &(&y + 1),
+        quiet(1),
+        &["expected labels from 0 to 3 (4 classes), got 4 at position"],
+    );
+    refused(
+        &x,
+        &to_categorical(&y, 4),
+        quiet(1),
+        &["look one-hot", "\"categorical_crossentropy\""],
+    );
+    refused(
+        &x,
+        &y,
+        quiet(1).validation_split(1.5),
+        &["above 0 and below 1, got 1.5"],
+    );
+    refused(
+        &x,
+        &y,
+        quiet(1).validation_split(0.01),
+        &["leaves none to validate on"],
+    );
+    refused(
+        &x,
+        &y,
+        quiet(1).validation_data(&Tensor::zeros([4, 3]), &y),
+        &["fit: validation_data: ", "got [4, 3]"],
+    );
+    refused(
+        &x,
+        &y,
+        quiet(1).validation_data(&x, &y.slice(..3)),
+        &["fit: validation_data: x holds 8 samples, y 3"],
+    );
+    refused(
+        &x,
+        &y,
+        quiet(1).callback(EarlyStopping::new("val_loss")),
+        &["EarlyStopping", "validation_data"],
+    );
+    assert_eq!(network.get_weights(), before);
+}
+
+#[test]
+fn labels_that_do_not_fit_the_loss_are_refused_with_what_to_do() {
+    let _alone = alone();
+    let (x, y) = quadrants(8);
+    let mut network = classifier();
+    network
+        .compile("sgd", "categorical_crossentropy", ["accuracy"])
+        .unwrap();
+    let text = message(network.fit(&x, &y, quiet(1)));
+    assert!(
+        text.contains("sparse_categorical_crossentropy") && text.contains("to_categorical(&y, 4)"),
+        "{text}"
+    );
+    let text = message(network.fit(&x, &to_categorical(&y, 6), quiet(1)));
+    assert!(text.contains("one unit a class"), "{text}");
+    let text = message(network.fit(&x, &Tensor::full([8, 4], 0.9), quiet(1)));
+    assert!(
+        text.contains("row 0 is [0.9, 0.9, 0.9, 0.9], which sums to 3.6"),
+        "{text}"
+    );
+    let mut binary = Sequential::new().add(Dense::new(1).activation("sigmoid").input_shape([2]));
+    binary
+        .compile("sgd", "binary_crossentropy", ["accuracy"])
+        .unwrap();
+    let text = message(binary.fit(&x, &y, quiet(1)));
+    assert!(text.contains("takes labels between 0 and 1, got"), "{text}");
+}
+
+#[test]
+fn a_last_layer_that_does_not_fit_the_loss_is_refused() {
+    let _alone = alone();
+    let mut linear = Sequential::new().add(Dense::new(4).input_shape([2]));
+    let text = message(linear.compile("sgd", "categorical_crossentropy", ["accuracy"]));
+    assert!(
+        text.contains(".activation(\"softmax\")") && text.contains("from_logits(true)"),
+        "{text}"
+    );
+    linear
+        .compile(
+            "sgd",
+            Loss::categorical_crossentropy().from_logits(true),
+            ["accuracy"],
+        )
+        .unwrap();
+    let mut one = Sequential::new().add(Dense::new(1).activation("softmax").input_shape([2]));
+    one.compile("sgd", "binary_crossentropy", ["accuracy"])
+        .unwrap();
+    let text = message(one.fit(&Tensor::zeros([4, 2]), &Tensor::zeros([4]), quiet(1)));
+    assert!(text.contains("of which softmax is always 1"), "{text}");
+}
+
+#[test]
+fn models_that_are_not_ready_say_what_is_missing() {
+    let _alone = alone();
+    let (x, y) = quadrants(8);
+    let mut network = Sequential::new().add(Dense::new(4).activation("softmax"));
+    assert!(message(network.fit(&x, &y, quiet(1))).contains("is not compiled"));
+    assert!(message(network.predict(&x)).contains("has no weights yet"));
+    assert!(message(Sequential::new().predict(&x)).contains("has no layers yet"));
+    network
+        .compile("sgd", "sparse_categorical_crossentropy", Metrics::none())
+        .unwrap();
+    assert!(message(network.evaluate(&x, &y)).contains("has no weights yet"));
+    // Data that is refused does not decide what the model is built for.
+    assert!(
+        network
+            .fit(&Tensor::zeros([8, 5]), &Tensor::full([8], 9.0), quiet(1))
+            .is_err()
+    );
+    network.fit(&x, &y, quiet(1)).unwrap();
+    assert_eq!(network.predict(&x).unwrap().shape(), [8, 4]);
+}
+
+#[test]
+fn no_epochs_give_an_empty_history_and_a_later_start_goes_on() {
+    let _alone = alone();
+    let (x, y) = quadrants(64);
+    let mut network = classifier();
+    assert!(network.fit(&x, &y, quiet(0)).unwrap().is_empty());
+    let history = network.fit(&x, &y, quiet(5).initial_epoch(3)).unwrap();
+    assert_eq!(history.epochs(), [4, 5]);
+}
+
+#[test]
+fn predictions_of_many_batches_are_those_of_one() {
+    let _alone = alone();
+    let (x, _) = quadrants(700);
+    let network = classifier();
+    let (whole, batched) = (network.forward(&x, false), network.predict(&x).unwrap());
+    assert_eq!(batched.shape(), [700, 4]);
+    for (a, b) in whole.to_vec().iter().zip(batched.to_vec()) {
+        assert!((a - b).abs() < 1e-6);
+    }
+}
