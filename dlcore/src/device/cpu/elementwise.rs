@@ -1,6 +1,6 @@
 //! Functions of one and two arrays, element by element, with broadcasting.
 
-use ndarray::{IxDyn, Zip};
+use ndarray::IxDyn;
 
 use super::parallel::{Cost, build, chunks};
 use super::simd::vectorised;
@@ -11,9 +11,8 @@ pub(crate) fn map<T: Element, R: Element>(
     array: &Array<T>,
     function: impl Fn(T) -> R + Sync + Copy,
 ) -> Array<R> {
-    let Some(values) = array.as_slice() else {
-        return array.map(|&v| function(v)).into_shared();
-    };
+    let rows = rows_of(array, array.shape());
+    let values = rows.as_slice().expect("standard layout");
     let result = build(
         values.len(),
         1,
@@ -67,25 +66,28 @@ pub(crate) fn zip<A: Element, B: Element, R: Element>(
     shape: &[usize],
     function: impl Fn(A, B) -> R + Sync + Copy,
 ) -> Array<R> {
-    if let (Some(x), Some(y)) = (a.as_slice(), b.as_slice()) {
-        let fast = if a.shape() == shape {
-            meeting(b.shape(), shape).map(|how| zip_slices(x, y, how, function))
-        } else if b.shape() == shape {
-            meeting(a.shape(), shape).map(|how| zip_slices(y, x, how, |v, u| function(u, v)))
-        } else {
-            None
-        };
-        if let Some(values) = fast {
-            return array_from_vec(shape, values);
-        }
+    // `a` is brought to the result's shape first: one set of loops then serves both operands, and
+    // the library is compiled in half the time.
+    let a = rows_of(a, shape);
+    let x = a.as_slice().expect("standard layout");
+    let b = match meeting(b.shape(), shape) {
+        Some(_) => rows_of(b, b.shape()),
+        None => rows_of(b, shape),
+    };
+    let y = b.as_slice().expect("standard layout");
+    let how = meeting(b.shape(), shape).unwrap_or(Meeting::Same);
+    array_from_vec(shape, zip_slices(x, y, how, function))
+}
+
+/// `array` broadcast to `shape`, its elements in row order; as it is where it is so already.
+fn rows_of<T: Element>(array: &Array<T>, shape: &[usize]) -> Array<T> {
+    if array.shape() == shape && array.is_standard_layout() {
+        return array.clone();
     }
-    let wide = "operands that broadcast to the result's shape";
-    let a = a.broadcast(IxDyn(shape)).expect(wide);
-    let b = b.broadcast(IxDyn(shape)).expect(wide);
-    Zip::from(a)
-        .and(b)
-        .map_collect(|&u, &v| function(u, v))
-        .into_shared()
+    let wide = array
+        .broadcast(IxDyn(shape))
+        .expect("an operand that broadcasts to the result's shape");
+    array_from_vec(shape, wide.iter().copied().collect())
 }
 
 fn zip_slices<A: Element, B: Element, R: Element>(
@@ -180,7 +182,8 @@ pub(crate) fn zip_assign<A: Element, B: Element>(
             );
         });
     }
-    Zip::from(a.view_mut())
-        .and_broadcast(b)
-        .for_each(|u, &v| *u = function(*u, v));
+    let b = rows_of(b, a.shape());
+    for (u, &v) in a.iter_mut().zip(b.iter()) {
+        *u = function(*u, v);
+    }
 }

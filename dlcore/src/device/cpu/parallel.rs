@@ -62,6 +62,12 @@ pub(crate) fn chunks<R: Send>(
         }
         return;
     }
+    in_parallel(buffer, piece, &work);
+}
+
+/// The parallel half of [`chunks`], compiled once for each type of element rather than once for
+/// each operation: a piece is far longer than the call costs.
+fn in_parallel<R: Send>(buffer: &mut [R], piece: usize, work: &(dyn Fn(usize, &mut [R]) + Sync)) {
     let pieces = buffer.par_chunks_mut(piece).enumerate();
     pieces.for_each(|(index, part)| work(index * piece, part));
 }
