@@ -5,6 +5,7 @@
 //! that nothing a program prints can be taken for it; outside, its text is printed.
 
 pub mod channel;
+mod rich;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,6 +2,7 @@
 
 pub use crate::activations::Activation;
 pub use crate::callbacks::{Callback, Control, EarlyStopping, LambdaCallback, Logs, Trainable};
+pub use crate::datasets::{self, Sequences};
 pub use crate::device::Device;
 pub use crate::display::{
     DisplayHandle, MimeBundle, Rich, clear_output, display, display_updatable,
@@ -15,6 +16,6 @@ pub use crate::metrics::{Metric, Metrics};
 pub use crate::models::{Evaluation, Fit, History, Sequential, Summary};
 pub use crate::optimizers::{Adam, Optimizer, RMSprop, SGD};
 pub use crate::plot::{self, Plot};
-pub use crate::preprocessing::to_categorical;
+pub use crate::preprocessing::{multi_hot, to_categorical};
 pub use crate::random::set_seed;
 pub use crate::tensor::{DType, SliceItem, Tensor};

@@ -225,7 +225,7 @@ fn average(pixels: &[u8], width: usize, height: usize) -> (usize, usize, Vec<u8>
 }
 
 /// Text as it may stand between two tags.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

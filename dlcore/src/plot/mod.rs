@@ -4,6 +4,7 @@ mod axis;
 mod canvas;
 mod curves;
 mod header;
+mod image;
 mod live;
 mod run;
 mod terminal;
@@ -12,6 +13,8 @@ mod text;
 use std::fmt;
 use std::path::Path;
 
+pub(crate) use canvas::escape;
+pub use image::{Image, image, try_image};
 pub use live::{LiveFit, LivePlan};
 use run::{Run, Running};
 
@@ -121,9 +124,10 @@ impl History {
     }
 }
 
+/// A table, not the chart: `fit` has drawn that already, and `plot` draws it again.
 impl Rich for History {
     fn mime_bundle(&self) -> MimeBundle {
-        self.plot().mime_bundle()
+        MimeBundle::text(self.to_string())
     }
 }
 
