@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
 
 use crate::Tensor;
-use crate::device::cpu::{Cost, build};
+use crate::device::cpu::{Cost, build, vectorised};
 use crate::tensor::Shape;
 
 /// The seed and how many draws were made from it; no seed yet means one from the system.
@@ -64,20 +64,22 @@ fn blocks<const N: usize>(
     seed: u64,
     make: impl Fn([u32; 4]) -> [f32; N] + Sync,
 ) -> Vec<f32> {
-    build(
-        length,
-        N,
-        Cost::Costly,
-        #[inline(always)]
-        |start, piece: &mut [MaybeUninit<f32>]| {
-            for (index, to) in piece.chunks_mut(N).enumerate() {
-                let values = make(philox(seed, (start / N + index) as u64));
-                for (to, value) in to.iter_mut().zip(values) {
-                    to.write(value);
+    build(length, N, Cost::Costly, &|start,
+                                     piece: &mut [MaybeUninit<
+        f32,
+    >]| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for (index, to) in piece.chunks_mut(N).enumerate() {
+                    let values = make(philox(seed, (start / N + index) as u64));
+                    for (to, value) in to.iter_mut().zip(values) {
+                        to.write(value);
+                    }
                 }
-            }
-        },
-    )
+            },
+        );
+    })
 }
 
 /// Independent numbers, uniform from `low` (included) to `high` (excluded up to rounding), `F32`.
@@ -112,7 +114,7 @@ fn normals(words: [u32; 4]) -> [f64; 4] {
 pub fn truncated_normal(shape: impl Into<Shape>, mean: f64, standard_deviation: f64) -> Tensor {
     let (shape, seed) = (shape.into(), next_seed());
     let redraw = philox(seed, u64::MAX);
-    let values = build(shape.size(), 1, Cost::Costly, |start, piece| {
+    let values = build(shape.size(), 1, Cost::Costly, &|start, piece| {
         for (index, to) in piece.iter_mut().enumerate() {
             // Each element has its own stream of tries.
             let key = seed ^ u64::from(redraw[0]).wrapping_mul((start + index) as u64 + 1);

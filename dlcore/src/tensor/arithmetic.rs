@@ -1,6 +1,5 @@
 //! Arithmetic and comparison: which type it is done in, then which kernel does it.
 
-use super::storage::dense;
 use super::{Array, DType, Element, Storage, Tensor, broadcast};
 use crate::Result;
 use crate::device::cpu;
@@ -73,6 +72,19 @@ impl Comparison {
             Comparison::LessEqual => "less_equal",
         }
     }
+
+    /// Compared as `T`, which holds the values of both sides.
+    fn run<T: Element>(self, left: &Tensor, right: &Tensor, shape: &[usize]) -> Array<bool> {
+        let (a, b) = (&left.to_array::<T>(), &right.to_array::<T>());
+        match self {
+            Comparison::Equal => cpu::zip(a, b, shape, |x, y| x == y),
+            Comparison::NotEqual => cpu::zip(a, b, shape, |x, y| x != y),
+            Comparison::Greater => cpu::zip(a, b, shape, |x, y| x > y),
+            Comparison::GreaterEqual => cpu::zip(a, b, shape, |x, y| x >= y),
+            Comparison::Less => cpu::zip(a, b, shape, |x, y| x < y),
+            Comparison::LessEqual => cpu::zip(a, b, shape, |x, y| x <= y),
+        }
+    }
 }
 
 /// A Rust number met by a tensor: it takes the tensor's type, except that a float turns an integer
@@ -113,27 +125,19 @@ pub(crate) fn binary(which: Binary, left: &Tensor, right: &Tensor) -> Result<Ten
         return ops::apply(which.op(), &[&left, &right]);
     }
     let shape = broadcast(which.name(), left.shape(), right.shape())?;
-    Ok(integers(which, &left, &right, &shape))
+    // Wrapping arithmetic in 64 bits, cut to fewer, is wrapping arithmetic in fewer.
+    let wide = integers(which, &left.to_array(), &right.to_array(), &shape);
+    Ok(Tensor::from_array(wide).cast(dtype))
 }
 
-fn integers(which: Binary, left: &Tensor, right: &Tensor, shape: &[usize]) -> Tensor {
-    macro_rules! compute {
-        ($a:ident, $b:ident) => {
-            Tensor::from_array(match which {
-                Binary::Add => cpu::zip($a, $b, shape, |x, y| x.wrapping_add(y)),
-                Binary::Sub => cpu::zip($a, $b, shape, |x, y| x.wrapping_sub(y)),
-                Binary::Mul => cpu::zip($a, $b, shape, |x, y| x.wrapping_mul(y)),
-                Binary::Maximum => cpu::zip($a, $b, shape, |x, y| x.max(y)),
-                Binary::Minimum => cpu::zip($a, $b, shape, |x, y| x.min(y)),
-                Binary::Div => unreachable!("division is done in floats"),
-            })
-        };
-    }
-    match (left.storage(), right.storage()) {
-        (Storage::U8(a), Storage::U8(b)) => compute!(a, b),
-        (Storage::I32(a), Storage::I32(b)) => compute!(a, b),
-        (Storage::I64(a), Storage::I64(b)) => compute!(a, b),
-        _ => unreachable!("both sides were cast to one integer type"),
+fn integers(which: Binary, a: &Array<i64>, b: &Array<i64>, shape: &[usize]) -> Array<i64> {
+    match which {
+        Binary::Add => cpu::zip(a, b, shape, i64::wrapping_add),
+        Binary::Sub => cpu::zip(a, b, shape, i64::wrapping_sub),
+        Binary::Mul => cpu::zip(a, b, shape, i64::wrapping_mul),
+        Binary::Maximum => cpu::zip(a, b, shape, Ord::max),
+        Binary::Minimum => cpu::zip(a, b, shape, Ord::min),
+        Binary::Div => unreachable!("division is done in floats"),
     }
 }
 
@@ -166,28 +170,13 @@ pub(crate) fn number_with(which: Binary, number: Number, tensor: &Tensor) -> Ten
 
 /// A tensor of booleans.
 pub(crate) fn compare(which: Comparison, left: &Tensor, right: &Tensor) -> Result<Tensor> {
-    fn run<T: Element>(
-        which: Comparison,
-        a: &Array<T>,
-        b: &Array<T>,
-        shape: &[usize],
-    ) -> Array<bool> {
-        match which {
-            Comparison::Equal => cpu::zip(a, b, shape, |x, y| x == y),
-            Comparison::NotEqual => cpu::zip(a, b, shape, |x, y| x != y),
-            Comparison::Greater => cpu::zip(a, b, shape, |x, y| x > y),
-            Comparison::GreaterEqual => cpu::zip(a, b, shape, |x, y| x >= y),
-            Comparison::Less => cpu::zip(a, b, shape, |x, y| x < y),
-            Comparison::LessEqual => cpu::zip(a, b, shape, |x, y| x <= y),
-        }
-    }
     let shape = broadcast(which.name(), left.shape(), right.shape())?;
-    let dtype = left.dtype().max(right.dtype());
-    let left = left.to_dense().storage().cast(dtype);
-    let right = right.to_dense().storage().cast(dtype);
-    Ok(Tensor::from_array(dense!(&left, a => {
-        run(which, a, Element::array(&right).expect("one type"), &shape)
-    })))
+    let compared = match left.dtype().max(right.dtype()) {
+        DType::F64 => which.run::<f64>(left, right, &shape),
+        DType::F32 => which.run::<f32>(left, right, &shape),
+        _ => which.run::<i64>(left, right, &shape),
+    };
+    Ok(Tensor::from_array(compared))
 }
 
 /// `target ∘= other`: in place where nothing else shares the elements and nothing records.

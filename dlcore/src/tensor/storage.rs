@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{ArcArray, IxDyn};
 
+use super::convert::with_slice;
 use super::dtype::{DType, Element};
 use super::sparse::SparseRows;
 
@@ -91,7 +92,10 @@ impl Storage {
 
     pub(crate) fn cast(&self, dtype: DType) -> Storage {
         fn to<S: Element, T: Element>(array: &Array<S>) -> Storage {
-            T::wrap(crate::device::cpu::map(array, T::cast_from::<S>))
+            let values = with_slice(array, |values| {
+                values.iter().map(|&v| T::cast_from(v)).collect()
+            });
+            T::wrap(array_from_vec(array.shape(), values))
         }
         if self.dtype() == dtype {
             return self.clone();

@@ -1,177 +1,209 @@
 //! Functions of one and two arrays, element by element, with broadcasting.
 
+use std::mem::MaybeUninit;
+
 use ndarray::IxDyn;
 
 use super::parallel::{Cost, build, chunks};
 use super::simd::vectorised;
-use crate::tensor::{Array, Element, array_from_vec};
+use crate::tensor::{Array, Element, array_from_vec, with_slice};
 
-/// `function` of each element. Contiguous arrays become one loop the compiler vectorises.
+/// `function` of each element.
+#[inline]
 pub(crate) fn map<T: Element, R: Element>(
     array: &Array<T>,
+    cost: Cost,
     function: impl Fn(T) -> R + Sync + Copy,
 ) -> Array<R> {
-    let rows = rows_of(array, array.shape());
-    let values = rows.as_slice().expect("standard layout");
-    let result = build(
-        values.len(),
-        1,
-        Cost::Cheap,
-        #[inline(always)]
-        |start, piece| {
-            for (to, &from) in piece.iter_mut().zip(&values[start..]) {
-                to.write(function(from));
-            }
-        },
-    );
-    array_from_vec(array.shape(), result)
+    with_slice(array, |values| {
+        let result = build(values.len(), 1, cost, &|start, piece| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (to, &from) in piece.iter_mut().zip(&values[start..]) {
+                        to.write(function(from));
+                    }
+                },
+            );
+        });
+        array_from_vec(array.shape(), result)
+    })
 }
 
-/// How a contiguous operand meets a contiguous result of a given shape.
-enum Meeting {
-    /// Element by element.
+/// `function` of each pair of elements of two arrays of one shape.
+#[inline]
+pub(crate) fn zip_same<A: Element, B: Element, R: Element>(
+    a: &Array<A>,
+    b: &Array<B>,
+    function: impl Fn(A, B) -> R + Sync + Copy,
+) -> Array<R> {
+    assert_eq!(a.shape(), b.shape(), "operands of one shape");
+    with_slice(a, |x| {
+        with_slice(b, |y| {
+            let result = build(x.len(), 1, Cost::Cheap, &|start, piece| {
+                let (x, y) = (&x[start..], &y[start..]);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((to, &u), &v) in piece.iter_mut().zip(x).zip(y) {
+                            to.write(function(u, v));
+                        }
+                    },
+                );
+            });
+            array_from_vec(a.shape(), result)
+        })
+    })
+}
+
+/// How a row-major operand is read for a row-major result that is seen as rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// It has an element for each of the result.
     Same,
-    /// One element against all.
+    /// It is one row, used again for each.
+    OneRow,
+    /// It has one element for each row.
+    Column,
+    /// It is a single element.
     Scalar,
-    /// The operand is one row of this length, used again for each row of the result.
-    Row(usize),
-    /// The operand has one element for each row of this length.
-    Column(usize),
 }
 
-fn meeting(operand: &[usize], result: &[usize]) -> Option<Meeting> {
-    if operand == result {
-        return Some(Meeting::Same);
+impl Reading {
+    /// How `operand` is read if rows have `row` elements; none if it must be repeated first.
+    fn of(operand: &[usize], result: &[usize], row: usize) -> Option<Reading> {
+        let ones = |dims: &mut dyn Iterator<Item = &usize>| dims.take_while(|&&d| d == 1).count();
+        let leading = ones(&mut operand.iter());
+        let core = operand.len() - ones(&mut operand.iter().rev());
+        if operand == result {
+            Some(Reading::Same)
+        } else if leading == operand.len() {
+            Some(Reading::Scalar)
+        } else if result.ends_with(&operand[leading..]) {
+            (operand.iter().product::<usize>() == row).then_some(Reading::OneRow)
+        } else if operand.len() == result.len() && operand[..core] == result[..core] {
+            (result[core..].iter().product::<usize>() == row).then_some(Reading::Column)
+        } else {
+            None
+        }
     }
-    if operand.iter().all(|&d| d == 1) {
-        return Some(Meeting::Scalar);
+
+    /// The elements for the row of `length` that begins at element `offset` of the result: as
+    /// many, or one for all of them.
+    #[inline(always)]
+    fn row<T>(self, values: &[T], offset: usize, length: usize) -> &[T] {
+        match self {
+            Reading::Same => &values[offset..][..length],
+            Reading::OneRow => values,
+            Reading::Column => &values[offset / length..][..1],
+            Reading::Scalar => &values[..1],
+        }
     }
-    let rank = result.len();
-    let ones = operand.iter().take_while(|&&d| d == 1).count();
-    let core = &operand[ones..];
-    if result.ends_with(core) {
-        return Some(Meeting::Row(core.iter().product()));
+}
+
+/// The length of the rows that let the smaller operand be one row, or one element a row.
+fn row_length(a: &[usize], b: &[usize], result: &[usize]) -> usize {
+    let smaller = if a == result { b } else { a };
+    if result.ends_with(smaller) {
+        return smaller.iter().product();
     }
-    let core = operand.len() - operand.iter().rev().take_while(|&&d| d == 1).count();
-    if operand.len() == rank && operand[..core] == result[..core] {
-        return Some(Meeting::Column(result[core..].iter().product()));
-    }
-    None
+    let trailing = smaller.iter().rev().take_while(|&&d| d == 1).count();
+    let row = match trailing {
+        0 => &smaller[smaller.iter().take_while(|&&d| d == 1).count()..],
+        _ => &result[result.len() - trailing..],
+    };
+    row.iter().product()
+}
+
+/// `array` repeated to `shape`, in row-major order.
+fn repeated<T: Element>(array: &Array<T>, shape: &[usize]) -> Array<T> {
+    let wide = array
+        .broadcast(IxDyn(shape))
+        .expect("an operand that broadcasts to the result");
+    wide.as_standard_layout().into_owned().into_shared()
 }
 
 /// `function` of each pair of elements of `a` and `b`, both broadcast to `shape`.
+#[inline]
 pub(crate) fn zip<A: Element, B: Element, R: Element>(
     a: &Array<A>,
     b: &Array<B>,
     shape: &[usize],
     function: impl Fn(A, B) -> R + Sync + Copy,
 ) -> Array<R> {
-    // `a` is brought to the result's shape first: one set of loops then serves both operands, and
-    // the library is compiled in half the time.
-    let a = rows_of(a, shape);
-    let x = a.as_slice().expect("standard layout");
-    let b = match meeting(b.shape(), shape) {
-        Some(_) => rows_of(b, b.shape()),
-        None => rows_of(b, shape),
-    };
-    let y = b.as_slice().expect("standard layout");
-    let how = meeting(b.shape(), shape).unwrap_or(Meeting::Same);
-    array_from_vec(shape, zip_slices(x, y, how, function))
+    let row = row_length(a.shape(), b.shape(), shape);
+    let plan = |operand: &[usize]| Reading::of(operand, shape, row);
+    let (plan_a, plan_b) = (plan(a.shape()), plan(b.shape()));
+    let wide_a = plan_a.is_none().then(|| repeated(a, shape));
+    let wide_b = plan_b.is_none().then(|| repeated(b, shape));
+    let (read_a, read_b) = (
+        plan_a.unwrap_or(Reading::Same),
+        plan_b.unwrap_or(Reading::Same),
+    );
+    // Where no operand minds the rows, each piece is a single long one.
+    let seamless = [read_a, read_b]
+        .iter()
+        .all(|r| matches!(r, Reading::Same | Reading::Scalar));
+    let row = if seamless { 1 } else { row };
+    with_slice(wide_a.as_ref().unwrap_or(a), |x| {
+        with_slice(wide_b.as_ref().unwrap_or(b), |y| {
+            let result = build(shape.iter().product(), row, Cost::Cheap, &|start, piece| {
+                let row = if seamless { piece.len() } else { row };
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (index, to) in piece.chunks_exact_mut(row).enumerate() {
+                            let offset = start + index * row;
+                            let (u, v) = (read_a.row(x, offset, row), read_b.row(y, offset, row));
+                            zip_row(to, u, v, function);
+                        }
+                    },
+                );
+            });
+            array_from_vec(shape, result)
+        })
+    })
 }
 
-/// `array` broadcast to `shape`, its elements in row order; as it is where it is so already.
-fn rows_of<T: Element>(array: &Array<T>, shape: &[usize]) -> Array<T> {
-    if array.shape() == shape && array.is_standard_layout() {
-        return array.clone();
-    }
-    let wide = array
-        .broadcast(IxDyn(shape))
-        .expect("an operand that broadcasts to the result's shape");
-    array_from_vec(shape, wide.iter().copied().collect())
-}
-
-fn zip_slices<A: Element, B: Element, R: Element>(
+/// One row of [`zip`]; an operand has as many elements, or one.
+#[inline(always)]
+fn zip_row<A: Element, B: Element, R>(
+    to: &mut [MaybeUninit<R>],
     x: &[A],
     y: &[B],
-    how: Meeting,
-    function: impl Fn(A, B) -> R + Sync + Copy,
-) -> Vec<R> {
-    let length = x.len();
-    match how {
-        Meeting::Same => build(
-            length,
-            1,
-            Cost::Cheap,
-            #[inline(always)]
-            |start, piece| {
-                for ((to, &u), &v) in piece.iter_mut().zip(&x[start..]).zip(&y[start..]) {
-                    to.write(function(u, v));
-                }
-            },
-        ),
-        Meeting::Scalar if length == 0 => Vec::new(),
-        Meeting::Scalar => {
-            let v = y[0];
-            build(
-                length,
-                1,
-                Cost::Cheap,
-                #[inline(always)]
-                |start, piece| {
-                    for (to, &u) in piece.iter_mut().zip(&x[start..]) {
-                        to.write(function(u, v));
-                    }
-                },
-            )
+    function: impl Fn(A, B) -> R,
+) {
+    if x.len() == y.len() {
+        for ((to, &u), &v) in to.iter_mut().zip(x).zip(y) {
+            to.write(function(u, v));
         }
-        Meeting::Row(row) => zip_rows(x, row, |_| y, function),
-        Meeting::Column(row) => zip_rows(x, row, |index| &y[index..=index], function),
+    } else if let [v] = *y {
+        for (to, &u) in to.iter_mut().zip(x) {
+            to.write(function(u, v));
+        }
+    } else if let [u] = *x {
+        for (to, &v) in to.iter_mut().zip(y) {
+            to.write(function(u, v));
+        }
     }
-}
-
-/// `function` of each element of `x` and one of its row's partner: the partner of row i is
-/// `partner(i)`, as long as the row, or a single element for all of it.
-pub(crate) fn zip_rows<'y, A: Element, B: Element, R: Element>(
-    x: &[A],
-    row: usize,
-    partner: impl Fn(usize) -> &'y [B] + Sync,
-    function: impl Fn(A, B) -> R + Sync + Copy,
-) -> Vec<R> {
-    build(
-        x.len(),
-        row,
-        Cost::Cheap,
-        #[inline(always)]
-        |start, piece| {
-            let first = start / row;
-            for (index, to) in piece.chunks_mut(row).enumerate() {
-                let from = &x[start + index * row..][..to.len()];
-                let with = partner(first + index);
-                if let [v] = *with {
-                    for (to, &u) in to.iter_mut().zip(from) {
-                        to.write(function(u, v));
-                    }
-                } else {
-                    for ((to, &u), &v) in to.iter_mut().zip(from).zip(with) {
-                        to.write(function(u, v));
-                    }
-                }
-            }
-        },
-    )
 }
 
 /// Writes `function(a, b)` over each element of `a`, `b` being broadcast to `a`'s shape.
 /// A buffer that nothing else shares is written in place.
+#[inline]
 pub(crate) fn zip_assign<A: Element, B: Element>(
     a: &mut Array<A>,
     b: &Array<B>,
     function: impl Fn(A, B) -> A + Sync + Copy,
 ) {
-    let same = a.shape() == b.shape();
-    if let (true, Some(y), true) = (same, b.as_slice(), a.is_standard_layout()) {
+    if a.shape() != b.shape() || !a.is_standard_layout() {
+        let shape = a.shape().to_vec();
+        *a = zip(a, b, &shape, function);
+        return;
+    }
+    with_slice(b, |y| {
         let x = a.as_slice_mut().expect("standard layout");
-        return chunks(x, 1, Cost::Cheap, |start, piece| {
+        chunks(x, 1, Cost::Cheap, &|start, piece| {
             vectorised(
                 #[inline(always)]
                 || {
@@ -181,9 +213,5 @@ pub(crate) fn zip_assign<A: Element, B: Element>(
                 },
             );
         });
-    }
-    let b = rows_of(b, a.shape());
-    for (u, &v) in a.iter_mut().zip(b.iter()) {
-        *u = function(*u, v);
-    }
+    });
 }

@@ -51,7 +51,7 @@ impl<T: Real> Kernels<T> for Cpu {
         let right = right.as_standard_layout();
         let weights = right.as_slice().expect("standard layout");
         let mut result = filled_rows(m, n, bias);
-        chunks(&mut result, n, Cost::Costly, |start, piece| {
+        chunks(&mut result, n, Cost::Costly, &|start, piece| {
             vectorised(
                 #[inline(always)]
                 || {
@@ -120,7 +120,7 @@ fn filled_rows<T: Real>(m: usize, n: usize, bias: Option<&[T]>) -> Vec<T> {
     let Some(bias) = bias else {
         return vec![T::zero(); m * n];
     };
-    build(m * n, n, Cost::Cheap, |_, piece| {
+    build(m * n, n, Cost::Cheap, &|_, piece| {
         for row in piece.chunks_exact_mut(n) {
             row.write_copy_of_slice(bias);
         }

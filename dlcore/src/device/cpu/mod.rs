@@ -9,8 +9,8 @@ mod parallel;
 mod reduce;
 mod simd;
 
-pub(crate) use elementwise::{map, zip, zip_assign};
-pub(crate) use parallel::{Cost, build, chunks, map_costly};
+pub(crate) use elementwise::{map, zip, zip_assign, zip_same};
+pub(crate) use parallel::{Cost, build, chunks};
 pub(crate) use reduce::{arg_max, fold_axis, sum_axis};
 pub use simd::vectorised;
 

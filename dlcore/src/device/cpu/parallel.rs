@@ -1,11 +1,11 @@
 //! Cutting work into pieces of a fixed size, and filling new buffers with them.
+//!
+//! The work is passed as `&dyn Fn`, called once a piece: the machinery of threads is then compiled
+//! once for each element type instead of once for each operation.
 
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
-
-use super::simd::vectorised;
-use crate::tensor::{Array, Element, array_from_vec};
 
 /// What one element costs, which decides how many make a piece worth a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +32,10 @@ pub(crate) fn build<R: Copy + Send + Sync>(
     length: usize,
     row: usize,
     cost: Cost,
-    fill: impl Fn(usize, &mut [MaybeUninit<R>]) + Sync,
+    fill: &(dyn Fn(usize, &mut [MaybeUninit<R>]) + Sync),
 ) -> Vec<R> {
     let mut buffer: Vec<R> = Vec::with_capacity(length);
-    let room = &mut buffer.spare_capacity_mut()[..length];
-    chunks(room, row, cost, |start, piece| {
-        vectorised(
-            #[inline(always)]
-            || fill(start, piece),
-        );
-    });
+    chunks(&mut buffer.spare_capacity_mut()[..length], row, cost, fill);
     // SAFETY: the pieces cover the buffer and every fill writes all of its piece.
     unsafe { buffer.set_len(length) };
     buffer
@@ -52,7 +46,7 @@ pub(crate) fn chunks<R: Send>(
     buffer: &mut [R],
     row: usize,
     cost: Cost,
-    work: impl Fn(usize, &mut [R]) + Sync,
+    work: &(dyn Fn(usize, &mut [R]) + Sync),
 ) {
     let row = row.max(1);
     let piece = cost.piece().div_ceil(row) * row;
@@ -62,27 +56,6 @@ pub(crate) fn chunks<R: Send>(
         }
         return;
     }
-    in_parallel(buffer, piece, &work);
-}
-
-/// The parallel half of [`chunks`], compiled once for each type of element rather than once for
-/// each operation: a piece is far longer than the call costs.
-fn in_parallel<R: Send>(buffer: &mut [R], piece: usize, work: &(dyn Fn(usize, &mut [R]) + Sync)) {
     let pieces = buffer.par_chunks_mut(piece).enumerate();
     pieces.for_each(|(index, part)| work(index * piece, part));
-}
-
-/// `function` of each element of `array`, for functions that take long.
-pub(crate) fn map_costly<T: Element, R: Element>(
-    array: &Array<T>,
-    function: impl Fn(T) -> R + Sync + Copy,
-) -> Array<R> {
-    let rows = array.as_standard_layout();
-    let values = rows.as_slice().expect("standard layout");
-    let result = build(values.len(), 1, Cost::Costly, |start, piece| {
-        for (to, &from) in piece.iter_mut().zip(&values[start..]) {
-            to.write(function(from));
-        }
-    });
-    array_from_vec(array.shape(), result)
 }

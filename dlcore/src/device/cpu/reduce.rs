@@ -78,7 +78,7 @@ pub(crate) fn fold_axis<T: Element, R: Element>(
         Cost::Cheap
     };
     let mut result = vec![start; outer * inner];
-    chunks(&mut result, inner, cost, |first, piece| {
+    chunks(&mut result, inner, cost, &|first, piece| {
         vectorised(
             #[inline(always)]
             || {

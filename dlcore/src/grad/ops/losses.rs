@@ -3,7 +3,7 @@
 use super::pointwise::sigmoid;
 use super::softmax::{log_sum_exp, softmax};
 use super::{Rule, Step, apply};
-use crate::device::cpu::{Cost, build, map_costly, zip};
+use crate::device::cpu::{Cost, build, map, zip_same};
 use crate::tensor::{Real, float2, same_float, with_slice};
 use crate::{Error, Result, Tensor};
 
@@ -66,7 +66,7 @@ fn by_samples<T: Real>(
     samples: usize,
     loss: impl Fn(&[T], &[T]) -> T + Sync,
 ) -> Vec<T> {
-    build(samples, 1, Cost::Costly, |start, piece| {
+    build(samples, 1, Cost::Costly, &|start, piece| {
         for (index, to) in piece.iter_mut().enumerate() {
             let at = (start + index) * row;
             to.write(loss(&z[at..at + row], &t[at..at + row]));
@@ -123,7 +123,7 @@ fn softmax_loss<T: Real>(z: &[T], t: &[T]) -> T {
 
 fn logit_gradient<T: Real>(z: &[T], t: &[T], g: &[T]) -> Vec<T> {
     let row = (z.len() / g.len().max(1)).max(1);
-    build(z.len(), row, Cost::Costly, |start, piece| {
+    build(z.len(), row, Cost::Costly, &|start, piece| {
         let mut p = vec![T::zero(); row];
         for (index, to) in piece.chunks_exact_mut(row).enumerate() {
             let at = start + index * row;
@@ -170,8 +170,8 @@ impl Rule for SigmoidCrossEntropy {
         step.each(|side| match side {
             0 => {
                 let difference = float2!(z, t, (z, t) => {
-                    let p = map_costly(z, sigmoid);
-                    Tensor::from_array(zip(&p, t, t.shape(), |p, t| p - t))
+                    let p = map(z, Cost::Costly, sigmoid);
+                    Tensor::from_array(zip_same(&p, t, |p, t| p - t))
                 });
                 difference * &g
             }

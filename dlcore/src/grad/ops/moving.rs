@@ -207,7 +207,7 @@ impl Rule for Gather {
             let Some(values) = array.as_slice().filter(|_| row > 0) else {
                 return array.select(Axis(0), rows).into_shared();
             };
-            let gathered = cpu::build(rows.len() * row, row, cpu::Cost::Cheap, |start, piece| {
+            let gathered = cpu::build(rows.len() * row, row, cpu::Cost::Cheap, &|start, piece| {
                 for (to, &from) in piece.chunks_exact_mut(row).zip(&rows[start / row..]) {
                     to.write_copy_of_slice(&values[from * row..][..row]);
                 }

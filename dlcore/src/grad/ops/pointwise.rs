@@ -31,10 +31,9 @@ impl<P: Pointwise + Sync> Rule for P {
     }
 
     fn forward(&self, inputs: &[&Tensor], _: &[usize]) -> Tensor {
-        float!(inputs[0], x => Tensor::from_array(match P::COST {
-            Cost::Cheap => cpu::map(x, #[inline(always)] |x| self.value(x)),
-            Cost::Costly => cpu::map_costly(x, #[inline(always)] |x| self.value(x)),
-        }))
+        float!(inputs[0], x => {
+            Tensor::from_array(cpu::map(x, P::COST, #[inline(always)] |x| self.value(x)))
+        })
     }
 
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
@@ -43,13 +42,9 @@ impl<P: Pointwise + Sync> Rule for P {
             From::Output => step.output,
         };
         step.each(|_| {
-            float2!(gradient, source, (g, s) => Tensor::from_array(cpu::zip(
-                g,
-                s,
-                source.shape(),
-                #[inline(always)]
-                |g, s| g * self.slope(s),
-            )))
+            float2!(gradient, source, (g, s) => {
+                Tensor::from_array(cpu::zip_same(g, s, #[inline(always)] |g, s| g * self.slope(s)))
+            })
         })
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn log_sum_exp<T: Real>(row: &[T]) -> T {
 fn by_rows<T: Real>(x: &Array<T>, row_function: impl Fn(&[T], &mut [T]) + Sync) -> Array<T> {
     let row = x.shape().last().copied().unwrap_or(1).max(1);
     let values = with_slice(x, |values| {
-        build(values.len(), row, Cost::Costly, |start, piece| {
+        build(values.len(), row, Cost::Costly, &|start, piece| {
             let mut result = vec![T::zero(); row];
             for (index, to) in piece.chunks_exact_mut(row).enumerate() {
                 row_function(&values[start + index * row..][..row], &mut result);
