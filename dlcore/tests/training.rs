@@ -41,6 +41,7 @@ fn quiet(epochs: usize) -> Fit {
     Fit::epochs(epochs).verbose(0)
 }
 
+#[track_caller]
 fn message<T>(result: Result<T>) -> String {
     match result {
         Ok(_) => panic!("expected an error"),
@@ -432,9 +433,9 @@ fn data_that_does_not_fit_is_refused_before_training() {
     refused(&x, &y, quiet(1).verbose(3), &["got 3"]);
     refused(
         &x,
-        &(&y + 1),
+        &(&y + 4),
         quiet(1),
-        &["expected labels from 0 to 3 (4 classes), got 4 at position"],
+        &["expected labels from 0 to 3 (4 classes)", "at position 0"],
     );
     refused(
         &x,
@@ -451,8 +452,8 @@ fn data_that_does_not_fit_is_refused_before_training() {
     refused(
         &x,
         &y,
-        quiet(1).validation_split(0.01),
-        &["leaves none to validate on"],
+        quiet(1).validation_split(0.95),
+        &["leaves none to train on"],
     );
     refused(
         &x,

@@ -1,9 +1,12 @@
 //! One pass over a weight, its gradient and its state, split over threads.
 //!
 //! Every element is computed by itself, so the result does not depend on the number of threads.
+//! Denormals count as zero: the running means of weights that no longer get a gradient would
+//! otherwise decay into them, and slow every step down.
 
 use rayon::prelude::*;
 
+use crate::device::cpu::vectorised;
 use crate::tensor::Storage;
 use crate::{DType, Tensor};
 
@@ -41,9 +44,14 @@ pub(super) fn update0(
     rule: impl Fn(f32, f32) -> f32 + Sync,
 ) {
     let each = |(w, g): (&mut [f32], &[f32])| {
-        for (w, &g) in w.iter_mut().zip(g) {
-            *w = rule(*w, g);
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (w, &g) in w.iter_mut().zip(g) {
+                    *w = rule(*w, g);
+                }
+            },
+        );
     };
     with_values(weight, gradient, |w, g| {
         if w.len() < PARALLEL {
@@ -64,9 +72,14 @@ pub(super) fn update1(
     rule: impl Fn(f32, f32, f32) -> (f32, f32) + Sync,
 ) {
     let each = |((w, g), s): ((&mut [f32], &[f32]), &mut [f32])| {
-        for ((w, &g), s) in w.iter_mut().zip(g).zip(s) {
-            (*w, *s) = rule(*w, g, *s);
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((w, &g), s) in w.iter_mut().zip(g).zip(s) {
+                    (*w, *s) = rule(*w, g, *s);
+                }
+            },
+        );
     };
     with_values(weight, gradient, |w, g| {
         if w.len() < PARALLEL {
@@ -89,9 +102,14 @@ pub(super) fn update2(
 ) {
     type Chunks<'a> = (((&'a mut [f32], &'a [f32]), &'a mut [f32]), &'a mut [f32]);
     let each = |(((w, g), s), t): Chunks<'_>| {
-        for (((w, &g), s), t) in w.iter_mut().zip(g).zip(s).zip(t) {
-            (*w, *s, *t) = rule(*w, g, *s, *t);
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (((w, &g), s), t) in w.iter_mut().zip(g).zip(s).zip(t) {
+                    (*w, *s, *t) = rule(*w, g, *s, *t);
+                }
+            },
+        );
     };
     with_values(weight, gradient, |w, g| {
         if w.len() < PARALLEL {
