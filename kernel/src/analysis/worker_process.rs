@@ -7,8 +7,9 @@ use super::worker::{Answer, Found, Question, What};
 use anyhow::{Context as _, Result, anyhow};
 use evcxr::{CommandContext, EvalContext};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{BufRead as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -40,7 +41,7 @@ impl Directory {
         let lock = File::create(path.with_extension("lock"))?;
         lock.try_lock()
             .map_err(|error| anyhow!("cannot lock {}: {error}", path.display()))?;
-        std::fs::create_dir(&path)?;
+        DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Directory { path, _lock: lock })
     }
 

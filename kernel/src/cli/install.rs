@@ -8,7 +8,7 @@ use crate::engine::warm;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,6 +28,8 @@ const LOGOS: [(&str, &[u8]); 3] = [
 pub fn install(places: &Places, source: Option<&Path>) -> Result<()> {
     let repository = find_repository(source)?;
     make_dir(&places.home)?;
+    let _alone = lock(&places.home)?;
+    mend(&places.home)?;
     let source = prepare_source(&places.home, &repository)?;
     put_source(&places.home, &source)?;
 
@@ -145,14 +147,44 @@ fn cut_lock_file(root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Two installers would take each other's files away.
+fn lock(home: &Path) -> Result<File> {
+    let path = home.join(".install.lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => bail!(
+            "another rust-dl install is at work in {}; wait for it",
+            home.display()
+        ),
+        Err(fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+/// Takes back what a killed run left: the old source returns, half a new one goes.
+fn mend(home: &Path) -> Result<()> {
+    let (place, previous) = (home.join("src"), home.join(".src-previous"));
+    if previous.exists() {
+        remove_dir(&place)?;
+        fs::rename(&previous, &place)?;
+    }
+    for entry in fs::read_dir(home)?.flatten() {
+        if entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(b".source-")
+        {
+            remove_dir(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Puts the source in place and builds it; on failure the old one comes back.
 fn put_source(home: &Path, source: &BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
     let (place, previous) = (home.join("src"), home.join(".src-previous"));
-    // A run that was killed in between left the only source there.
-    if !place.exists() && previous.exists() {
-        fs::rename(&previous, &place)?;
-    }
-    remove_dir(&previous)?;
     let same = place.is_dir() && read_tree(&place).is_ok_and(|present| present == *source);
     if same {
         return build(home);
@@ -216,6 +248,20 @@ mod tests {
             workspace_of_dlcore(manifest),
             "[workspace]\nresolver = \"3\"\nmembers = [\"dlcore\"]\n\n[profile.release]\ndebug = 1\n"
         );
+    }
+
+    #[test]
+    fn a_killed_run_is_mended() {
+        let home = tempfile::tempdir().unwrap();
+        for path in ["src/new", ".src-previous/old", ".source-x/half"] {
+            write_whole(&home.path().join(path), b"", 0o644).unwrap();
+        }
+        let alone = lock(home.path()).unwrap();
+        assert!(lock(home.path()).is_err());
+        mend(home.path()).unwrap();
+        drop(alone);
+        let left = read_tree(home.path()).unwrap();
+        assert_eq!(left.keys().collect::<Vec<_>>(), [Path::new("src/old")]);
     }
 
     #[test]
