@@ -137,7 +137,7 @@ impl Metric {
             Kind::SparseCategoricalAccuracy => sparse_accuracy(y_true, y_pred),
             Kind::Loss(loss) => Ok(loss.call(y_true, y_pred)?.item()),
             Kind::Custom(function) => Ok(function(y_true, y_pred).mean().item()),
-            Kind::Unknown => Err(self.clone().known().err().expect("it is unknown")),
+            Kind::Unknown => Err(self.clone().known().expect_err("it is unknown")),
         }
     }
 }

@@ -66,7 +66,7 @@ impl Sequential {
         for callback in &settings.callbacks {
             callback.check(&names)?;
         }
-        Run::new(self, data, settings, names).to_end()
+        Run::new(self, data, settings, names).run()
     }
 
     fn prepare(&mut self, x: &Tensor, y: &Tensor, settings: &Fit) -> Result<Data> {
@@ -82,7 +82,8 @@ impl Sequential {
                 y,
                 validation: None,
             }),
-            Validation::Data(xv, yv) => {
+            Validation::Data(pair) => {
+                let (xv, yv) = &**pair;
                 let xv = checks::inputs(self, xv, "fit: validation_data")?;
                 let yv = checks::targets(self, loss, &xv, yv, "fit: validation_data")?;
                 Ok(Data {
@@ -182,7 +183,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn to_end(mut self) -> Result<History> {
+    fn run(mut self) -> Result<History> {
         // A closure of the user's may panic; the weights are valid between batches, and the
         // history is worth keeping.
         match catch_unwind(AssertUnwindSafe(|| self.train())) {

@@ -63,6 +63,10 @@ impl Sequential {
 
     /// The model with one more layer at its end. A layer that cannot follow is reported by
     /// `compile` and `fit`.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it is Keras's name, and models are not numbers"
+    )]
     pub fn add(mut self, layer: impl Layer + 'static) -> Sequential {
         self.push(Box::new(layer));
         self

@@ -22,7 +22,7 @@ pub struct Fit {
 /// Where validation data comes from.
 pub(super) enum Validation {
     None,
-    Data(Tensor, Tensor),
+    Data(Box<(Tensor, Tensor)>),
     Split(f64),
 }
 
@@ -54,7 +54,7 @@ impl Fit {
 
     /// Data to validate on after each epoch.
     pub fn validation_data(mut self, x: &Tensor, y: &Tensor) -> Fit {
-        self.validation = Validation::Data(x.clone(), y.clone());
+        self.validation = Validation::Data(Box::new((x.clone(), y.clone())));
         self
     }
 
