@@ -177,6 +177,17 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
+/// Time that remains, in whole seconds: an estimate has no milliseconds.
+pub(super) fn remaining(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => "under 1 s left".to_owned(),
+        s => format!(
+            "{} left",
+            duration(s.round().max(1.0)).replace(".0 s", " s")
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,5 +273,10 @@ mod tests {
         for (seconds, expected) in cases {
             assert_eq!(duration(seconds), expected);
         }
+        let left = [0.3, 4.4, 18.2, 125.0].map(remaining);
+        assert_eq!(
+            left,
+            ["under 1 s left", "4 s left", "18 s left", "2 min 5 s left"]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The two lines above the panels: where training stands, and the latest values.
 
-use super::axis::duration;
+use super::axis::{duration, remaining};
 use super::canvas::{Align, Canvas, Color, GRID, INK, MUTED, Type, text_width};
 use super::curves::{TRAINING_INK, VALIDATION_INK};
 use super::run::{Run, shorten};
@@ -99,7 +99,7 @@ fn under_way(line: &mut Line<'_>, run: &Run) {
         );
     }
     if let Some(left) = run.seconds_left() {
-        line.add(&format!("{} left", duration(left)), "", MUTED, false);
+        line.add(&remaining(left), "", MUTED, false);
     }
 }
 

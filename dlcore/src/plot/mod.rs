@@ -6,6 +6,8 @@ mod curves;
 mod header;
 mod image;
 mod live;
+mod overfitting;
+mod panel;
 mod run;
 mod terminal;
 mod text;

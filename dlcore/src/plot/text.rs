@@ -1,6 +1,6 @@
 //! The text twins: what a screen reader reads, what a terminal prints, what a saved notebook keeps.
 
-use super::axis::{duration, value};
+use super::axis::{duration, remaining, value};
 use super::run::{Run, higher_is_better};
 
 /// More epochs than this are thinned.
@@ -62,7 +62,7 @@ pub(super) fn full(run: &Run) -> String {
 pub(super) fn brief(run: &Run) -> String {
     let mut line = format!("{} {}", position(run), steps(run));
     if let Some(left) = run.seconds_left() {
-        line.push_str(&format!(", {} left", duration(left)));
+        line.push_str(&format!(", {}", remaining(left)));
     }
     let values: Vec<String> = values(run)
         .into_iter()
@@ -238,7 +238,7 @@ mod tests {
         });
         assert_eq!(
             brief(&run),
-            "Epoch 4/4 15/30, 650 ms left\n\
+            "Epoch 4/4 15/30, under 1 s left\n\
              loss 0.2000   accuracy 0.9500   val_loss 0.3084   val_accuracy 0.8711"
         );
     }

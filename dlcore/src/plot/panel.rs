@@ -1,0 +1,409 @@
+//! One metric's panel: axes, curves, marks and the words beside them.
+
+use super::axis::{Axis, value};
+use super::canvas::{Align, Canvas, Color, GRID, INK, MUTED, Type, text_width, tint};
+use super::curves::{PANEL_HEIGHT, TRAINING, TRAINING_INK, VALIDATION, VALIDATION_INK};
+use super::run::{Best, Run, higher_is_better};
+
+/// More epochs than this are smoothed, over faint raw points.
+const SMOOTHED: usize = 300;
+/// More epochs than this have a line without dots.
+const DOTTED: usize = 80;
+/// A line is drawn with at most this many points.
+const POINTS: usize = 400;
+
+/// The size of everything but the panel's name.
+pub(super) const SMALL: f64 = 11.0;
+
+/// One metric's curves and the box they are drawn in.
+pub(super) struct Panel<'a> {
+    pub(super) run: &'a Run,
+    metric: usize,
+    /// What is drawn: the raw values, or smoothed ones.
+    pub(super) train: Vec<f64>,
+    pub(super) validation: Vec<f64>,
+    corner: (f64, f64),
+    width: f64,
+    plot: PlotBox,
+    x: Axis,
+    y: Axis,
+}
+
+/// A box in pixels.
+struct PlotBox {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+}
+
+impl<'a> Panel<'a> {
+    pub fn new(run: &'a Run, metric: usize, corner: (f64, f64), width: f64) -> Self {
+        let raw_train = run.train.get(metric).map_or(&[][..], Vec::as_slice);
+        let raw_validation = run.validation_of(metric).unwrap_or(&[]);
+        let x = x_axis(run);
+        let trace = run
+            .running
+            .iter()
+            .flat_map(|running| &running.trace)
+            .map(|(_, values)| values[metric]);
+        let values = raw_train.iter().chain(raw_validation).copied().chain(trace);
+        let y = Axis::fitting(
+            values,
+            run.metrics
+                .get(metric)
+                .is_some_and(|name| higher_is_better(name)),
+        );
+        let labels = y
+            .ticks(5)
+            .iter()
+            .map(|(_, label)| text_width(label, SMALL))
+            .fold(24.0, f64::max);
+        let names = if run.validation.is_empty() {
+            "training"
+        } else {
+            "validation"
+        };
+        let plot = PlotBox {
+            left: corner.0 + labels + 6.0,
+            right: corner.0 + width - text_width(names, SMALL) - 8.0,
+            top: corner.1 + 26.0,
+            bottom: corner.1 + PANEL_HEIGHT - 24.0,
+        };
+        let (train, validation) = (smoothed(raw_train), smoothed(raw_validation));
+        Panel {
+            run,
+            metric,
+            train,
+            validation,
+            corner,
+            width,
+            plot,
+            x,
+            y,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.run
+            .metrics
+            .get(self.metric)
+            .map_or("loss", String::as_str)
+    }
+
+    pub fn draw(&self, canvas: &mut dyn Canvas) {
+        self.shade(canvas);
+        self.grid(canvas);
+        self.title(canvas);
+        self.stop(canvas);
+        self.raw_points(canvas);
+        self.training(canvas);
+        self.running(canvas);
+        self.validation(canvas);
+        self.best(canvas);
+        self.names(canvas);
+    }
+
+    fn at(&self, epoch: f64, value: f64) -> (f64, f64) {
+        let PlotBox {
+            left,
+            right,
+            top,
+            bottom,
+        } = self.plot;
+        let x = left + self.x.place(epoch) * (right - left);
+        let y = bottom - self.y.place(value).clamp(-0.05, 1.05) * (bottom - top);
+        (x, y)
+    }
+
+    /// The point of the finished epoch at `index`.
+    pub(super) fn point(&self, values: &[f64], index: usize) -> (f64, f64) {
+        self.at(self.run.epoch_number(index) as f64, values[index])
+    }
+
+    fn grid(&self, canvas: &mut dyn Canvas) {
+        let PlotBox {
+            left,
+            right,
+            top,
+            bottom,
+        } = self.plot;
+        let style = Type::new(SMALL, MUTED);
+        for (tick, label) in self.y.ticks(5) {
+            let y = self.at(0.0, tick).1;
+            canvas.line(&[(left, y), (right, y)], 1.0, GRID);
+            canvas.text(&label, (left - 6.0, y), Align::Right, style);
+        }
+        canvas.line(&[(left, bottom), (right, bottom)], 1.0, tint(MUTED, 0.6));
+        let most = ((right - left) / 28.0) as usize;
+        for (tick, label) in self.x.whole_ticks(most.clamp(2, 10)) {
+            let x = self.at(tick, 0.0).0;
+            canvas.line(&[(x, bottom), (x, bottom + 4.0)], 1.0, tint(MUTED, 0.6));
+            canvas.text(&label, (x, bottom + 13.0), Align::Center, style);
+        }
+        canvas.text(
+            "epoch",
+            (self.corner.0 + self.width, bottom + 13.0),
+            Align::Right,
+            style,
+        );
+        if self.train.is_empty() && self.run.running.is_none() {
+            let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
+            canvas.text("no epoch was finished", middle, Align::Center, style);
+        }
+    }
+
+    fn title(&self, canvas: &mut dyn Canvas) {
+        let y = self.corner.1 + 9.0;
+        let name = self.name();
+        let style = Type::new(12.5, INK).bold();
+        canvas.text(name, (self.plot.left, y), Align::Left, style);
+        // The bold of a browser is wider than the font that is measured.
+        let start = self.plot.left + text_width(name, 12.5) * 1.1 + 8.0;
+        let mut end = self.plot.right;
+        let style = Type::new(SMALL, MUTED);
+        if let Some(best) = self.run.best(self.metric) {
+            let epoch = self.run.epoch_number(best.index);
+            let note = format!("best {} at epoch {epoch}", value(best.value));
+            canvas.text(&note, (end, y), Align::Right, style);
+            end -= text_width(&note, SMALL) + 8.0;
+        }
+        let smoothed = self.train.len() > SMOOTHED;
+        let notes = [(self.y.is_log(), "log scale"), (smoothed, "smoothed")];
+        let notes: Vec<&str> = notes
+            .iter()
+            .filter(|(holds, _)| *holds)
+            .map(|(_, note)| *note)
+            .collect();
+        let notes = notes.join(", ");
+        if !notes.is_empty() && start + text_width(&notes, SMALL) < end {
+            canvas.text(&notes, (start, y), Align::Left, style);
+        }
+    }
+
+    /// Where training ended before its time: a line, and the words beside it.
+    fn stop(&self, canvas: &mut dyn Canvas) {
+        let Some(words) = self.run.stop_words() else {
+            return;
+        };
+        let epoch = match self.run.diverged() {
+            Some(epoch) => (epoch as f64).min(self.run.position()),
+            None => self.run.position(),
+        };
+        let PlotBox {
+            left,
+            right,
+            top,
+            bottom,
+        } = self.plot;
+        let x = self.at(epoch, 0.0).0.clamp(left, right);
+        canvas.dashes((x, top - 4.0), (x, bottom), 1.2, MUTED);
+        let fits_right = x + 6.0 + text_width(&words, SMALL) * 1.1 < self.corner.0 + self.width;
+        let (at, align) = if fits_right {
+            (x + 7.0, Align::Left)
+        } else {
+            (x - 7.0, Align::Right)
+        };
+        // As far as can be from the curves' names.
+        let free = |y: f64| {
+            let taken = self.name_heights().into_iter().flatten();
+            taken
+                .map(|name| (name - y).abs())
+                .fold(f64::INFINITY, f64::min)
+        };
+        let heights = [top + 4.0, (top + bottom) / 2.0, bottom - 12.0];
+        let height = heights
+            .into_iter()
+            .rev()
+            .max_by(|a, b| free(*a).total_cmp(&free(*b)));
+        let at = (at, height.unwrap_or(top));
+        canvas.text(&words, at, align, Type::new(SMALL, INK).bold());
+    }
+
+    fn raw_points(&self, canvas: &mut dyn Canvas) {
+        if self.train.len() <= SMOOTHED {
+            return;
+        }
+        let train = &self.run.train[self.metric];
+        let validation = self.run.validation_of(self.metric).unwrap_or(&[]);
+        for (values, color) in [(train.as_slice(), TRAINING), (validation, VALIDATION)] {
+            let step = values.len().div_ceil(POINTS).max(1);
+            for index in (0..values.len())
+                .step_by(step)
+                .filter(|&index| values[index].is_finite())
+            {
+                canvas.circle(self.point(values, index), 1.2, tint(color, 0.3));
+            }
+        }
+    }
+
+    fn training(&self, canvas: &mut dyn Canvas) {
+        let dots = self.train.len() <= DOTTED;
+        let (width, color) = if dots {
+            (1.2, tint(TRAINING, 0.55))
+        } else {
+            (1.6, TRAINING)
+        };
+        self.curve(canvas, &self.train, width, color);
+        if dots {
+            let radius = if self.train.len() <= 30 { 3.0 } else { 2.0 };
+            for index in (0..self.train.len()).filter(|&index| self.train[index].is_finite()) {
+                canvas.circle(self.point(&self.train, index), radius, TRAINING);
+            }
+        }
+    }
+
+    /// The part of the running epoch, from the last finished one to a hollow dot at its head.
+    fn running(&self, canvas: &mut dyn Canvas) {
+        let Some(running) = &self.run.running else {
+            return;
+        };
+        let joint = self
+            .train
+            .len()
+            .checked_sub(1)
+            .filter(|&last| self.train[last].is_finite());
+        let mut points: Vec<_> = joint
+            .map(|last| self.point(&self.train, last))
+            .into_iter()
+            .collect();
+        let trace = running
+            .trace
+            .iter()
+            .filter(|(_, values)| values[self.metric].is_finite());
+        points
+            .extend(trace.map(|(step, values)| {
+                self.at(self.run.place(running, *step), values[self.metric])
+            }));
+        if points.len() > 1 {
+            canvas.line(&points, 1.2, tint(TRAINING, 0.55));
+        }
+        if let Some(&head) = points.last() {
+            canvas.ring(head, 2.6, 1.4, TRAINING);
+        }
+    }
+
+    fn validation(&self, canvas: &mut dyn Canvas) {
+        self.curve(canvas, &self.validation, 2.2, VALIDATION);
+        let finite = |index: usize| {
+            self.validation
+                .get(index)
+                .is_some_and(|value| value.is_finite())
+        };
+        for index in (0..self.validation.len()).filter(|&index| finite(index)) {
+            // A value without neighbours would not be seen as a line.
+            let neighbours = finite(index + 1) || index > 0 && finite(index - 1);
+            if !neighbours {
+                canvas.circle(self.point(&self.validation, index), 3.4, VALIDATION);
+            }
+        }
+    }
+
+    /// A line through the finite values, broken where there is none.
+    fn curve(&self, canvas: &mut dyn Canvas, values: &[f64], width: f64, color: Color) {
+        let step = values.len().div_ceil(POINTS).max(1);
+        let mut points = Vec::new();
+        for index in 0..=values.len() {
+            let finite = values.get(index).is_some_and(|value| value.is_finite());
+            if finite && (index % step == 0 || index + 1 == values.len()) {
+                points.push(self.point(values, index));
+            } else if !finite {
+                if points.len() > 1 {
+                    canvas.line(&points, width, color);
+                }
+                points.clear();
+            }
+        }
+    }
+
+    fn best(&self, canvas: &mut dyn Canvas) {
+        let Some(Best { index, value }) = self.run.best(self.metric) else {
+            return;
+        };
+        let (x, y) = self.at(self.run.epoch_number(index) as f64, value);
+        canvas.dashes(
+            (x, y + 6.0),
+            (x, self.plot.bottom),
+            1.0,
+            tint(VALIDATION, 0.7),
+        );
+        canvas.ring((x, y), 4.6, 1.8, VALIDATION);
+        canvas.circle((x, y), 1.6, VALIDATION);
+    }
+
+    /// Names the curves at their ends.
+    fn names(&self, canvas: &mut dyn Canvas) {
+        let end = self.run.position().max(self.x_end());
+        let x = self.at(end, 0.0).0.min(self.plot.right) + 7.0;
+        let names = [("training", TRAINING_INK), ("validation", VALIDATION_INK)];
+        for ((name, color), y) in names.into_iter().zip(self.name_heights()) {
+            if let Some(y) = y {
+                canvas.text(name, (x, y), Align::Left, Type::new(SMALL, color));
+            }
+        }
+    }
+
+    /// Where the names of training and validation stand: at the lines' ends, but apart.
+    fn name_heights(&self) -> [Option<f64>; 2] {
+        let last = |values: &[f64]| {
+            let index = values.iter().rposition(|value| value.is_finite());
+            index.map(|index| self.point(values, index).1)
+        };
+        let trace = self.run.running.iter().flat_map(|running| &running.trace);
+        let head = trace
+            .map(|(_, values)| values[self.metric])
+            .rfind(|value| value.is_finite());
+        let training = head
+            .map(|value| self.at(0.0, value).1)
+            .or_else(|| last(&self.train));
+        let mut heights = [training, last(&self.validation)];
+        if let [Some(a), Some(b)] = &mut heights {
+            let push = ((14.0 - (*a - *b).abs()) / 2.0).max(0.0) * if *a < *b { -1.0 } else { 1.0 };
+            (*a, *b) = (*a + push, *b - push);
+        }
+        heights.map(|y| y.map(|y| y.clamp(self.plot.top, self.plot.bottom - 6.0)))
+    }
+
+    /// The last epoch that is drawn.
+    fn x_end(&self) -> f64 {
+        (self.run.initial_epoch + self.run.finished()) as f64
+    }
+}
+
+/// The epoch axis: from the first epoch to the last planned one, or, once training is over, the last
+/// one there is. While the first epoch runs it begins where that does.
+fn x_axis(run: &Run) -> Axis {
+    let first_running = run.finished() == 0 && run.running.is_some();
+    let low = run.initial_epoch as f64 + if first_running { 0.0 } else { 1.0 };
+    let reached = run.position().max(low);
+    let planned = run.epochs as f64;
+    // What did not take place is shown as room while it may, and a little after an early end.
+    let high = if run.stop.is_some() {
+        reached.max(planned.min(reached * 1.25 + 1.0))
+    } else {
+        planned.max(reached)
+    };
+    let room = ((high - low) * 0.03).max(0.04);
+    if high <= low {
+        return Axis::linear(low - 0.5, low + 0.5);
+    }
+    Axis::linear(
+        low - if first_running { 0.0 } else { room },
+        high + room * 0.4,
+    )
+}
+
+/// A centred moving average over a fiftieth of long curves; short ones stay as they are.
+fn smoothed(values: &[f64]) -> Vec<f64> {
+    if values.len() <= SMOOTHED {
+        return values.to_vec();
+    }
+    let half = values.len() / 100;
+    (0..values.len())
+        .map(|index| {
+            let near = half.min(index).min(values.len() - 1 - index);
+            let window = &values[index - near..=index + near];
+            window.iter().sum::<f64>() / window.len() as f64
+        })
+        .collect()
+}
