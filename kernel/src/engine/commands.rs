@@ -1,7 +1,7 @@
 //! Lines that begin with a colon, at the head of a cell.
 
 use super::evaluator::Engine;
-use super::{CellError, Event};
+use super::{CellError, Event, report};
 
 const HELP: &str = "\
 Everything in dlcore::prelude is there already: try `Tensor::arange(0., 6., 1.).reshape([2, 3])`.
@@ -40,14 +40,10 @@ fn answer(engine: &Engine, command: &str) -> Result<String, CellError> {
         ":help" => Ok(HELP.to_owned()),
         ":vars" => Ok(engine.list_variables()),
         ":timing" => Ok(timing(engine)),
-        name => {
-            let text = format!("there is no command {name}; `:help` lists those there are");
-            Err(CellError {
-                ename: "UnknownCommand".into(),
-                evalue: text.clone(),
-                traceback: vec![text],
-            })
-        }
+        name => Err(report::plain(
+            "UnknownCommand",
+            format!("there is no command {name}; `:help` lists those there are"),
+        )),
     }
 }
 

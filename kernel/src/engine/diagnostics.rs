@@ -228,6 +228,19 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
     }
 }
 
+/// The warnings about the cell itself, drawn; those about earlier cells have been seen.
+pub fn warnings(messages: &[Diagnostic], sources: &Sources<'_>, index: CellIndex) -> String {
+    let in_cell = |message: &&Diagnostic| {
+        message.is_warning()
+            && matches!(message.primary_origin(sources), Some((Origin::User(cell, _), _)) if cell == index)
+    };
+    messages
+        .iter()
+        .filter(in_cell)
+        .map(|message| message.render(sources) + "\n")
+        .collect()
+}
+
 /// For errors that point at no cell, such as a linker's: rustc's text as it is.
 fn unplaced_error(errors: &[&Diagnostic], other: &str) -> CellError {
     let about = |error: &&&Diagnostic| !error.message.starts_with("aborting due to");

@@ -9,12 +9,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::diagnostics::{self, Diagnostic, Sources};
-use super::generate::{self, CellIndex, Generated, KeptItem, Origin, Parts, Taken};
+use super::diagnostics::{self, Sources};
+use super::draft::{Draft, Kept, State};
+use super::generate::{self, Generated, Origin, Parts};
 use super::interrupt::{Interrupter, Phase};
 use super::process::{self, CellProcess, Incoming};
+use super::report::{self, Places};
 use super::session_dir::SessionDir;
-use super::source::{self, Cell, ItemKey};
 use super::warm::{self, InUse, Toolchain};
 use super::{
     CellError, EngineConfig, Event, Outcome, SessionView, Timing, Variable, commands, types,
@@ -28,9 +29,7 @@ pub struct Engine {
     dir: SessionDir,
     process: CellProcess,
     interrupter: Interrupter,
-    attributes: Vec<String>,
-    items: Vec<KeptItem>,
-    variables: BTreeMap<String, Kept>,
+    state: State,
     /// Number and text of every cell that an error may point into.
     cells: Vec<(u32, String)>,
     /// The crates of the last cells, for the place of a panic.
@@ -39,15 +38,6 @@ pub struct Engine {
     /// Variables to be dropped in the cell process before the next cell.
     forget: Vec<String>,
     pub(super) last_timing: Timing,
-}
-
-/// A variable in the store.
-#[derive(Debug, Clone)]
-struct Kept {
-    /// Its type as a cell writes it.
-    written: String,
-    mutable: bool,
-    needs_drop: bool,
 }
 
 /// How many crates stay in memory to place panics in.
@@ -76,9 +66,7 @@ impl Engine {
             dir,
             process,
             interrupter: Interrupter::default(),
-            attributes: vec![],
-            items: vec![],
-            variables: BTreeMap::new(),
+            state: State::default(),
             cells: vec![],
             crates: vec![],
             builds: 0,
@@ -94,20 +82,20 @@ impl Engine {
 
     /// What the session has defined so far.
     pub fn view(&self) -> SessionView {
-        let variables = self.variables.iter().map(|(name, kept)| Variable {
+        let variables = self.state.variables.iter().map(|(name, kept)| Variable {
             name: name.clone(),
             type_name: kept.written.clone(),
             mutable: kept.mutable,
         });
         SessionView {
-            items: self.items.iter().map(|kept| kept.text.clone()).collect(),
+            items: self
+                .state
+                .items
+                .iter()
+                .map(|kept| kept.text.clone())
+                .collect(),
             variables: variables.collect(),
         }
-    }
-
-    /// The session's private directory, removed with it.
-    pub fn session_dir(&self) -> &std::path::Path {
-        self.dir.path()
     }
 
     /// Compiles and runs one cell; returns when all its output has gone through `sink`.
@@ -142,7 +130,7 @@ impl Engine {
         let started = Instant::now();
         let index = self.cells.len();
         self.cells.push((number, code.clone()));
-        let draft = self.draft(&code, index);
+        let draft = self.state.draft(&code, index);
         timing.prepare = started.elapsed();
         let started = Instant::now();
         let built = self.build(&code, draft, timing);
@@ -158,119 +146,6 @@ impl Engine {
         let outcome = self.run(&draft, &library, sink);
         timing.run = started.elapsed();
         outcome
-    }
-
-    /// The session as it will be if this cell builds.
-    fn draft(&self, code: &str, index: CellIndex) -> Draft {
-        let cell = source::parse(code);
-        let mut attributes = self.attributes.clone();
-        for span in &cell.attributes {
-            let text = code[span.clone()].to_owned();
-            if !attributes.contains(&text) {
-                attributes.push(text);
-            }
-        }
-        let (items, redefined) = self.items_with(&cell, code, index);
-        let lost: Vec<String> = self
-            .variables
-            .iter()
-            .filter(|(_, kept)| {
-                types::of_the_user(&kept.written)
-                    .iter()
-                    .any(|name| redefined.contains(name))
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        let taken = self.taken(&cell, code, &lost);
-        Draft {
-            cell,
-            index,
-            attributes,
-            items,
-            taken,
-            lost,
-        }
-    }
-
-    /// The items after this cell, and the names of types whose meaning it changes.
-    fn items_with(
-        &self,
-        cell: &Cell,
-        code: &str,
-        index: CellIndex,
-    ) -> (Vec<KeptItem>, Vec<String>) {
-        let mut items = self.items.clone();
-        let mut redefined = vec![];
-        let replaces = |older: &KeptItem| {
-            cell.items
-                .iter()
-                .any(|new| new.key.replaces(&older.item.key))
-        };
-        for older in items.extract_if(.., |older| replaces(older)) {
-            let same_text = |new: &source::Item| code[new.span.clone()] == *older.text;
-            if let ItemKey::Type(name) = &older.item.key
-                && !cell
-                    .items
-                    .iter()
-                    .any(|new| new.key == older.item.key && same_text(new))
-            {
-                redefined.push(name.clone());
-            }
-        }
-        for item in &cell.items {
-            let text = item
-                .rewritten
-                .clone()
-                .unwrap_or_else(|| code[item.span.clone()].to_owned());
-            items.push(KeptItem {
-                item: item.clone(),
-                text,
-                cell: index,
-            });
-        }
-        // A type that holds a changed type has changed too.
-        let mut checked = 0;
-        while checked < redefined.len() {
-            let changed = redefined[checked].clone();
-            checked += 1;
-            for kept in &items {
-                if let ItemKey::Type(name) = &kept.item.key
-                    && !redefined.contains(name)
-                    && source::mentions(&kept.text, &changed)
-                {
-                    redefined.push(name.clone());
-                }
-            }
-        }
-        (items, redefined)
-    }
-
-    /// The variables that the cell names.
-    fn taken(&self, cell: &Cell, code: &str, lost: &[String]) -> Vec<Taken> {
-        let runs: Vec<&str> = cell
-            .statements
-            .iter()
-            .map(|statement| &code[statement.span.clone()])
-            .collect();
-        let named = |name: &str| runs.iter().any(|text| source::mentions(text, name));
-        let owned: Vec<&str> = self
-            .variables
-            .iter()
-            .filter(|(_, kept)| kept.needs_drop)
-            .map(|(name, _)| name.as_str())
-            .collect();
-        let moved = source::certainly_moved(code, &owned);
-        self.variables
-            .iter()
-            .filter(|(name, _)| !lost.contains(name) && named(name))
-            .map(|(name, kept)| Taken {
-                name: name.clone(),
-                written: kept.written.clone(),
-                mutable: kept.mutable,
-                returned: !moved.contains(name),
-                shadowed: cell.bindings.iter().any(|binding| binding.name == *name),
-            })
-            .collect()
     }
 
     /// Builds until the crate fits what the cell does with its variables; mostly that is once.
@@ -297,7 +172,7 @@ impl Engine {
             let file = format!("{entry}.rs");
             let compiled = self
                 .compile(&file, &entry, &generated)
-                .map_err(|error| internal_error(&error))?;
+                .map_err(|error| report::plain("KernelError", format!("{error:#}")))?;
             let (messages, other) = diagnostics::read(&compiled.stderr);
             let sources = Sources {
                 generated: &generated,
@@ -305,10 +180,10 @@ impl Engine {
                 cells: &self.cells,
             };
             if compiled.interrupted {
-                return Err(interrupted_while_compiling());
+                return Err(report::plain("Interrupted", INTERRUPTED_COMPILING.into()));
             }
             if compiled.success {
-                let warnings = warnings(&messages, &sources, draft.index);
+                let warnings = diagnostics::warnings(&messages, &sources, draft.index);
                 self.crates.push((file, generated));
                 if self.crates.len() > CRATES_KEPT {
                     self.crates.remove(0);
@@ -333,10 +208,7 @@ impl Engine {
                         .iter()
                         .any(|origin| matches!(origin, Origin::PutBack(_) | Origin::PutNew(_)))
             });
-            if user_error
-                || timing.builds >= MOST_BUILDS
-                || !adjust(&mut draft, &messages, &sources)?
-            {
+            if user_error || timing.builds >= MOST_BUILDS || !draft.adjust(&messages, &sources)? {
                 return Err(diagnostics::compile_error(&messages, &sources, &other));
             }
         }
@@ -388,12 +260,18 @@ impl Engine {
             return self.process_died(sink);
         };
         // Taken over only now: a cell whose process died may have taken anything with it.
-        self.attributes.clone_from(&draft.attributes);
-        self.items.clone_from(&draft.items);
+        self.state.attributes.clone_from(&draft.attributes);
+        self.state.items.clone_from(&draft.items);
         self.take_over(draft, &variables, failure.is_some(), sink);
         match failure {
             None => Outcome::Done,
-            Some(frame) => Outcome::Failed(self.failure_of(&frame)),
+            Some(frame) => Outcome::Failed(report::failure(
+                &frame,
+                &Places {
+                    crates: &self.crates,
+                    cells: &self.cells,
+                },
+            )),
         }
     }
 
@@ -446,7 +324,7 @@ impl Engine {
                 .bindings
                 .iter()
                 .find(|binding| binding.name == name && !failed);
-            let known = self.variables.get(name);
+            let known = self.state.variables.get(name);
             let taken = draft.taken.iter().find(|taken| taken.name == name);
             let written = match (binding, known) {
                 (Some(binding), _) => binding
@@ -486,49 +364,7 @@ impl Engine {
                 },
             );
         }
-        self.variables = variables;
-    }
-
-    fn failure_of(&self, frame: &Value) -> CellError {
-        let text = |name: &str| frame[name].as_str().unwrap_or_default();
-        let message = text("message");
-        let place = self.place(text("file"), &frame["line"], &frame["column"]);
-        if text("t") == "panic" {
-            let mut traceback = vec![format!("\u{1b}[1;31mpanicked\u{1b}[0m: {message}")];
-            traceback.extend(place);
-            return CellError {
-                ename: "panic".into(),
-                evalue: message.into(),
-                traceback,
-            };
-        }
-        let name = text("type")
-            .rsplit("::")
-            .next()
-            .unwrap_or("Error")
-            .trim_end_matches('>');
-        let mut traceback = vec![format!("\u{1b}[1;31m{name}\u{1b}[0m: {message}")];
-        traceback.extend(place);
-        CellError {
-            ename: name.into(),
-            evalue: message.into(),
-            traceback,
-        }
-    }
-
-    /// The line of a cell that a panic or `?` came from, drawn; a place in a library as it is.
-    fn place(&self, file: &str, line: &Value, column: &Value) -> Option<String> {
-        let (line, column) = (line.as_u64()? as usize, column.as_u64()? as usize);
-        let known = self.crates.iter().rev().find(|(name, _)| name == file);
-        let Some((_, generated)) = known else {
-            return (!file.is_empty()).then(|| format!("  at {file}:{line}:{column}"));
-        };
-        let at = generated.byte_at(line, column)?;
-        let Some(Origin::User(cell, range)) = generated.origin(&(at..at + 1)) else {
-            return None;
-        };
-        let (number, text) = &self.cells[cell];
-        Some(draw_place(*number, text, range.start))
+        self.state.variables = variables;
     }
 
     /// The cell process is gone: start another, and say what went with the old one.
@@ -540,7 +376,9 @@ impl Engine {
         });
         let killed_by_user = self.interrupter.presses() >= 2;
         let status = self.process.end();
-        let lost: Vec<String> = std::mem::take(&mut self.variables).into_keys().collect();
+        let lost: Vec<String> = std::mem::take(&mut self.state.variables)
+            .into_keys()
+            .collect();
         self.forget.clear();
         let gone = match lost.as_slice() {
             [] => "No variables were lost.".to_owned(),
@@ -586,7 +424,13 @@ impl Engine {
 
     /// Variables as `:vars` lists them.
     pub(super) fn list_variables(&self) -> String {
-        let width = self.variables.keys().map(String::len).max().unwrap_or(0);
+        let width = self
+            .state
+            .variables
+            .keys()
+            .map(String::len)
+            .max()
+            .unwrap_or(0);
         let line = |(name, kept): (&String, &Kept)| {
             format!(
                 "{}{name:width$}  {}\n",
@@ -594,22 +438,15 @@ impl Engine {
                 types::short(&kept.written)
             )
         };
-        self.variables.iter().map(line).collect()
+        self.state.variables.iter().map(line).collect()
     }
 }
 
+const INTERRUPTED_COMPILING: &str =
+    "interrupted while the cell was being compiled; nothing ran and nothing is lost";
+
 const STILL_RUNNING: &str = "\ninterrupt: training stops at its next batch; other code cannot be stopped gently. \
     Interrupt again to end it; variables of this session are then lost.\n";
-
-struct Draft {
-    cell: Cell,
-    index: CellIndex,
-    attributes: Vec<String>,
-    items: Vec<KeptItem>,
-    taken: Vec<Taken>,
-    /// Variables whose type this cell defines anew.
-    lost: Vec<String>,
-}
 
 struct Built {
     library: PathBuf,
@@ -621,147 +458,6 @@ struct Compiled {
     stderr: String,
     interrupted: bool,
     library: PathBuf,
-}
-
-/// Changes the draft so that the errors in lines of ours go away. False when there is nothing to
-/// change; an error when the user must change something.
-fn adjust(
-    draft: &mut Draft,
-    messages: &[Diagnostic],
-    sources: &Sources<'_>,
-) -> Result<bool, CellError> {
-    let mut changed = false;
-    // After one change to a type the places of further errors in it no longer hold.
-    let mut renamed: Vec<String> = vec![];
-    for message in messages.iter().filter(|message| message.is_error()) {
-        let primary = message.primary_origin(sources);
-        for origin in message.origins(sources) {
-            match origin {
-                // The cell moves the variable: it is not there to be put back.
-                Origin::PutBack(name)
-                    if matches!(message.code(), Some("E0382" | "E0381" | "E0505")) =>
-                {
-                    let taken = draft
-                        .taken
-                        .iter_mut()
-                        .find(|taken| taken.name == name && taken.returned);
-                    if let Some(taken) = taken {
-                        taken.returned = false;
-                        changed = true;
-                    }
-                }
-                Origin::PutNew(name) => {
-                    let before = draft.cell.bindings.len();
-                    if matches!(message.code(), Some("E0382" | "E0381" | "E0425")) {
-                        draft.cell.bindings.retain(|binding| binding.name != name);
-                        changed |= draft.cell.bindings.len() < before;
-                    } else {
-                        return Err(cannot_be_kept(&name, message, sources));
-                    }
-                }
-                Origin::Take(name) if !renamed.contains(&name) => {
-                    renamed.push(name.clone());
-                    let at = primary.as_ref().map(|(_, range)| range.start);
-                    changed |= rename_or_drop(draft, &name, at, sources);
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(changed)
-}
-
-/// A type that cannot be written as it stands: leave out the private module, or the variable.
-fn rename_or_drop(draft: &mut Draft, name: &str, at: Option<usize>, sources: &Sources<'_>) -> bool {
-    let Some(taken) = draft.taken.iter_mut().find(|taken| taken.name == name) else {
-        return false;
-    };
-    let start = sources
-        .generated
-        .map
-        .iter()
-        .find(|(_, origin)| *origin == Origin::Take(name.to_owned()))
-        .map(|(range, _)| range.start);
-    let shorter = at
-        .zip(start)
-        .and_then(|(at, start)| types::without_segment(&taken.written, at.checked_sub(start)?));
-    match shorter {
-        Some(shorter) if shorter.contains("::") => taken.written = shorter,
-        _ => draft.taken.retain(|taken| taken.name != name),
-    }
-    true
-}
-
-fn cannot_be_kept(name: &str, message: &Diagnostic, sources: &Sources<'_>) -> CellError {
-    let borrowed = matches!(
-        message.code(),
-        Some(
-            "E0597" | "E0716" | "E0505" | "E0521" | "E0310" | "E0373" | "E0506" | "E0499" | "E0502"
-        )
-    );
-    let advice = if borrowed {
-        format!(
-            "`{name}` borrows from something that ends with this cell, so it cannot be kept for the next one. \
-             Keep an owned value (`.clone()`, `.to_owned()`), or wrap the cell in braces `{{ … }}` if `{name}` is needed only here."
-        )
-    } else {
-        format!(
-            "`{name}` cannot be kept for the next cell. Give it an explicit type, or wrap the cell in braces `{{ … }}` if it is needed only here."
-        )
-    };
-    CellError {
-        ename: message.code().unwrap_or("error").to_owned(),
-        evalue: advice.clone(),
-        traceback: vec![
-            format!("\u{1b}[1;31merror\u{1b}[0m: {advice}"),
-            message.render(sources),
-        ],
-    }
-}
-
-fn warnings(messages: &[Diagnostic], sources: &Sources<'_>, index: CellIndex) -> String {
-    let in_cell = |message: &&Diagnostic| {
-        message.is_warning()
-            && matches!(message.primary_origin(sources), Some((Origin::User(cell, _), _)) if cell == index)
-    };
-    messages
-        .iter()
-        .filter(in_cell)
-        .map(|message| message.render(sources) + "\n")
-        .collect()
-}
-
-fn draw_place(number: u32, text: &str, at: usize) -> String {
-    let before = &text[..at.min(text.len())];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line_number = before.matches('\n').count() + 1;
-    let line = text[line_start..].lines().next().unwrap_or_default();
-    let column = before[line_start..].chars().count();
-    let gutter = " ".repeat(line_number.to_string().len());
-    format!(
-        "{gutter}\u{1b}[1;34m-->\u{1b}[0m cell [{number}]:{line_number}:{}\n{gutter} \u{1b}[1;34m|\u{1b}[0m\n\
-         \u{1b}[1;34m{line_number} |\u{1b}[0m {line}\n{gutter} \u{1b}[1;34m|\u{1b}[0m {}\u{1b}[1;31m^\u{1b}[0m",
-        column + 1,
-        " ".repeat(column),
-    )
-}
-
-fn interrupted_while_compiling() -> CellError {
-    let text = "interrupted while the cell was being compiled; nothing ran and nothing is lost";
-    CellError {
-        ename: "Interrupted".into(),
-        evalue: text.into(),
-        traceback: vec![text.into()],
-    }
-}
-
-fn internal_error(error: &anyhow::Error) -> CellError {
-    let text = format!("{error:#}");
-    CellError {
-        ename: "KernelError".into(),
-        evalue: text.clone(),
-        traceback: vec![text],
-    }
 }
 
 fn sessions_dir() -> Result<PathBuf> {

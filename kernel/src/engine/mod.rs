@@ -103,10 +103,12 @@ pub struct SessionView {
 
 mod commands;
 mod diagnostics;
+mod draft;
 mod evaluator;
 mod generate;
 mod interrupt;
 mod process;
+mod report;
 mod session_dir;
 mod source;
 mod types;
@@ -116,4 +118,3 @@ pub mod warm;
 mod tests;
 
 pub use evaluator::Engine;
-pub use interrupt::Interrupter;

@@ -208,17 +208,6 @@ impl ItemKey {
             _ => self == older,
         }
     }
-
-    /// The name it defines, if it has one.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            ItemKey::Type(name)
-            | ItemKey::Value(name)
-            | ItemKey::Macro(name)
-            | ItemKey::Import(name) => Some(name),
-            ItemKey::Unnamed(_) | ItemKey::Impl(..) => None,
-        }
-    }
 }
 
 /// One item for each name a `use` brings in, so that each can be replaced by itself.

@@ -1,0 +1,260 @@
+//! What a cell changes, before it is known whether it builds: the session as it would be.
+
+use std::collections::BTreeMap;
+
+use super::CellError;
+use super::diagnostics::{Diagnostic, Sources};
+use super::generate::{CellIndex, KeptItem, Origin, Taken};
+use super::source::{self, Cell, ItemKey};
+use super::types;
+
+/// What a session has defined.
+#[derive(Debug, Default)]
+pub struct State {
+    /// `#![…]`, each once.
+    pub attributes: Vec<String>,
+    /// Items, in order.
+    pub items: Vec<KeptItem>,
+    /// What is in the store of the cell process.
+    pub variables: BTreeMap<String, Kept>,
+}
+
+/// A variable in the store.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its type as a cell writes it.
+    pub written: String,
+    /// Whether it was bound with `mut`.
+    pub mutable: bool,
+    /// Whether it must be dropped, so that it cannot be `Copy`.
+    pub needs_drop: bool,
+}
+
+/// The session as it will be if the cell builds.
+pub struct Draft {
+    /// The cell taken apart.
+    pub cell: Cell,
+    /// Which cell it is.
+    pub index: CellIndex,
+    /// Attributes, this cell's among them.
+    pub attributes: Vec<String>,
+    /// Items, this cell's among them.
+    pub items: Vec<KeptItem>,
+    /// Variables that the cell names.
+    pub taken: Vec<Taken>,
+    /// Variables whose type this cell defines anew.
+    pub lost: Vec<String>,
+}
+
+impl State {
+    /// The session as it will be if this cell builds.
+    pub fn draft(&self, code: &str, index: CellIndex) -> Draft {
+        let cell = source::parse(code);
+        let mut attributes = self.attributes.clone();
+        for span in &cell.attributes {
+            let text = code[span.clone()].to_owned();
+            if !attributes.contains(&text) {
+                attributes.push(text);
+            }
+        }
+        let (items, redefined) = self.items_with(&cell, code, index);
+        let lost: Vec<String> = self
+            .variables
+            .iter()
+            .filter(|(_, kept)| {
+                types::of_the_user(&kept.written)
+                    .iter()
+                    .any(|name| redefined.contains(name))
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        let taken = self.taken(&cell, code, &lost);
+        Draft {
+            cell,
+            index,
+            attributes,
+            items,
+            taken,
+            lost,
+        }
+    }
+
+    /// The items after this cell, and the names of types whose meaning it changes.
+    fn items_with(
+        &self,
+        cell: &Cell,
+        code: &str,
+        index: CellIndex,
+    ) -> (Vec<KeptItem>, Vec<String>) {
+        let mut items = self.items.clone();
+        let mut redefined = vec![];
+        let replaces = |older: &KeptItem| {
+            cell.items
+                .iter()
+                .any(|new| new.key.replaces(&older.item.key))
+        };
+        for older in items.extract_if(.., |older| replaces(older)) {
+            let same_text = |new: &source::Item| code[new.span.clone()] == *older.text;
+            if let ItemKey::Type(name) = &older.item.key
+                && !cell
+                    .items
+                    .iter()
+                    .any(|new| new.key == older.item.key && same_text(new))
+            {
+                redefined.push(name.clone());
+            }
+        }
+        for item in &cell.items {
+            let text = item
+                .rewritten
+                .clone()
+                .unwrap_or_else(|| code[item.span.clone()].to_owned());
+            items.push(KeptItem {
+                item: item.clone(),
+                text,
+                cell: index,
+            });
+        }
+        // A type that holds a changed type has changed too.
+        let mut checked = 0;
+        while checked < redefined.len() {
+            let changed = redefined[checked].clone();
+            checked += 1;
+            for kept in &items {
+                if let ItemKey::Type(name) = &kept.item.key
+                    && !redefined.contains(name)
+                    && source::mentions(&kept.text, &changed)
+                {
+                    redefined.push(name.clone());
+                }
+            }
+        }
+        (items, redefined)
+    }
+
+    /// The variables that the cell names.
+    fn taken(&self, cell: &Cell, code: &str, lost: &[String]) -> Vec<Taken> {
+        let runs: Vec<&str> = cell
+            .statements
+            .iter()
+            .map(|statement| &code[statement.span.clone()])
+            .collect();
+        let named = |name: &str| runs.iter().any(|text| source::mentions(text, name));
+        let owned: Vec<&str> = self
+            .variables
+            .iter()
+            .filter(|(_, kept)| kept.needs_drop)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let moved = source::certainly_moved(code, &owned);
+        self.variables
+            .iter()
+            .filter(|(name, _)| !lost.contains(name) && named(name))
+            .map(|(name, kept)| Taken {
+                name: name.clone(),
+                written: kept.written.clone(),
+                mutable: kept.mutable,
+                returned: !moved.contains(name),
+                shadowed: cell.bindings.iter().any(|binding| binding.name == *name),
+            })
+            .collect()
+    }
+}
+
+impl Draft {
+    /// Changes the draft so that the errors in lines of ours go away. False when there is nothing to
+    /// change; an error when the user must change something.
+    pub fn adjust(
+        &mut self,
+        messages: &[Diagnostic],
+        sources: &Sources<'_>,
+    ) -> Result<bool, CellError> {
+        let mut changed = false;
+        // After one change to a type the places of further errors in it no longer hold.
+        let mut renamed: Vec<String> = vec![];
+        for message in messages.iter().filter(|message| message.is_error()) {
+            let primary = message.primary_origin(sources);
+            for origin in message.origins(sources) {
+                match origin {
+                    // The cell moves the variable: it is not there to be put back.
+                    Origin::PutBack(name)
+                        if matches!(message.code(), Some("E0382" | "E0381" | "E0505")) =>
+                    {
+                        let taken = self
+                            .taken
+                            .iter_mut()
+                            .find(|taken| taken.name == name && taken.returned);
+                        if let Some(taken) = taken {
+                            taken.returned = false;
+                            changed = true;
+                        }
+                    }
+                    Origin::PutNew(name) => {
+                        let before = self.cell.bindings.len();
+                        if matches!(message.code(), Some("E0382" | "E0381" | "E0425")) {
+                            self.cell.bindings.retain(|binding| binding.name != name);
+                            changed |= self.cell.bindings.len() < before;
+                        } else {
+                            return Err(cannot_be_kept(&name, message, sources));
+                        }
+                    }
+                    Origin::Take(name) if !renamed.contains(&name) => {
+                        renamed.push(name.clone());
+                        let at = primary.as_ref().map(|(_, range)| range.start);
+                        changed |= self.rename_or_drop(&name, at, sources);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    /// A type that cannot be written as it stands: leave out the private module, or the variable.
+    fn rename_or_drop(&mut self, name: &str, at: Option<usize>, sources: &Sources<'_>) -> bool {
+        let Some(taken) = self.taken.iter_mut().find(|taken| taken.name == name) else {
+            return false;
+        };
+        let start = sources
+            .generated
+            .map
+            .iter()
+            .find(|(_, origin)| *origin == Origin::Take(name.to_owned()))
+            .map(|(range, _)| range.start);
+        let shorter = at
+            .zip(start)
+            .and_then(|(at, start)| types::without_segment(&taken.written, at.checked_sub(start)?));
+        match shorter {
+            Some(shorter) if shorter.contains("::") => taken.written = shorter,
+            _ => self.taken.retain(|taken| taken.name != name),
+        }
+        true
+    }
+}
+
+fn cannot_be_kept(name: &str, message: &Diagnostic, sources: &Sources<'_>) -> CellError {
+    let borrowed = matches!(
+        message.code(),
+        Some(
+            "E0597" | "E0716" | "E0505" | "E0521" | "E0310" | "E0373" | "E0506" | "E0499" | "E0502"
+        )
+    );
+    let advice = if borrowed {
+        format!(
+            "`{name}` borrows from something that ends with this cell, so it cannot be kept for the next one. \
+             Keep an owned value (`.clone()`, `.to_owned()`), or wrap the cell in braces `{{ … }}` if `{name}` is needed only here."
+        )
+    } else {
+        format!(
+            "`{name}` cannot be kept for the next cell. Give it an explicit type, or wrap the cell in braces `{{ … }}` if it is needed only here."
+        )
+    };
+    CellError {
+        ename: message.code().unwrap_or("error").to_owned(),
+        evalue: advice.clone(),
+        traceback: vec![
+            format!("\u{1b}[1;31merror\u{1b}[0m: {advice}"),
+            message.render(sources),
+        ],
+    }
+}
