@@ -2,6 +2,40 @@
 
 use std::any::{Any, type_name};
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+/// Asks whether a type is `Copy`, by which of two methods the compiler finds for it: the generated
+/// cell calls `(&probe(&value)).copies()`.
+pub fn probe<T>(_: &T) -> Probe<T> {
+    Probe(PhantomData)
+}
+
+/// Stands for a type.
+pub struct Probe<T>(PhantomData<T>);
+
+/// Found for types that are `Copy`.
+pub trait IsCopy {
+    /// True.
+    fn copies(&self) -> bool;
+}
+
+impl<T: Copy> IsCopy for Probe<T> {
+    fn copies(&self) -> bool {
+        true
+    }
+}
+
+/// Found for all others.
+pub trait IsNotCopy {
+    /// False.
+    fn copies(&self) -> bool;
+}
+
+impl<T> IsNotCopy for &Probe<T> {
+    fn copies(&self) -> bool {
+        false
+    }
+}
 
 /// The variables of a notebook, by name, each in a box that knows its type.
 #[derive(Default)]
@@ -13,18 +47,18 @@ struct Slot {
     value: Box<dyn Any>,
     /// Lives in the library of the cell that put the value; these are never unloaded.
     type_name: &'static str,
-    /// A type that needs no drop may be `Copy`; one that does cannot be. The kernel uses this to
-    /// tell a move from a copy before it compiles.
-    needs_drop: bool,
+    /// Lets the kernel tell a move from a copy before it compiles.
+    copy: bool,
 }
 
 impl Store {
-    /// Keeps `value` under `name`, dropping what was there.
-    pub fn put<T: 'static>(&mut self, name: &str, value: T) {
+    /// Keeps `value` under `name`, dropping what was there. `copy` says whether its type is `Copy`:
+    /// see [`probe`].
+    pub fn put<T: 'static>(&mut self, name: &str, value: T, copy: bool) {
         let slot = Slot {
             value: Box::new(value),
             type_name: type_name::<T>(),
-            needs_drop: std::mem::needs_drop::<T>(),
+            copy,
         };
         self.slots.insert(name.to_owned(), slot);
     }
@@ -54,9 +88,9 @@ impl Store {
         self.slots.remove(name);
     }
 
-    /// Name, type and whether it needs a drop, of every variable.
+    /// Name, type and whether it is `Copy`, of every variable.
     pub(super) fn describe(&self) -> serde_json::Value {
-        let describe = |(name, slot): (&String, &Slot)| serde_json::json!({"name": name, "type": slot.type_name, "needs_drop": slot.needs_drop});
+        let describe = |(name, slot): (&String, &Slot)| serde_json::json!({"name": name, "type": slot.type_name, "copy": slot.copy});
         self.slots.iter().map(describe).collect()
     }
 }
@@ -68,28 +102,29 @@ mod tests {
     #[test]
     fn a_variable_comes_back_as_it_was_put() {
         let mut store = Store::default();
-        store.put("x", vec![1, 2]);
-        store.put("x", String::from("later"));
+        store.put("x", vec![1, 2], false);
+        store.put("x", String::from("later"), false);
         assert_eq!(store.take::<String>("x"), "later");
         assert_eq!(store.describe(), serde_json::json!([]));
     }
 
     #[test]
-    fn what_needs_a_drop_is_told_from_what_may_be_copied() {
+    fn a_copy_is_told_from_a_move() {
+        let (number, text) = (1.5f32, String::new());
+        assert!((&probe(&number)).copies());
+        assert!(!(&probe(&text)).copies());
         let mut store = Store::default();
-        store.put("number", 1.5f32);
-        store.put("text", String::new());
+        store.put("text", text, false);
         let told = store.describe();
-        assert_eq!(told[0]["needs_drop"], false);
-        assert_eq!(told[1]["needs_drop"], true);
-        assert_eq!(told[1]["type"], "alloc::string::String");
+        assert_eq!(told[0]["copy"], false);
+        assert_eq!(told[0]["type"], "alloc::string::String");
     }
 
     #[test]
     #[should_panic(expected = "the cell expected alloc::string::String")]
     fn another_type_is_refused() {
         let mut store = Store::default();
-        store.put("x", 1u8);
+        store.put("x", 1u8, true);
         store.take::<String>("x");
     }
 }

@@ -26,8 +26,8 @@ pub struct Kept {
     pub written: String,
     /// Whether it was bound with `mut`.
     pub mutable: bool,
-    /// Whether it must be dropped, so that it cannot be `Copy`.
-    pub needs_drop: bool,
+    /// Whether its type is `Copy`.
+    pub copy: bool,
 }
 
 /// The session as it will be if the cell builds.
@@ -143,7 +143,7 @@ impl State {
         let owned: Vec<&str> = self
             .variables
             .iter()
-            .filter(|(_, kept)| kept.needs_drop)
+            .filter(|(_, kept)| !kept.copy)
             .map(|(name, _)| name.as_str())
             .collect();
         let moved = source::certainly_moved(code, &owned);

@@ -354,13 +354,13 @@ impl Engine {
                 || known.is_some_and(|known| known.mutable),
                 |binding| binding.mutable,
             );
-            let needs_drop = slot["needs_drop"].as_bool().unwrap_or(true);
+            let copy = slot["copy"].as_bool().unwrap_or(false);
             variables.insert(
                 name.to_owned(),
                 Kept {
                     written,
                     mutable,
-                    needs_drop,
+                    copy,
                 },
             );
         }

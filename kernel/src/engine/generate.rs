@@ -91,6 +91,7 @@ pub fn generate(parts: &Parts<'_>) -> Generated {
         out.piece(&kept.text, Origin::User(kept.cell, kept.item.span.clone()));
         out.text.push('\n');
     }
+    out.line("#[allow(unused_imports)] use ::dlcore::cell::{probe as __probe, IsCopy as _, IsNotCopy as _};");
     out.line("#[unsafe(no_mangle)]");
     let _ = writeln!(
         out.text,
@@ -112,7 +113,7 @@ pub fn generate(parts: &Parts<'_>) -> Generated {
     out.line("Ok(()) });");
     for taken in parts.taken.iter().filter(|taken| taken.returned) {
         let guard = if taken.shadowed { "if !__done " } else { "" };
-        let text = format!("{guard}{{ __store.put(\"{0}\", {0}); }}", taken.name);
+        let text = format!("{guard}{}", put(&taken.name));
         out.piece(&text, Origin::PutBack(taken.name.clone()));
         out.text.push('\n');
     }
@@ -154,10 +155,15 @@ fn body(out: &mut Generated, parts: &Parts<'_>) {
         }
     }
     for binding in parts.kept {
-        let text = format!("__store.put(\"{0}\", {0});", binding.name);
-        out.piece(&text, Origin::PutNew(binding.name.clone()));
+        out.piece(&put(&binding.name), Origin::PutNew(binding.name.clone()));
         out.text.push('\n');
     }
+}
+
+fn put(name: &str) -> String {
+    format!(
+        "{{ let __copies = (&__probe(&{name})).copies(); __store.put(\"{name}\", {name}, __copies); }}"
+    )
 }
 
 impl Generated {
@@ -239,7 +245,7 @@ mod tests {
             let expected = code.find(needle).unwrap() + 1;
             assert_eq!(back, Some(Origin::User(7, expected..expected + 2)));
         }
-        let put = generated.text.find("__store.put").unwrap();
+        let put = generated.text.find("{ let __copies").unwrap();
         assert_eq!(
             generated.origin(&(put..put + 1)),
             Some(Origin::PutNew("x".into()))
