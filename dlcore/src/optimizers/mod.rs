@@ -168,6 +168,28 @@ mod tests {
         assert!(error.contains("did you mean \"rmsprop\"?"), "{error}");
     }
 
+    /// Gradients so small that it matters where epsilon stands; the numbers are Keras 3.15's.
+    #[test]
+    fn epsilon_stands_where_keras_has_it() {
+        let rmsprop: Box<dyn Optimizer> = Box::new(RMSprop::new());
+        let adam: Box<dyn Optimizer> = Box::new(Adam::new());
+        for (mut optimizer, gradient, expected) in [
+            (rmsprop, 1e-4, [-3.146_584e-4, -6.279_241e-4]),
+            (adam, 1e-6, [-2.402_514_5e-4, -5.492_12e-4]),
+        ] {
+            let mut weight = Tensor::zeros([1]);
+            for expected in expected {
+                optimizer.step(&mut [&mut weight], &[Tensor::full([1], gradient)]);
+                let actual = weight.item();
+                assert!(
+                    (actual / expected - 1.0).abs() < 1e-5,
+                    "{}: {actual} {expected}",
+                    optimizer.name()
+                );
+            }
+        }
+    }
+
     #[test]
     fn settings_out_of_range_are_refused() {
         let error = |choice: OptimizerChoice| choice.resolve().err().unwrap().to_string();
