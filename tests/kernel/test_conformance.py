@@ -26,7 +26,7 @@ class Conformance(jkt.KernelTests):
     code_clear_output = "clear_output(false);"
 
     completion_samples = [
-        {"text": "Tensor::zer", "matches": {"zeros"}},
+        {"text": "Tensor::zer", "matches": {"zeros", "zeros_like"}},
         {"text": "let layer = Dense::new(8); layer.activa"},
     ]
     complete_code_samples = ["let x = 1;", "fn double(x: i32) -> i32 {\n    x * 2\n}", "// a comment", ""]

@@ -92,7 +92,7 @@ def replay(path: pathlib.Path, save: bool) -> Outputs:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     # Timing would make every replay a change in the saved file.
-    client = NotebookClient(notebook, timeout=900, kernel_name="rust-dl", record_timing=False, resources={"metadata": {"path": path.parent}})
+    client = NotebookClient(notebook, timeout=900, kernel_name="rust-dl", record_timing=False, coalesce_streams=True, resources={"metadata": {"path": path.parent}})
     began = time.monotonic()
     client.execute()
     print(f"{path.stem}: ran in {time.monotonic() - began:.1f} s", flush=True)
