@@ -12,6 +12,7 @@ mod worker_process;
 use crate::engine::SessionView;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -23,6 +24,9 @@ use worker::{Answer, Question, Worker};
 
 /// How long a completion may wait for a loaded rust-analyzer before names known without it are offered.
 const PATIENCE: Duration = Duration::from_millis(900);
+
+/// How often a session starts rust-analyzer, when it breaks.
+const STARTS: u32 = 3;
 
 /// One thing that could stand at the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +68,8 @@ pub struct Analysis {
     home: PathBuf,
     names: std::sync::OnceLock<Names>,
     worker: Mutex<Option<Worker>>,
-    may_start_worker: bool,
+    /// How often a worker may still be started: one that cannot start must not be tried for ever.
+    starts_left: AtomicU32,
 }
 
 impl Analysis {
@@ -74,7 +79,7 @@ impl Analysis {
             home,
             names: std::sync::OnceLock::new(),
             worker: Mutex::new(None),
-            may_start_worker: true,
+            starts_left: AtomicU32::new(STARTS),
         }
     }
 
@@ -82,7 +87,7 @@ impl Analysis {
     #[cfg(test)]
     pub fn without_worker(home: PathBuf) -> Analysis {
         Analysis {
-            may_start_worker: false,
+            starts_left: AtomicU32::new(0),
             ..Analysis::new(home)
         }
     }
@@ -140,7 +145,8 @@ impl Analysis {
             if slot.as_ref().is_some_and(Worker::is_lost) {
                 *slot = None;
             }
-            if slot.is_none() && self.may_start_worker {
+            if slot.is_none() && self.starts_left.load(Ordering::Relaxed) > 0 {
+                self.starts_left.fetch_sub(1, Ordering::Relaxed);
                 *slot = Worker::start(&self.home);
             }
             let worker = slot.as_mut().filter(|worker| worker.is_ready())?;
