@@ -200,7 +200,7 @@ mod tests {
                 .contains("header")
         );
         assert!(
-            parse(raw(header("x"), "{").into())
+            parse(raw(header("x"), "{"))
                 .unwrap_err()
                 .contains("content")
         );
