@@ -135,7 +135,7 @@ impl DisplayHandle {
 
 /// Clears the cell's output; with `wait`, not before the next output arrives. Does nothing in a terminal.
 pub fn clear_output(wait: bool) {
-    channel::send(&json!({"t": "clear", "wait": wait}));
+    channel::send_in_order(json!({"t": "clear", "wait": wait}));
 }
 
 fn show(bundle: &MimeBundle, id: Option<&str>, update: bool) {
@@ -146,7 +146,7 @@ fn show(bundle: &MimeBundle, id: Option<&str>, update: bool) {
         "display_id": id,
         "update": update,
     });
-    if !channel::send(&frame) {
+    if !channel::send_in_order(frame) {
         println!("{}", bundle.plain());
     }
 }

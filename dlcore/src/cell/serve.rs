@@ -23,6 +23,7 @@ pub extern "C" fn dlcore_serve_cells() {
         return;
     };
     let (cells, queue) = mpsc::channel();
+    channel::answers_will_come();
     std::thread::spawn(move || read_frames(socket, &cells));
     channel::send(&json!({"t": "ready"}));
     while let Ok(frame) = queue.recv() {
@@ -35,6 +36,7 @@ fn read_frames(mut socket: UnixStream, cells: &mpsc::Sender<Value>) {
     while let Ok(Some(frame)) = channel::read_frame(&mut socket) {
         match frame["t"].as_str() {
             Some("interrupt") => crate::interrupt::request(),
+            Some("ack") => channel::acknowledge(frame["n"].as_u64().unwrap_or_default()),
             Some("run") => {
                 if cells.send(frame).is_err() {
                     return;

@@ -7,7 +7,9 @@
 use std::io::{self, Read, Write};
 use std::os::fd::FromRawFd as _;
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -32,6 +34,50 @@ pub fn send(frame: &Value) -> bool {
     // What was printed before belongs before what is shown now.
     let _ = io::stdout().flush();
     write_frame(&mut *lock(channel), frame).is_ok()
+}
+
+/// How long [`send_in_order`] waits for a kernel that does not answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many frames were numbered, and the number up to which the kernel has taken them.
+static TAKEN: (Mutex<(u64, u64)>, Condvar) = (Mutex::new((0, 0)), Condvar::new());
+
+/// Whether somebody reads the socket and calls [`acknowledge`].
+static ANSWERED: AtomicBool = AtomicBool::new(false);
+
+/// Sends one frame and waits until the kernel has taken it, so that what is printed next comes
+/// after it: stdout goes another way and could overtake.
+pub fn send_in_order(mut frame: Value) -> bool {
+    if !ANSWERED.load(Ordering::Acquire) {
+        return send(&frame);
+    }
+    let (state, changed) = &TAKEN;
+    let number = {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 += 1;
+        state.0
+    };
+    frame["ack"] = number.into();
+    if !send(&frame) {
+        return false;
+    }
+    let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = changed.wait_timeout_while(state, PATIENCE, |(_, taken)| *taken < number);
+    drop(waited);
+    true
+}
+
+/// From now on [`acknowledge`] is called for what the kernel takes.
+pub(crate) fn answers_will_come() {
+    ANSWERED.store(true, Ordering::Release);
+}
+
+/// The kernel has taken the frame of this number.
+pub(crate) fn acknowledge(number: u64) {
+    let (state, changed) = &TAKEN;
+    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    state.1 = state.1.max(number);
+    changed.notify_all();
 }
 
 /// A second handle on the socket, to read what the kernel sends.

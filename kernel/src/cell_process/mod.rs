@@ -22,10 +22,8 @@ pub fn run(dlcore: &Path) -> Result<()> {
         .context("`rust-dl cell` is started by the kernel, which hands it a socket; it does nothing by itself")?;
     // Programs that a cell starts must not hold on to the socket.
     // SAFETY: the descriptor is open as long as the process lives.
-    fcntl(
-        unsafe { BorrowedFd::borrow_raw(fd) },
-        FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC),
-    )?;
+    let socket = unsafe { BorrowedFd::borrow_raw(fd) };
+    fcntl(socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     // SAFETY: the library is dlcore as `warm` built it; its initialisers are those of the
     // standard library.
     let library = unsafe {

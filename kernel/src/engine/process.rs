@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Event;
 use super::warm::Toolchain;
@@ -128,10 +128,15 @@ impl CellProcess {
         self.drain_output(take);
         self.incoming.extend_from_slice(&chunk[..read]);
         while let Some(frame) = self.next_frame()? {
+            // Output printed after the frame waits until the frame has been passed on.
+            let number = frame["ack"].as_u64();
             take(match event_of(&frame) {
                 Some(event) => Incoming::Event(event),
                 None => Incoming::Frame(frame),
             });
+            if let Some(number) = number {
+                let _ = self.send(&json!({"t": "ack", "n": number}));
+            }
         }
         Ok(read > 0)
     }

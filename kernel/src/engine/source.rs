@@ -98,10 +98,7 @@ pub fn parse(code: &str) -> Cell {
 
 fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -> Cell {
     let mut cell = Cell {
-        attributes: attributes
-            .iter()
-            .map(|attribute| range_of(attribute))
-            .collect(),
+        attributes: attributes.iter().map(range_of).collect(),
         items: vec![],
         statements: vec![],
         bindings: vec![],

@@ -118,6 +118,26 @@ fn output_comes_whole_and_in_order() {
 }
 
 #[test]
+fn what_is_printed_after_a_display_comes_after_it() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    let mut order = vec![];
+    let code = "for i in 0..50 { println!(\"a{i}\"); dlcore::display::display(&dlcore::display::MimeBundle::text(format!(\"b{i}\"))); }";
+    session.engine.evaluate(code, 1, &mut |event| match event {
+        Event::Stdout(bytes) => {
+            order.extend(String::from_utf8_lossy(&bytes).lines().map(str::to_owned))
+        }
+        Event::Display { data, .. } => order.extend(data["text/plain"].as_str().map(str::to_owned)),
+        _ => {}
+    });
+    let expected: Vec<_> = (0..50)
+        .flat_map(|i| [format!("a{i}"), format!("b{i}")])
+        .collect();
+    assert_eq!(order, expected);
+}
+
+#[test]
 fn a_compile_error_points_at_the_cells_own_line() {
     let Some(mut session) = Session::start() else {
         return;
