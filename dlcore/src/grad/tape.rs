@@ -170,6 +170,16 @@ impl GradientTape {
             .collect())
     }
 
+    /// The operations recorded so far, as the table names them.
+    #[cfg(test)]
+    pub(crate) fn recorded(&self) -> Vec<&'static str> {
+        let name = |entry: &Entry| match entry {
+            Entry::Source => None,
+            Entry::Step { op, .. } => Some(op.table_name()),
+        };
+        lock(&self.shared).entries.iter().filter_map(name).collect()
+    }
+
     fn place(&self, tensor: &Tensor) -> Option<usize> {
         let node = tensor.node()?;
         std::ptr::eq(node.tape.as_ptr(), Arc::as_ptr(&self.shared)).then_some(node.index)
@@ -282,3 +292,7 @@ pub(crate) fn record(op: Op, inputs: &[&Tensor], output: Tensor) -> Result<Tenso
     let index = recording.push(entry);
     Ok(output.with_node(Some(Node { tape, index })))
 }
+
+#[cfg(test)]
+#[path = "tape_tests.rs"]
+mod tests;

@@ -335,19 +335,15 @@ fn with_exponents(values: &[Value]) -> (usize, usize, Vec<String>) {
         .map(|(_, e)| exponent_text(*e, 2).len() - 1)
         .max()
         .unwrap_or(2);
-    let text = |(mantissa, exponent): &(String, i32)| {
-        let missing = digits - (mantissa.len() - point(mantissa) - 1);
-        format!(
-            "{mantissa}{}e{}",
-            "0".repeat(missing),
-            exponent_text(*exponent, exponents)
-        )
+    let text = |value: &Value| {
+        let text = format!("{:.digits$e}", value.float());
+        let (mantissa, exponent) = text.split_once('e').expect("Rust's exponent form");
+        let exponent = exponent.parse().expect("Rust's exponent");
+        let point = if digits == 0 { "." } else { "" };
+        format!("{mantissa}{point}e{}", exponent_text(exponent, exponents))
     };
-    (
-        before,
-        digits + 2 + exponents,
-        parts.iter().map(text).collect(),
-    )
+    let texts = values.iter().map(text).collect();
+    (before, digits + 2 + exponents, texts)
 }
 
 #[cfg(test)]

@@ -150,3 +150,6 @@ pub(crate) fn unbroadcast(gradient: Tensor, shape: &[usize]) -> Tensor {
     }
     gradient
 }
+
+#[cfg(test)]
+mod tests;
