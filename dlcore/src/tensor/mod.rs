@@ -229,3 +229,6 @@ macro_rules! fallible {
     )*};
 }
 pub(crate) use fallible;
+
+#[cfg(test)]
+mod tests;

@@ -156,7 +156,7 @@ pub(crate) fn broadcast(operation: &str, left: &[usize], right: &[usize]) -> Res
         None => 1,
     };
     let mut shape = Vec::with_capacity(rank);
-    for axis in 0..rank {
+    for axis in (0..rank).rev() {
         match (length(left, axis), length(right, axis)) {
             (a, b) if a == b => shape.push(a),
             (1, b) => shape.push(b),
@@ -169,6 +169,7 @@ pub(crate) fn broadcast(operation: &str, left: &[usize], right: &[usize]) -> Res
             }
         }
     }
+    shape.reverse();
     Ok(shape)
 }
 

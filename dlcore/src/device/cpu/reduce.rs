@@ -6,9 +6,13 @@ use super::parallel::{Cost, chunks};
 use super::simd::vectorised;
 use crate::tensor::{Element, Real};
 
-/// Elements summed straight before the partial sums are added pairwise: rounding errors then grow
-/// with the logarithm of the length, as in NumPy.
+/// Elements a piece of work.
 const BLOCK: usize = 1 << 12;
+/// Sums run side by side, so that the compiler vectorises them.
+const LANES: usize = 32;
+/// Elements each lane sums straight before partial sums are added pairwise: rounding errors then
+/// grow with the logarithm of the length, as in NumPy.
+const RUN: usize = 16;
 
 /// The sum of all values.
 pub(crate) fn sum_all<T: Real>(values: &[T]) -> T {
@@ -21,22 +25,20 @@ pub(crate) fn sum_all<T: Real>(values: &[T]) -> T {
 }
 
 fn sum_block<T: Real>(block: &[T]) -> T {
-    const LANES: usize = 32;
     vectorised(
         #[inline(always)]
         || {
-            let mut lanes = [T::zero(); LANES];
-            let whole = block.chunks_exact(LANES);
-            let rest = whole.remainder();
-            for values in whole {
-                for (lane, &value) in lanes.iter_mut().zip(values) {
-                    *lane += value;
+            let mut sums = [T::zero(); BLOCK / (LANES * RUN)];
+            for (sum, values) in sums.iter_mut().zip(block.chunks(LANES * RUN)) {
+                let mut lanes = [T::zero(); LANES];
+                for row in values.chunks(LANES) {
+                    for (lane, &value) in lanes.iter_mut().zip(row) {
+                        *lane += value;
+                    }
                 }
+                *sum = sum_pairwise(&lanes);
             }
-            for (lane, &value) in lanes.iter_mut().zip(rest) {
-                *lane += value;
-            }
-            sum_pairwise(&lanes)
+            sum_pairwise(&sums)
         },
     )
 }

@@ -115,10 +115,10 @@ impl Rule for SoftmaxCrossEntropy {
 }
 
 fn softmax_loss<T: Real>(z: &[T], t: &[T]) -> T {
-    let total = log_sum_exp(z);
+    let (largest, rest) = log_sum_exp(z);
     // A target of 0 contributes nothing, also where the logit is -∞.
     let present = z.iter().zip(t).filter(|(_, t)| !t.is_zero());
-    present.map(|(&z, &t)| t * (total - z)).sum()
+    present.map(|(&z, &t)| t * ((largest - z) + rest)).sum()
 }
 
 fn logit_gradient<T: Real>(z: &[T], t: &[T], g: &[T]) -> Vec<T> {

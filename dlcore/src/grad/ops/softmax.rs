@@ -5,17 +5,15 @@ use crate::device::cpu::{Cost, build};
 use crate::tensor::{Array, Real, array_from_vec, float, split_at, with_slice};
 use crate::{Result, Tensor};
 
-/// The largest element of a row and the logarithm of the sum of exponentials: every softmax and
-/// cross-entropy is made of these without overflow.
-pub(crate) fn log_sum_exp<T: Real>(row: &[T]) -> T {
+/// The largest element of a row, and the logarithm of the sum of `eˣ` relative to it: every softmax
+/// and cross-entropy is made of these without overflow. Kept apart, since their sum would lose the
+/// logarithm's digits to a large element.
+pub(crate) fn log_sum_exp<T: Real>(row: &[T]) -> (T, T) {
     let largest = row
         .iter()
         .fold(T::neg_infinity(), |a, &b| super::larger(a, b));
-    if !largest.is_finite() {
-        return largest;
-    }
     let sum: T = row.iter().map(|&x| (x - largest).exp()).sum();
-    largest + sum.ln()
+    (largest, sum.ln())
 }
 
 /// Applies `row_function(row, result)` to every row of the last axis.
@@ -109,9 +107,9 @@ impl Rule for LogSoftmax {
     fn forward(&self, inputs: &[&Tensor], _: &[usize]) -> Tensor {
         with_axis_last(inputs[0], self.axis, |x| {
             float!(x, x => Tensor::from_array(by_rows(x, |row, result| {
-                let total = log_sum_exp(row);
+                let (largest, rest) = log_sum_exp(row);
                 for (to, &x) in result.iter_mut().zip(row) {
-                    *to = x - total;
+                    *to = (x - largest) - rest;
                 }
             })))
         })
