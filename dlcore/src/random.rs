@@ -33,6 +33,7 @@ pub fn next_seed() -> u64 {
 /// Ten rounds of Philox4x32 for `L` counters side by side, in a form the compiler vectorises: word
 /// w of counter l is `words[w][l]`.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "four arrays are indexed alike")]
 fn philox_lanes<const L: usize>(key: [u32; 2], mut words: [[u32; L]; 4]) -> [[u32; L]; 4] {
     const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
     const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
@@ -84,8 +85,9 @@ fn fill(length: usize, seed: u64, make: impl Fn(Group<u32>) -> Group<f32> + Sync
                 for (index, to) in piece.chunks_mut(SIZE).enumerate() {
                     let first = ((start / SIZE + index) * LANES) as u64;
                     let mut counters = [[0; LANES]; 4];
-                    for lane in 0..LANES {
-                        [counters[0][lane], counters[1][lane]] = split(first + lane as u64);
+                    let [low, high, ..] = &mut counters;
+                    for (lane, (low, high)) in low.iter_mut().zip(high).enumerate() {
+                        [*low, *high] = split(first + lane as u64);
                     }
                     let values = make(philox_lanes(split(seed), counters));
                     for (to, &value) in to.iter_mut().zip(values.as_flattened()) {

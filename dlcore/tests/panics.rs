@@ -30,7 +30,8 @@ fn panic_of(work: impl FnOnce()) -> (String, String) {
 fn panics_name_both_shapes_at_the_users_line() {
     let a = Tensor::zeros([2, 3]);
     let b = Tensor::zeros([4, 5]);
-    let cases: Vec<(Box<dyn FnOnce() + '_>, &[&str])> = vec![
+    type Case<'a> = (Box<dyn FnOnce() + 'a>, &'a [&'a str]);
+    let cases: Vec<Case<'_>> = vec![
         (
             Box::new(|| drop(&a + &b)),
             &["add", "[2, 3]", "[4, 5]", "3 meets 5"],
@@ -84,7 +85,7 @@ fn panics_name_both_shapes_at_the_users_line() {
             &["concat", "[2, 3]", "[4, 5]"],
         ),
         (Box::new(|| drop(a.squeeze(0))), &["squeeze", "[2, 3]"]),
-        (Box::new(|| drop(a.item())), &["item", "[2, 3]"]),
+        (Box::new(|| assert!(a.item() > 0.0)), &["item", "[2, 3]"]),
         (
             Box::new(|| drop(Tensor::from([5]).one_hot(3))),
             &["one_hot", "0 to 2", "5"],

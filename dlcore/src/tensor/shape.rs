@@ -134,7 +134,7 @@ impl NewShape {
                 "the new shape has {known} elements, it needs {size}"
             ));
         }
-        if inferred == 1 && (known == 0 || size % known != 0) {
+        if inferred == 1 && (known == 0 || !size.is_multiple_of(known)) {
             return wrong(format!(
                 "{size} elements do not divide into groups of {known}"
             ));

@@ -62,9 +62,9 @@ binary! {
     /// `a / b`
     Div "div", |a, b| a / b, |g, _, b| g / b, |g, a, b| -(g * a / b.square());
     /// The larger one; where both are equal the left one takes the gradient.
-    Maximum "maximum", |a, b| larger(a, b),
+    Maximum "maximum", larger,
         |g, a, b| g * a.greater_equal(b).cast(g.dtype()), |g, a, b| g * a.less(b).cast(g.dtype());
     /// The smaller one; where both are equal the left one takes the gradient.
-    Minimum "minimum", |a, b| smaller(a, b),
+    Minimum "minimum", smaller,
         |g, a, b| g * a.less_equal(b).cast(g.dtype()), |g, a, b| g * a.greater(b).cast(g.dtype());
 }
