@@ -163,6 +163,9 @@ def test_charts_grow_while_the_first_network_trains(page: Page, lab, folder: pat
     chart.scroll_into_view_if_needed()
     assert chart.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
     assert fit.locator(".jp-OutputArea-output img").count() == 1, "one output holds the chart"
+    # JupyterLab scales no SVG down; a wider one is cut off.
+    room = fit.locator(".jp-OutputArea-output").evaluate("(area) => area.clientWidth")
+    assert chart.bounding_box()["width"] <= room, f"the chart does not fit into {room} pixels"
     page.screenshot(path=SCREENSHOTS / "first-network.png")
 
     saved = nbformat.read(folder / NOTEBOOK, as_version=4)

@@ -1,4 +1,7 @@
-"""The public conformance tests for Jupyter kernels (jupyter_kernel_test), nothing left out."""
+"""The public conformance tests for Jupyter kernels (jupyter_kernel_test).
+
+All but the pager's: payloads are deprecated in the protocol, and help here is an ordinary result.
+"""
 
 import jupyter_kernel_test as jkt
 

@@ -24,8 +24,9 @@ use crate::display::{MimeBundle, PNG, Rich, SVG};
 use crate::models::History;
 use crate::{Error, Result};
 
-/// Width of a chart in pixels, unless another is asked for: what a JupyterLab cell has room for.
-pub(crate) const WIDTH: u32 = 880;
+/// Width of a chart in pixels, unless another is asked for: what a JupyterLab cell has room for in a
+/// window of 1280 pixels, its side bar open. JupyterLab cuts off a wider SVG rather than scale it.
+pub(crate) const WIDTH: u32 = 800;
 /// No chart is narrower: its texts would lie over each other.
 const LEAST_WIDTH: u32 = 320;
 
@@ -41,7 +42,7 @@ impl Plot {
         Plot { run, width: WIDTH }
     }
 
-    /// The same chart at another width in pixels (880 unless set, at least 320); below 640 the panels
+    /// The same chart at another width in pixels (800 unless set, at least 320); below 640 the panels
     /// are stacked.
     pub fn width(mut self, pixels: u32) -> Self {
         self.width = pixels.max(LEAST_WIDTH);
