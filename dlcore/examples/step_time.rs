@@ -29,10 +29,17 @@ fn time(name: &str, flops: f64, mut work: impl FnMut()) {
 }
 
 fn main() {
-    set_seed(1);
-    mnist_products();
-    mnist_step();
-    imdb_step();
+    let parts = || {
+        set_seed(1);
+        mnist_products();
+        mnist_step();
+        imdb_step();
+    };
+    // With any argument: from within the pool of threads, as it would be without handing over.
+    match std::env::args().len() {
+        1 => parts(),
+        _ => rayon::scope(|_| parts()),
+    }
 }
 
 fn mnist_products() {

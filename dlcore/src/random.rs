@@ -6,6 +6,7 @@
 //! 1, 2, 3", 2011), so that elements can be made in any order.
 
 use std::hash::{BuildHasher, RandomState};
+use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
 
 use crate::Tensor;
@@ -70,57 +71,82 @@ fn unit(word: u32) -> f32 {
 }
 
 /// Counters computed side by side.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
-/// The words of `LANES` counters, or numbers made of them.
-type Group<T> = [[T; LANES]; 4];
+/// The words of `LANES` counters.
+type Group = [[u32; LANES]; 4];
 
-/// A buffer of numbers made from the words of consecutive counters.
-fn fill(length: usize, seed: u64, make: impl Fn(Group<u32>) -> Group<f32> + Sync) -> Vec<f32> {
+/// A buffer written group by group, each from the words of the next `LANES` counters; only the last
+/// part may be shorter than its group.
+#[inline(always)]
+fn by_groups(
+    length: usize,
+    seed: u64,
+    write: impl Fn(&Group, &mut [MaybeUninit<f32>]) + Sync,
+) -> Vec<f32> {
     const SIZE: usize = 4 * LANES;
     build(length, SIZE, Cost::Costly, &|start, piece| {
         vectorised(
             #[inline(always)]
             || {
-                for (index, to) in piece.chunks_mut(SIZE).enumerate() {
+                for (index, part) in piece.chunks_mut(SIZE).enumerate() {
                     let first = ((start / SIZE + index) * LANES) as u64;
-                    let mut counters = [[0; LANES]; 4];
-                    let [low, high, ..] = &mut counters;
-                    for (lane, (low, high)) in low.iter_mut().zip(high).enumerate() {
-                        [*low, *high] = split(first + lane as u64);
+                    let [low, high] = split(first);
+                    let mut counters = [[low; LANES], [high; LANES], [0; LANES], [0; LANES]];
+                    // A multiple of LANES is followed by LANES - 1 numbers of the same high half.
+                    for (lane, counter) in counters[0].iter_mut().enumerate() {
+                        *counter += lane as u32;
                     }
-                    let values = make(philox_lanes(split(seed), counters));
-                    for (to, &value) in to.iter_mut().zip(values.as_flattened()) {
-                        to.write(value);
-                    }
+                    write(&philox_lanes(split(seed), counters), part);
                 }
             },
         );
     })
 }
 
+/// A buffer of numbers made from one word each.
+#[inline(always)]
+fn by_words(length: usize, seed: u64, make: impl Fn(u32) -> f32 + Sync) -> Vec<f32> {
+    by_groups(
+        length,
+        seed,
+        #[inline(always)]
+        |words, part| {
+            // Into an array first: a loop of fixed length is one the compiler vectorises.
+            let mut values = [0.0; 4 * LANES];
+            for (value, &word) in values.iter_mut().zip(words.as_flattened()) {
+                *value = make(word);
+            }
+            match part.len() == values.len() {
+                true => part.write_copy_of_slice(&values),
+                false => part.write_copy_of_slice(&values[..part.len()]),
+            };
+        },
+    )
+}
+
 /// Independent numbers, uniform from `low` (included) to `high` (excluded up to rounding), `F32`.
 pub fn uniform(shape: impl Into<Shape>, low: f64, high: f64) -> Tensor {
     let (shape, seed) = (shape.into(), next_seed());
     let (low, width) = (low as f32, (high - low) as f32);
-    let make = |words: Group<u32>| words.map(|row| row.map(|word| low + width * unit(word)));
-    Tensor::from_values(shape.dims(), fill(shape.size(), seed, make))
+    let make = |word| low + width * unit(word);
+    Tensor::from_values(shape.dims(), by_words(shape.size(), seed, make))
 }
 
 /// Independent normal numbers, `F32`, by the Box–Muller transform.
 pub fn normal(shape: impl Into<Shape>, mean: f64, standard_deviation: f64) -> Tensor {
     let (shape, seed) = (shape.into(), next_seed());
-    let make = |words: Group<u32>| {
-        let mut values = [[0.0; LANES]; 4];
+    let values = by_groups(shape.size(), seed, |words, part| {
+        let mut values = [[0.0_f32; LANES]; 4];
         for lane in 0..LANES {
             let z = normals(words.map(|row| row[lane]));
             for (row, z) in values.iter_mut().zip(z) {
                 row[lane] = (mean + standard_deviation * z) as f32;
             }
         }
-        values
-    };
-    Tensor::from_values(shape.dims(), fill(shape.size(), seed, make))
+        part.write_copy_of_slice(&values.as_flattened()[..part.len()]);
+    });
+    Tensor::from_values(shape.dims(), values)
 }
 
 /// Four standard normal numbers, computed in double precision.
@@ -173,9 +199,8 @@ pub fn permutation(n: usize) -> Vec<usize> {
 pub(crate) fn dropout_mask(shape: &[usize], rate: f64, seed: u64) -> Tensor {
     let dropped = (rate * 4_294_967_296.0) as u32;
     let kept = (1.0 / (1.0 - rate)) as f32;
-    let choose = |word| if word < dropped { 0.0 } else { kept };
-    let make = |words: Group<u32>| words.map(|row| row.map(choose));
-    Tensor::from_values(shape, fill(shape.iter().product(), seed, make))
+    let make = |word| if word < dropped { 0.0 } else { kept };
+    Tensor::from_values(shape, by_words(shape.iter().product(), seed, make))
 }
 
 #[cfg(test)]
@@ -212,12 +237,10 @@ mod tests {
 
     #[test]
     fn lanes_are_independent_counters() {
-        let values = fill(100, 7, |words| {
-            words.map(|row| row.map(|w| (w >> 8) as f32))
-        });
-        // Element 40 is word 1, lane 0 of the second group.
-        assert_eq!(values[40], (philox(7, 8)[1] >> 8) as f32);
-        assert_eq!(values[99], (philox(7, 24 + 3)[0] >> 8) as f32);
+        let values = by_words(150, 7, |word| (word >> 8) as f32);
+        // Element 80 is word 1, lane 0 of the second group; the last group is not full.
+        assert_eq!(values[80], (philox(7, 16)[1] >> 8) as f32);
+        assert_eq!(values[149], (philox(7, 32 + 5)[1] >> 8) as f32);
     }
 
     #[test]

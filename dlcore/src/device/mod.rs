@@ -47,3 +47,24 @@ impl std::fmt::Display for Device {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Device;
+    use crate::Tensor;
+
+    #[test]
+    fn an_absent_card_is_a_clear_error() {
+        let t = Tensor::from([1.0]);
+        assert_eq!(t.to(Device::Cpu).unwrap(), t);
+        let error = t.to(Device::Cuda(0)).unwrap_err().to_string();
+        assert!(
+            error.contains("cuda:0") && error.contains("Device::Cpu"),
+            "{error}"
+        );
+        assert_eq!(
+            Device::cuda(1).unwrap_err().to_string(),
+            error.replace('0', "1")
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayD;
 
-use super::{Array, DType, Element, Tensor, dense};
+use super::{Array, DType, Element, Tensor, array_from_vec, dense};
 use crate::grad::ops::{self, Cast};
 
 impl Tensor {
@@ -58,28 +58,30 @@ impl Tensor {
 
     /// The same elements in row-major order without gaps; no copy where they already are.
     pub(crate) fn contiguous(&self) -> Tensor {
-        fn rows<T: Element>(array: &Array<T>) -> Array<T> {
-            if array.is_standard_layout() {
-                array.clone()
-            } else {
-                array.as_standard_layout().into_owned().into_shared()
-            }
-        }
         let dense = self.to_dense();
-        let storage = dense!(dense.storage(), array => Element::wrap(rows(array)));
+        let storage = dense!(dense.storage(), array => Element::wrap(row_major(array)));
         Tensor::from_storage(storage).with_node(dense.node().cloned())
     }
 }
 
+/// The same elements in row-major order without gaps; shared where they lie so already.
+pub(crate) fn row_major<T: Element>(array: &Array<T>) -> Array<T> {
+    if array.is_standard_layout() {
+        return array.clone();
+    }
+    array_from_vec(array.shape(), array.iter().copied().collect())
+}
+
 /// The elements in row-major order, copied only where they lie otherwise.
 pub(crate) fn with_slice<T: Element, R>(array: &Array<T>, work: impl FnOnce(&[T]) -> R) -> R {
-    match array.as_slice() {
-        Some(values) => work(values),
-        None => work(
-            array
-                .as_standard_layout()
-                .as_slice()
-                .expect("standard layout"),
-        ),
-    }
+    let rows;
+    // One call of `work`, which is inlined: two would compile every kernel twice.
+    let values = match array.as_slice() {
+        Some(values) => values,
+        None => {
+            rows = row_major(array);
+            rows.as_slice().expect("just put in row-major order")
+        }
+    };
+    work(values)
 }

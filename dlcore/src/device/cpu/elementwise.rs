@@ -120,7 +120,7 @@ fn repeated<T: Element>(array: &Array<T>, shape: &[usize]) -> Array<T> {
     let wide = array
         .broadcast(IxDyn(shape))
         .expect("an operand that broadcasts to the result");
-    wide.as_standard_layout().into_owned().into_shared()
+    array_from_vec(shape, wide.iter().copied().collect())
 }
 
 /// `function` of each pair of elements of `a` and `b`, both broadcast to `shape`.

@@ -55,11 +55,16 @@ impl<T: Real> Kernels<T> for Cpu {
             vectorised(
                 #[inline(always)]
                 || {
-                    for (index, sum) in piece.chunks_exact_mut(n.max(1)).enumerate() {
-                        let (columns, values) = left.row(start / n + index);
-                        for (position, &column) in columns.iter().enumerate() {
-                            let scale = values.map_or(T::one(), |v| T::cast_from(v[position]));
-                            add_scaled(sum, scale, &weights[column as usize * n..][..n]);
+                    for (index, sums) in piece.chunks_exact_mut(n).enumerate() {
+                        let row = left.row(start / n + index);
+                        let (blocks, rest) = sums.as_chunks_mut::<BLOCK>();
+                        let first_of_rest = blocks.len() * BLOCK;
+                        for (block, sums) in blocks.iter_mut().enumerate() {
+                            add_rows(sums, row, &weights[block * BLOCK..], n);
+                        }
+                        for (unit, sum) in rest.iter_mut().enumerate() {
+                            let column = &weights[first_of_rest + unit..];
+                            add_rows(std::array::from_mut(sum), row, column, n);
                         }
                     }
                 },
@@ -78,7 +83,7 @@ impl<T: Real> Kernels<T> for Cpu {
         let bands = if left.stored() * n < WORTH_THREADS / 8 {
             1
         } else {
-            8
+            4
         };
         let band = k.div_ceil(bands).max(1);
         let pieces = result.par_chunks_mut((band * n).max(1)).enumerate();
@@ -127,9 +132,42 @@ fn filled_rows<T: Real>(m: usize, n: usize, bias: Option<&[T]>) -> Vec<T> {
     })
 }
 
+/// Units of a dense layer summed side by side, in vector registers.
+const BLOCK: usize = 16;
+
+/// Adds, for each element of a sparse row, the `N` weights at its column's place, times it.
+#[inline(always)]
+fn add_rows<T: Real, const N: usize>(
+    sums: &mut [T; N],
+    (columns, values): (&[u32], Option<&[f32]>),
+    weights: &[T],
+    stride: usize,
+) {
+    let mut total = *sums;
+    for (position, &column) in columns.iter().enumerate() {
+        let scale = values.map_or(T::one(), |v| T::cast_from(v[position]));
+        let weights = &weights[column as usize * stride..][..N];
+        for (sum, &weight) in total.iter_mut().zip(weights) {
+            *sum += scale * weight;
+        }
+    }
+    *sums = total;
+}
+
+/// Adds `scale · row` to `sum`, in blocks of a fixed length, which the compiler vectorises also
+/// where rows are as short as a small layer's units.
 #[inline(always)]
 fn add_scaled<T: Real>(sum: &mut [T], scale: T, row: &[T]) {
-    for (sum, &value) in sum.iter_mut().zip(row) {
+    let (blocks, rest) = sum.as_chunks_mut::<BLOCK>();
+    let (row_blocks, row_rest) = row.as_chunks::<BLOCK>();
+    for (sums, values) in blocks.iter_mut().zip(row_blocks) {
+        let mut total = *sums;
+        for (sum, value) in total.iter_mut().zip(*values) {
+            *sum += scale * value;
+        }
+        *sums = total;
+    }
+    for (sum, &value) in rest.iter_mut().zip(row_rest) {
         *sum += scale * value;
     }
 }

@@ -66,3 +66,24 @@ impl FlushDenormals {
         Self {}
     }
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use std::hint::black_box;
+
+    use super::vectorised;
+
+    #[test]
+    fn denormals_count_as_zero_inside_only() {
+        let product = || black_box(1e-30_f32) * black_box(1e-10_f32);
+        assert_eq!(vectorised(product), 0.0);
+        assert!(product() > 0.0, "the setting outlived the loops");
+    }
+
+    #[test]
+    fn the_setting_is_restored_when_the_loops_panic() {
+        let panicked = std::panic::catch_unwind(|| vectorised(|| -> f32 { panic!("on purpose") }));
+        assert!(panicked.is_err());
+        assert!(black_box(1e-30_f32) * black_box(1e-10_f32) > 0.0);
+    }
+}

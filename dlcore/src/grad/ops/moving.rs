@@ -5,7 +5,7 @@ use ndarray::{Axis, IxDyn, Slice as AxisSlice};
 use super::{Rule, Step};
 use crate::device::cpu;
 use crate::tensor::{
-    Array, DType, Element, Part, Real, Tensor, array_from_vec, dense, float, with_slice,
+    Array, DType, Element, Part, Real, Tensor, array_from_vec, dense, float, row_major, with_slice,
 };
 use crate::{Error, Result};
 
@@ -26,10 +26,7 @@ impl Rule for Reshape {
 
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
         fn run<T: Element>(array: &Array<T>, shape: &[usize]) -> Array<T> {
-            let rows = match array.is_standard_layout() {
-                true => array.clone(),
-                false => array.as_standard_layout().into_owned().into_shared(),
-            };
+            let rows = row_major(array);
             rows.into_shape_with_order(IxDyn(shape))
                 .expect("as many elements, row-major")
         }
