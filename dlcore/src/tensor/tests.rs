@@ -338,7 +338,7 @@ fn slices_are_what_they_say() {
     assert_eq!(t.slice((.., -1)).to_vec(), t.slice((.., 2)).to_vec());
     assert_eq!(t.slice((1, 0, -2..)).to_vec(), [14.0, 15.0]);
     assert_eq!(t.slice((1, ..=1, ..-3)).to_vec(), [12.0, 16.0]);
-    let to_last = 0..=-1;
+    let to_last = std::ops::RangeInclusive::new(0, -1);
     assert_eq!(t.slice((1, to_last, 0)).to_vec(), [12.0, 16.0, 20.0]);
     assert_eq!(
         t.slice((0, 0, super::SliceItem::from(..).step(3))).to_vec(),
