@@ -156,7 +156,12 @@ build() {
     ${progress[@]+"${progress[@]}"} cargo build --release --locked -p rust-dl --target-dir "$target"
 }
 
-install_kernel() { "$target/release/rust-dl" install "${scope[@]}" --source "$repo"; }
+install_kernel() {
+    # dlcore is built beside the kernel, so that a second run compiles only what changed. Two homes share
+    # one file name there: without the file, cargo does not take another home's for its own.
+    rm -f "$target/release/deps/libdlcore.so"
+    RUST_DL_BUILD_DIR=${RUST_DL_BUILD_DIR:-$target} "$target/release/rust-dl" install "${scope[@]}" --source "$repo"
+}
 
 # Sets `jupyter` to a Jupyter that has JupyterLab, or to nothing.
 find_jupyter() {
