@@ -140,7 +140,7 @@ def test_what_is_installed_survives_failures_and_uninstall_leaves_nothing(tmp_pa
 
     lab = install("--prefix", str(prefix), **no_jupyter | no_network)
     assert_fails(lab, "could not be downloaded")
-    doctor = subprocess.run([prefix / "share/rust-dl/bin/rust-dl", "doctor"], env=os.environ | {"HOME": str(home)}, capture_output=True, text=True)
+    doctor = subprocess.run([prefix / "share/rust-dl/bin/rust-dl", "doctor"], env=os.environ | jupyter, capture_output=True, text=True)
     assert doctor.returncode == 0, doctor.stdout + doctor.stderr
 
     removed = install("--prefix", str(prefix), "--uninstall", **jupyter)
