@@ -30,3 +30,6 @@ pub use error::{Error, Result};
 pub use grad::GradientTape;
 pub use random::set_seed;
 pub use tensor::{DType, Shape, Tensor};
+
+/// The arrays that tensors are made from and turned into, for programs that name their types.
+pub use ndarray;

@@ -40,6 +40,12 @@ fn answer(engine: &Engine, command: &str) -> Result<String, CellError> {
         ":help" => Ok(HELP.to_owned()),
         ":vars" => Ok(engine.list_variables()),
         ":timing" => Ok(timing(engine)),
+        ":dep" => Err(report::plain(
+            "UnknownCommand",
+            "other crates cannot be added to a notebook yet: cells have std and dlcore, \
+             with ndarray as dlcore::ndarray"
+                .to_owned(),
+        )),
         name => Err(report::plain(
             "UnknownCommand",
             format!("there is no command {name}; `:help` lists those there are"),

@@ -132,6 +132,9 @@ impl Engine {
         self.cells.push((number, code.clone()));
         let draft = self.state.draft(&code, index);
         timing.prepare = started.elapsed();
+        if draft.cell.is_empty() {
+            return Outcome::Done;
+        }
         let started = Instant::now();
         let built = self.build(&code, draft, timing);
         timing.compile = started.elapsed();

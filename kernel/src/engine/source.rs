@@ -19,6 +19,13 @@ pub struct Cell {
     pub bindings: Vec<Binding>,
 }
 
+impl Cell {
+    /// Whether there is nothing to compile: only comments, or not even these.
+    pub fn is_empty(&self) -> bool {
+        self.attributes.is_empty() && self.items.is_empty() && self.statements.is_empty()
+    }
+}
+
 /// One item and what it is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {

@@ -339,3 +339,19 @@ fn an_unused_result_is_warned_about() {
         ran.stderr
     );
 }
+
+#[test]
+fn a_cell_of_comments_is_not_built_and_an_unknown_command_is_an_error() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    assert_eq!(session.ok("// nothing\n").builds, 0);
+    assert!(session.fails(":nonsense").evalue.contains(":help"));
+    session.ok("let x = 1.5;");
+    assert!(session.ok(":vars").stdout.contains("x  f64"));
+    let error = session.fails(":vars\nlet y: u8 = x;");
+    assert!(
+        error.traceback.join("\n").contains("cell [5]:2:"),
+        "{error:?}"
+    );
+}

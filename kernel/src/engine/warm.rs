@@ -167,6 +167,7 @@ pub fn warm(home: &Path, progress: &mut dyn FnMut(&str)) -> Result<Toolchain> {
     // Two kernels that start at once build once.
     let lock = File::create(home.join("toolchains/.lock"))?;
     let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+    remove_unfinished(home);
     if !toolchain.dylib().is_file() {
         progress(&format!(
             "building dlcore for {} (once, about a minute or two)",
@@ -236,10 +237,13 @@ fn list_files(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// How the directories begin that builds are made in.
+const STAGING: &str = ".building-";
+
 /// Builds into a directory beside the final one, which is renamed when all is there.
 fn build(home: &Path, toolchain: &Toolchain, progress: &mut dyn FnMut(&str)) -> Result<()> {
     let staging = tempfile::Builder::new()
-        .prefix(".building-")
+        .prefix(STAGING)
         .tempdir_in(home.join("toolchains"))?;
     // A directory given from outside is a developer's own and stays; ours is only for this build.
     let shared = std::env::var_os("RUST_DL_BUILD_DIR").map(PathBuf::from);
@@ -388,6 +392,19 @@ fn prime(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
         String::from_utf8_lossy(&built.stderr)
     );
     Ok(())
+}
+
+/// What builds that were killed left behind; called by the one process that may build.
+fn remove_unfinished(home: &Path) {
+    for entry in fs::read_dir(home.join("toolchains"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        if entry.file_name().to_string_lossy().starts_with(STAGING) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Builds for other compilers or older sources, unless a session still uses them.
