@@ -88,6 +88,8 @@ impl EarlyStopping {
             _ => greater_is_better(&self.monitor),
         };
         match reference {
+            // Nothing compares with NaN, which would be the best for ever.
+            _ if value.is_nan() => false,
             None => true,
             Some(reference) if greater => value - self.min_delta > reference,
             Some(reference) => value + self.min_delta < reference,

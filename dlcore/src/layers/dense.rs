@@ -19,7 +19,7 @@ use crate::{Error, Result, Tensor, names};
 /// let mut layer = Dense::new(3).activation("relu");
 /// layer.build(&[4])?;
 /// assert_eq!(layer.forward(&Tensor::ones([2, 4]), false).shape(), [2, 3]);
-/// # dlcore::Result::Ok(())
+/// # Ok::<(), dlcore::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Dense {

@@ -230,6 +230,15 @@ impl<'a> Run<'a> {
             if let Some(end) = self.batches()? {
                 return Ok(end);
             }
+            // The loss is that of the weights before the step: the last step's own harm shows here,
+            // and what is kept as `before_epoch` is always worth going back to.
+            if !self.model.all_finite() {
+                return Ok(End::NotFinite {
+                    batch: self.done.saturating_sub(1),
+                    loss: self.means.values()[0],
+                    cause: "the weights have become infinite or NaN in its step: try a smaller learning rate".to_string(),
+                });
+            }
             if let Some(end) = self.end_epoch()? {
                 return Ok(end);
             }

@@ -43,7 +43,10 @@ impl FlushDenormals {
         let wanted = before | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO;
         if wanted != before {
             // SAFETY: only the treatment of denormals changes; rounding and traps stay as they
-            // were, and `drop` restores the rest.
+            // were, and `drop` restores the rest. Rust's reference leaves undefined what float
+            // code means under another mode: the compiler may compute a constant, or move an
+            // operation across this line, as if denormals counted. Either way a number below
+            // 1.2e-38 comes out as itself or as zero, which is what this mode is for.
             unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &wanted, options(nostack)) };
         }
         Self { before }
