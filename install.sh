@@ -112,7 +112,7 @@ step() {
 check_rust() {
     local tool version sysroot
     command -v cc >/dev/null ||
-        die "no C linker was found (cc on PATH); Rust links with it." "On Debian or Ubuntu: apt-get install gcc libc6-dev; on macOS: xcode-select --install"
+        die "no C linker was found (cc on PATH); Rust links with it." "On Debian or Ubuntu: apt-get install gcc libc6-dev"
     for tool in cargo rustc; do
         command -v "$tool" >/dev/null ||
             die "$tool was not found on PATH." "Install Rust from https://rustup.rs, open a new shell, then run this script again."

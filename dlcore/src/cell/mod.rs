@@ -12,7 +12,7 @@ mod store;
 
 pub use failure::{Failure, run};
 pub use show::{ShowDebug, ShowNothing, ShowRich, Shown};
-pub use store::{IsCopy, IsNotCopy, Probe, Store, probe};
+pub use store::{CheapClone, IsCopy, IsNotCopy, NoSpare, Probe, Spare, Store, probe};
 
 /// What a compiled cell exports: takes its variables from the store, runs, puts them back.
 pub type Entry = fn(&mut Store);

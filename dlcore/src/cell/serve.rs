@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError, mpsc};
 
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ pub extern "C" fn dlcore_serve_cells() {
 fn read_frames(mut socket: UnixStream, cells: &mpsc::Sender<Value>) {
     while let Ok(Some(frame)) = channel::read_frame(&mut socket) {
         match frame["t"].as_str() {
-            Some("interrupt") => crate::interrupt::request(),
+            Some("interrupt") => interrupt(frame["cell"].as_u64().unwrap_or_default()),
             Some("ack") => channel::acknowledge(frame["n"].as_u64().unwrap_or_default()),
             Some("run") => {
                 if cells.send(frame).is_err() {
@@ -49,12 +50,21 @@ fn read_frames(mut socket: UnixStream, cells: &mpsc::Sender<Value>) {
     std::process::exit(0);
 }
 
+/// The number of the last cell that is over. Its lock orders an interrupt against the end of the
+/// cell it was meant for.
+static OVER: Mutex<u64> = Mutex::new(0);
+
+fn interrupt(cell: u64) {
+    if cell > *OVER.lock().unwrap_or_else(PoisonError::into_inner) {
+        crate::interrupt::request();
+    }
+}
+
 thread_local! {
     static STORE: RefCell<Store> = RefCell::default();
 }
 
 fn run_cell(frame: &Value) {
-    crate::interrupt::clear();
     STORE.with_borrow_mut(|store| {
         for name in frame["forget"]
             .as_array()
@@ -66,10 +76,21 @@ fn run_cell(frame: &Value) {
         }
         let library = frame["library"].as_str().unwrap_or_default();
         let entry = frame["entry"].as_str().unwrap_or_default();
-        if let Err(error) = load_and_run(library, entry, store) {
+        // Unwinding must not leave through the C function that all this runs in.
+        let ran = catch_unwind(AssertUnwindSafe(|| load_and_run(library, entry, store)));
+        if ran.is_err() {
+            let message = "the variables of this session do not fit the cell; restart the kernel";
+            channel::send(&json!({"t": "failure", "type": "KernelError", "message": message}));
+        }
+        if let Ok(Err(error)) = ran {
             channel::send(&json!({"t": "failure", "type": "Load", "message": error.to_string()}));
         }
         let _ = std::io::stdout().flush();
+        {
+            let mut over = OVER.lock().unwrap_or_else(PoisonError::into_inner);
+            *over = frame["cell"].as_u64().unwrap_or_default();
+            crate::interrupt::clear();
+        }
         channel::send(&json!({"t": "done", "variables": store.describe()}));
     });
 }

@@ -37,6 +37,38 @@ impl<T> IsNotCopy for &Probe<T> {
     }
 }
 
+/// A value that costs next to nothing to clone. A cell that takes such a variable over and fails
+/// gives back the clone, so that a shape that does not fit costs nobody a tensor or a model.
+pub trait CheapClone: Clone {}
+
+impl CheapClone for crate::Tensor {}
+impl CheapClone for crate::models::History {}
+impl CheapClone for crate::models::Sequential {}
+
+/// Found for types that are cheap to clone: `(&probe(&value)).spare(&value)`.
+pub trait Spare<T> {
+    /// A clone.
+    fn spare(&self, value: &T) -> Option<T>;
+}
+
+impl<T: CheapClone> Spare<T> for Probe<T> {
+    fn spare(&self, value: &T) -> Option<T> {
+        Some(value.clone())
+    }
+}
+
+/// Found for all others.
+pub trait NoSpare<T> {
+    /// None.
+    fn spare(&self, value: &T) -> Option<T>;
+}
+
+impl<T> NoSpare<T> for &Probe<T> {
+    fn spare(&self, _: &T) -> Option<T> {
+        None
+    }
+}
+
 /// The variables of a notebook, by name, each in a box that knows its type.
 #[derive(Default)]
 pub struct Store {

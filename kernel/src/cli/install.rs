@@ -46,9 +46,7 @@ pub fn install(places: &Places, source: Option<&Path>) -> Result<()> {
 pub fn uninstall(places: &Places) -> Result<()> {
     remove_dir(&places.kernelspec)?;
     remove_dir(&places.home)?;
-    if let Some(cache) = dirs::cache_dir() {
-        remove_dir(&cache.join("rust-dl"))?;
-    }
+    crate::engine::clear_cache().context("cannot clear the cache directory")?;
     for made in [&places.kernelspec, &places.home] {
         for above in made.ancestors().skip(1).take(4) {
             // Succeeds for empty ones only.

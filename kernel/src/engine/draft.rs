@@ -1,6 +1,6 @@
 //! What a cell changes, before it is known whether it builds: the session as it would be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::CellError;
 use super::diagnostics::{Diagnostic, Sources};
@@ -57,15 +57,14 @@ impl State {
                 attributes.push(text);
             }
         }
-        let (items, redefined) = self.items_with(&cell, code, index);
+        let items = self.items_with(&cell, code, index);
+        let changed = |(_, kept): &(&String, &Kept)| {
+            meaning(&self.items, &kept.written) != meaning(&items, &kept.written)
+        };
         let lost: Vec<String> = self
             .variables
             .iter()
-            .filter(|(_, kept)| {
-                types::of_the_user(&kept.written)
-                    .iter()
-                    .any(|name| redefined.contains(name))
-            })
+            .filter(changed)
             .map(|(name, _)| name.clone())
             .collect();
         let taken = self.taken(&cell, code, &lost);
@@ -79,31 +78,19 @@ impl State {
         }
     }
 
-    /// The items after this cell, and the names of types whose meaning it changes.
-    fn items_with(
-        &self,
-        cell: &Cell,
-        code: &str,
-        index: CellIndex,
-    ) -> (Vec<KeptItem>, Vec<String>) {
-        let mut items = self.items.clone();
-        let mut redefined = vec![];
-        let replaces = |older: &KeptItem| {
+    /// The items after this cell.
+    fn items_with(&self, cell: &Cell, code: &str, index: CellIndex) -> Vec<KeptItem> {
+        let replaced = |older: &KeptItem| {
             cell.items
                 .iter()
                 .any(|new| new.key.replaces(&older.item.key))
         };
-        for older in items.extract_if(.., |older| replaces(older)) {
-            let same_text = |new: &source::Item| code[new.span.clone()] == *older.text;
-            if let ItemKey::Type(name) = &older.item.key
-                && !cell
-                    .items
-                    .iter()
-                    .any(|new| new.key == older.item.key && same_text(new))
-            {
-                redefined.push(name.clone());
-            }
-        }
+        let mut items: Vec<KeptItem> = self
+            .items
+            .iter()
+            .filter(|older| !replaced(older))
+            .cloned()
+            .collect();
         for item in &cell.items {
             let text = item
                 .rewritten
@@ -115,21 +102,7 @@ impl State {
                 cell: index,
             });
         }
-        // A type that holds a changed type has changed too.
-        let mut checked = 0;
-        while checked < redefined.len() {
-            let changed = redefined[checked].clone();
-            checked += 1;
-            for kept in &items {
-                if let ItemKey::Type(name) = &kept.item.key
-                    && !redefined.contains(name)
-                    && source::mentions(&kept.text, &changed)
-                {
-                    redefined.push(name.clone());
-                }
-            }
-        }
-        (items, redefined)
+        items
     }
 
     /// The variables that the cell names.
@@ -159,6 +132,56 @@ impl State {
             })
             .collect()
     }
+}
+
+/// The texts of all items that have a say in what a type means: those it names, those that these
+/// name, and so on.
+///
+/// The compiler cannot tell two definitions of one name in two cells apart, and a value read with
+/// another layout than it was written with is undefined behaviour. So a variable is dropped as soon
+/// as one of these texts is another: sometimes without need, never too late.
+fn meaning<'a>(items: &'a [KeptItem], written: &str) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::new();
+    let mut names: Vec<&str> = vec![];
+    let of_type = types::of_the_user(written);
+    let named = |kept: &&KeptItem| kept.item.key.name().is_some();
+    for kept in items.iter().filter(named) {
+        let name = kept.item.key.name().unwrap_or_default();
+        if of_type.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return found;
+    }
+    // A glob import or a macro's expansion may define any name.
+    found.extend(
+        items
+            .iter()
+            .filter(|kept| matches!(kept.item.key, ItemKey::Unnamed(_)))
+            .map(|kept| kept.text.as_str()),
+    );
+    let mut checked = 0;
+    while checked < names.len() {
+        let name = names[checked];
+        checked += 1;
+        for kept in items
+            .iter()
+            .filter(|kept| kept.item.key.name() == Some(name))
+        {
+            found.insert(&kept.text);
+            let mentioned = items
+                .iter()
+                .filter_map(|other| other.item.key.name())
+                .filter(|other| source::mentions(&kept.text, other));
+            for other in mentioned {
+                if !names.contains(&other) {
+                    names.push(other);
+                }
+            }
+        }
+    }
+    found
 }
 
 impl Draft {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::diagnostics::{self, Sources};
 use super::draft::{Draft, Kept, State};
 use super::generate::{self, Generated, Origin, Parts};
-use super::interrupt::{Interrupter, Phase};
+use super::interrupt::Interrupter;
 use super::process::{self, CellProcess, Incoming};
 use super::report::{self, Places};
 use super::session_dir::SessionDir;
@@ -107,8 +107,9 @@ impl Engine {
         sink: &mut dyn FnMut(Event),
     ) -> (Outcome, Timing) {
         let mut timing = Timing::default();
+        self.interrupter.begin();
         let outcome = self.evaluate_timed(code, cell, sink, &mut timing);
-        self.interrupter.set(Phase::Idle);
+        self.interrupter.end();
         self.last_timing = timing.clone();
         (outcome, timing)
     }
@@ -241,6 +242,10 @@ impl Engine {
 
     /// Runs a built cell and takes over what it leaves.
     fn run(&mut self, draft: &Draft, built: &Built, sink: &mut dyn FnMut(Event)) -> Outcome {
+        let (process, control) = (self.process.id(), self.process.control());
+        if !self.interrupter.run(process, control, self.builds) {
+            return Outcome::Failed(report::plain("Interrupted", INTERRUPTED_COMPILING.into()));
+        }
         let mut forget = std::mem::take(&mut self.forget);
         forget.extend(draft.lost.iter().cloned());
         for name in &draft.lost {
@@ -248,13 +253,9 @@ impl Engine {
                 format!("note: the type of `{name}` was defined anew, so its old value is gone\n");
             sink(Event::Stderr(note.into_bytes()));
         }
-        self.interrupter.set(Phase::Running {
-            process: self.process.id(),
-            control: self.process.control(),
-            presses: 0,
+        let frame = json!({
+            "t": "run", "library": built.library, "entry": built.entry, "forget": forget, "cell": self.builds,
         });
-        let frame =
-            json!({"t": "run", "library": built.library, "entry": built.entry, "forget": forget});
         let ended = match self.process.send(&frame) {
             Ok(()) => self.wait_for_end(sink),
             Err(_) => None,
@@ -367,6 +368,15 @@ impl Engine {
                 },
             );
         }
+        let gone = |name: &str| failed && !variables.contains_key(name);
+        for taken in draft.taken.iter().filter(|taken| gone(&taken.name)) {
+            let name = &taken.name;
+            let note = format!(
+                "note: the cell had taken `{name}` over before it failed, so `{name}` is gone; \
+                 pass `&{name}` or `{name}.clone()` to keep it\n"
+            );
+            sink(Event::Stderr(note.into_bytes()));
+        }
         self.state.variables = variables;
     }
 
@@ -377,7 +387,7 @@ impl Engine {
                 sink(event);
             }
         });
-        let killed_by_user = self.interrupter.presses() >= 2;
+        let killed_by_user = self.interrupter.ended_by_user();
         let status = self.process.end();
         let lost: Vec<String> = std::mem::take(&mut self.state.variables)
             .into_keys()
@@ -390,7 +400,7 @@ impl Engine {
                 names.join(", ")
             ),
         };
-        let kept = "Functions, types and imports are still there.";
+        let kept = "Functions, types and imports of earlier cells are still there.";
         let restarted =
             CellProcess::start(&self.config.home, &self.toolchain, &self.config.working_dir);
         let (ename, reason) = if killed_by_user {

@@ -91,7 +91,7 @@ pub fn generate(parts: &Parts<'_>) -> Generated {
         out.piece(&kept.text, Origin::User(kept.cell, kept.item.span.clone()));
         out.text.push('\n');
     }
-    out.line("#[allow(unused_imports)] use ::dlcore::cell::{probe as __probe, IsCopy as _, IsNotCopy as _};");
+    out.line("#[allow(unused_imports)] use ::dlcore::cell::{probe as __probe, IsCopy as _, IsNotCopy as _, Spare as _, NoSpare as _};");
     out.line("#[unsafe(no_mangle)]");
     let _ = writeln!(
         out.text,
@@ -108,9 +108,22 @@ pub fn generate(parts: &Parts<'_>) -> Generated {
         out.piece(&taken.written, Origin::Take(taken.name.clone()));
         let _ = writeln!(out.text, " = __store.take(\"{}\");", taken.name);
     }
+    for taken in parts.taken.iter().filter(|taken| !taken.returned) {
+        let name = &taken.name;
+        out.line(&format!(
+            "let __spare_{name} = (&__probe(&{name})).spare(&{name});"
+        ));
+    }
     out.line("let __done = ::dlcore::cell::run(|| -> ::std::result::Result<(), ::dlcore::cell::Failure> {");
     body(&mut out, parts);
     out.line("Ok(()) });");
+    for taken in parts.taken.iter().filter(|taken| !taken.returned) {
+        let name = &taken.name;
+        let back = put(name);
+        out.line(&format!(
+            "if !__done {{ if let Some({name}) = __spare_{name} {{ {back} }} }}"
+        ));
+    }
     for taken in parts.taken.iter().filter(|taken| taken.returned) {
         let guard = if taken.shadowed { "if !__done " } else { "" };
         let text = format!("{guard}{}", put(&taken.name));

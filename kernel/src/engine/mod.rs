@@ -118,3 +118,15 @@ pub mod warm;
 mod tests;
 
 pub use evaluator::Engine;
+
+/// Removes what sessions kept in the cache directory, unless one still lives: another
+/// installation's, perhaps.
+pub fn clear_cache() -> anyhow::Result<()> {
+    let Some(cache) = dirs::cache_dir().map(|cache| cache.join("rust-dl")) else {
+        return Ok(());
+    };
+    if cache.is_dir() && session_dir::clear(&cache.join("sessions")) {
+        std::fs::remove_dir_all(&cache)?;
+    }
+    Ok(())
+}

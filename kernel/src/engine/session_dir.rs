@@ -51,6 +51,12 @@ fn private_dir(path: &Path, recursive: bool) -> std::io::Result<()> {
         .create(path)
 }
 
+/// Removes what dead sessions left in `sessions`; whether nothing is left, so that no session lives.
+pub fn clear(sessions: &Path) -> bool {
+    remove_abandoned(sessions);
+    fs::read_dir(sessions).map_or(true, |mut left| left.next().is_none())
+}
+
 /// Removes session directories whose lock nobody holds.
 fn remove_abandoned(sessions: &Path) {
     for entry in fs::read_dir(sessions).into_iter().flatten().flatten() {

@@ -214,6 +214,19 @@ impl ItemKey {
     }
 }
 
+impl ItemKey {
+    /// The name it defines, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            ItemKey::Type(name)
+            | ItemKey::Value(name)
+            | ItemKey::Macro(name)
+            | ItemKey::Import(name) => Some(name),
+            ItemKey::Unnamed(_) | ItemKey::Impl(..) => None,
+        }
+    }
+}
+
 /// One item for each name a `use` brings in, so that each can be replaced by itself.
 fn imports_of(import: &syn::ItemUse, span: &Range<usize>) -> Vec<Item> {
     let mut found = vec![];
@@ -475,6 +488,9 @@ impl<'ast> Visit<'ast> for Moves<'_> {
         // The body may shadow names in ways not followed here.
     }
 
+    // A condition may bind names itself (`if let Some(a) = b && f(a)`).
+    fn visit_expr_if(&mut self, _: &'ast syn::ExprIf) {}
+    fn visit_expr_while(&mut self, _: &'ast syn::ExprWhile) {}
     // Names inside these may be parameters or bindings of their own: leave them to the compiler.
     fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
     fn visit_block(&mut self, _: &'ast syn::Block) {}
@@ -599,6 +615,7 @@ mod tests {
         );
         assert_eq!(moved("let a = 1; f(a)"), [""; 0]);
         assert_eq!(moved("let f = |a| g(a);"), [""; 0]);
+        assert_eq!(moved("if let Some(a) = b.get() && f(a) {}"), [""; 0]);
     }
 
     #[test]

@@ -83,10 +83,7 @@ fn what_a_cell_makes_is_there_in_the_next() {
     let ran = session.ok("(counts.len(), p)");
     assert_eq!(ran.result.as_deref(), Some("(2, Point { x: 3 })"));
     assert_eq!(ran.builds, 1);
-    assert!(
-        session.fails("counts").ename == "E0425",
-        "it was moved into the tuple"
-    );
+    assert_eq!(session.fails("p").ename, "E0425", "moved into the tuple");
 }
 
 #[test]
@@ -233,6 +230,50 @@ fn a_type_defined_anew_takes_its_variables_with_it() {
 }
 
 #[test]
+fn whatever_changes_a_type_from_afar_takes_its_variables_too() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    let cases = [
+        (
+            "const N: usize = 3; struct P { a: [f32; N] } let p = P { a: [0.; N] };",
+            "const N: usize = 9;",
+        ),
+        (
+            "mod m { pub struct Q(pub u8); } let p = m::Q(1);",
+            "mod m { pub struct Q(pub [u64; 8]); }",
+        ),
+        (
+            "use std::collections::HashMap as M; let p: M<u8, u8> = M::new();",
+            "use std::collections::BTreeMap as M;",
+        ),
+        (
+            "struct D { d: Dense } let p = D { d: Dense::new(1) };",
+            "struct Dense([u8; 999]);",
+        ),
+    ];
+    for (before, after) in cases {
+        session.ok(before);
+        let ran = session.ok(after);
+        let error = session.fails("let q = &p;");
+        assert_eq!(error.ename, "E0425", "{after}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_failing_cell_gives_back_the_tensors_it_took() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let x = Tensor::zeros([2]); let y = Tensor::zeros([3]); let text = String::new();");
+    assert_eq!(session.fails("let z = x + y;").ename, "panic");
+    session.ok("(x.len(), y.len())");
+    let ran = session.run("drop(text); panic!()");
+    let told = ran.stderr.contains("`text` is gone");
+    assert!(ran.error.is_some() && told, "{}", ran.stderr);
+}
+
+#[test]
 fn impls_and_functions_run_again_replace_themselves() {
     let Some(mut session) = Session::start() else {
         return;
@@ -272,29 +313,27 @@ fn an_interrupt_stops_the_cell_and_a_second_one_ends_it() {
     };
     session.ok("let kept = 7;");
     let interrupter = session.engine.interrupter();
-    let stop = |presses: u32| {
-        let interrupter = interrupter.clone();
-        move |event: &Event| {
-            if matches!(event, Event::Stdout(_)) {
-                (0..presses).for_each(|_| interrupter.interrupt());
-            }
+    // Pressed when the cell has started, twice at once (a double click), and again when it is
+    // said that the cell does not stop by itself.
+    let press = |event: Event| match event {
+        Event::Stdout(_) => (0..2).for_each(|_| interrupter.interrupt()),
+        Event::Stderr(text) if String::from_utf8_lossy(&text).contains("Interrupt again") => {
+            interrupter.interrupt();
         }
+        _ => {}
     };
     // Code that asks, as `fit` does at each batch.
-    let first = stop(1);
-    let (outcome, _) = session.engine.evaluate(
-        "println!(\"started\"); while !dlcore::interrupt::requested() { std::thread::yield_now() }",
-        9,
-        &mut |event| first(&event),
-    );
+    let polite =
+        "println!(\"started\"); while !dlcore::interrupt::requested() { std::thread::yield_now() }";
+    let (outcome, _) = session
+        .engine
+        .evaluate(polite, 9, &mut |event| press(event));
     assert_eq!(outcome, Outcome::Done);
-    session.ok("kept");
-    let second = stop(2);
-    let (outcome, _) = session.engine.evaluate(
-        "println!(\"started\"); loop { std::hint::spin_loop() }",
-        10,
-        &mut |event| second(&event),
-    );
+    session.ok("assert!(!dlcore::interrupt::requested()); kept");
+    let endless = "println!(\"started\"); loop { std::hint::spin_loop() }";
+    let (outcome, _) = session
+        .engine
+        .evaluate(endless, 10, &mut |event| press(event));
     let Outcome::Failed(error) = outcome else {
         panic!("it never ends by itself")
     };

@@ -65,14 +65,16 @@ pub fn short(written: &str) -> String {
         .collect()
 }
 
-/// Names of types in it that come from cells.
-pub fn of_the_user(written: &str) -> Vec<String> {
-    let from_cell = |path: &str| !path.contains("::") || path.starts_with("crate::");
-    let names = paths(written)
-        .map(|(path, _)| path)
-        .filter(|path| from_cell(path));
+/// The names in it that cells may have defined: of types, of the modules they are in, of imports.
+pub fn of_the_user(written: &str) -> Vec<&str> {
+    let from_cell = |path: &&str| {
+        let first = path.split("::").next().unwrap_or_default();
+        !["std", "dlcore", ""].contains(&first)
+    };
+    let names = paths(written).map(|(path, _)| path).filter(from_cell);
     names
-        .map(|path| path.rsplit("::").next().unwrap_or(path).to_owned())
+        .flat_map(|path| path.split("::"))
+        .filter(|name| *name != "crate")
         .collect()
 }
 
@@ -150,6 +152,13 @@ mod tests {
             without_segment(written, at).unwrap(),
             "std::vec::Vec<std::iter::rev::Rev<u8>>"
         );
+    }
+
+    #[test]
+    fn names_of_cells_are_told_from_those_of_libraries() {
+        let names =
+            of_the_user("std::vec::Vec<(crate::shapes::Point, dlcore::tensor::Tensor, Alias)>");
+        assert_eq!(names, ["shapes", "Point", "Alias"]);
     }
 
     #[test]

@@ -272,6 +272,11 @@ fn build(home: &Path, toolchain: &Toolchain, progress: &mut dyn FnMut(&str)) -> 
         },
         staging.path(),
     )?;
+    // Half a directory may stand there from a removal that was cut short.
+    if toolchain.dir.exists() {
+        fs::remove_dir_all(&toolchain.dir)
+            .with_context(|| format!("cannot remove {}", toolchain.dir.display()))?;
+    }
     fs::rename(&kept, &toolchain.dir)
         .with_context(|| format!("cannot make {}", toolchain.dir.display()))?;
     Ok(())
