@@ -137,7 +137,7 @@ mod tests {
             Err(crate::Error::Value("rate must be below 1, got 2".into()))?;
             Ok(())
         }
-        let failure = fails().err().expect("it fails");
+        let failure = fails().expect_err("it fails");
         assert_eq!(failure.message, "rate must be below 1, got 2");
         assert!(failure.location.file().ends_with("failure.rs"));
     }

@@ -141,6 +141,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::needless_borrow,
+        reason = "as cells call it: the reference decides which trait answers"
+    )]
     fn a_copy_is_told_from_a_move() {
         let (number, text) = (1.5f32, String::new());
         assert!((&probe(&number)).copies());
