@@ -35,8 +35,8 @@ impl Tensor {
         }
     }
 
-    /// The elements converted to another type, to integers towards zero, and what is too large or too
-    /// small becomes the nearest there is (300 as `U8` is 255). Between `F32` and `F64` gradients flow through.
+    /// The elements converted to another type, to integers towards zero, wrapping around where the
+    /// type is too narrow, as NumPy's `astype` does (300 as `U8` is 44). Between `F32` and `F64` gradients flow through.
     pub fn cast(&self, dtype: DType) -> Tensor {
         if self.dtype() == dtype {
             return self.clone();

@@ -126,12 +126,8 @@ macro_rules! element {
     };
 }
 
-element!(u8, U8, |v| v.to_i64().clamp(0, 255) as u8);
-element!(
-    i32,
-    I32,
-    |v| v.to_i64().clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
-);
+element!(u8, U8, |v| v.to_i64() as u8);
+element!(i32, I32, |v| v.to_i64() as i32);
 element!(i64, I64, |v| v.to_i64());
 element!(f32, F32, |v| v.to_f32());
 element!(f64, F64, |v| v.to_f64());
