@@ -222,16 +222,13 @@ impl Engine {
         let dir = self.dir.path();
         fs::write(dir.join(file), &generated.text)
             .context("cannot write the cell's source (is the disk full?)")?;
-        let library = dir.join(format!("lib{entry}.so"));
         let mut command = self.toolchain.cell_command();
-        command
-            .arg("-C")
-            .arg("incremental=incremental")
-            .arg(file)
-            .arg("-o")
-            .arg(&library)
-            .current_dir(dir);
+        command.arg(file).current_dir(dir);
         let (status, stderr, interrupted) = self.interrupter.run_compiler(&mut command)?;
+        let library = dir.join(format!("lib{entry}.so"));
+        if status.success() {
+            fs::rename(dir.join(warm::CELL_LIBRARY), &library).context("rustc left no library")?;
+        }
         Ok(Compiled {
             success: status.success(),
             stderr,

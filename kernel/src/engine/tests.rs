@@ -394,3 +394,22 @@ fn a_cell_of_comments_is_not_built_and_an_unknown_command_is_an_error() {
         "{error:?}"
     );
 }
+
+#[test]
+fn what_the_chapters_keep_takes_one_build_a_cell() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let mut network = Sequential::new().add(Dense::new(1).input_shape([2])); let x = Tensor::ones([4, 2]);");
+    assert_eq!(
+        session
+            .ok("network.compile(\"sgd\", \"mse\", [\"mae\"])?;")
+            .builds,
+        1
+    );
+    let fit = "let history = network.fit(&x, &Tensor::ones([4, 1]), Fit::epochs(1).verbose(0))?;";
+    assert_eq!(session.ok(fit).builds, 1);
+    session.ok("let scores = network.evaluate(&x, &Tensor::ones([4, 1]))?; let chart = history.plot(); let about = network.summary();");
+    let ran = session.ok("(scores.loss, &chart, &about, history.epochs().len());");
+    assert_eq!(ran.builds, 1);
+}

@@ -96,7 +96,30 @@ fn paths(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// Rooms of dlcore whose files are private and whose types are named by the room alone.
+const ROOMS: &[&str] = &[
+    "callbacks",
+    "layers",
+    "models",
+    "optimizers",
+    "plot",
+    "preprocessing",
+    "tensor",
+];
+
+/// `dlcore::models::Sequential` for `dlcore::models::sequential::Sequential`.
+fn without_file(path: &str) -> Option<String> {
+    let (room, rest) = path.strip_prefix("dlcore::")?.split_once("::")?;
+    let (_, name) = rest.rsplit_once("::")?;
+    ROOMS
+        .contains(&room)
+        .then(|| format!("dlcore::{room}::{name}"))
+}
+
 fn public_path(path: &str) -> String {
+    if let Some(path) = without_file(path) {
+        return path;
+    }
     if let Some(rest) = path
         .strip_prefix(CELL_CRATE)
         .and_then(|rest| rest.strip_prefix("::"))
@@ -137,6 +160,15 @@ mod tests {
             "std::boxed::Box<dyn std::ops::Fn(i32) -> i32>"
         );
         assert_eq!(written("ctx::Point"), "crate::Point");
+        assert_eq!(
+            written("dlcore::models::sequential::Sequential"),
+            "dlcore::models::Sequential"
+        );
+        assert_eq!(written("dlcore::tensor::Tensor"), "dlcore::tensor::Tensor");
+        assert_eq!(
+            written("dlcore::datasets::imdb::Imdb"),
+            "dlcore::datasets::imdb::Imdb"
+        );
     }
 
     #[test]

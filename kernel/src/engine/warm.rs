@@ -12,6 +12,9 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
+/// What [`Toolchain::cell_command`] writes.
+pub const CELL_LIBRARY: &str = "cell.so";
+
 /// dlcore, built for one compiler.
 #[derive(Debug, Clone)]
 pub struct Toolchain {
@@ -60,7 +63,8 @@ impl Toolchain {
         path
     }
 
-    /// A rustc call for one cell: everything but the source, the output and the incremental state.
+    /// A rustc call for one cell: everything but the source. It is to run in a directory that holds
+    /// `incremental/`, and leaves [`CELL_LIBRARY`] there.
     pub fn cell_command(&self) -> Command {
         let mut command = Command::new(self.rustc());
         command
@@ -91,6 +95,9 @@ impl Toolchain {
             .arg(format!("dependency={}", self.metadata().display()))
             .arg("--extern")
             .arg(format!("dlcore={}", self.dylib().display()));
+        // The same words for every cell and for the template: rustc throws its incremental state
+        // away when they differ, and a cell takes twice as long.
+        command.args(["-C", "incremental=incremental", "-o", CELL_LIBRARY]);
         command
     }
 }
@@ -381,21 +388,17 @@ fn prime(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
     let code = super::generate::empty_cell();
     fs::write(&source, code)?;
     let mut command = toolchain.cell_command();
-    command.arg("-C").arg(format!(
-        "incremental={}",
-        toolchain.incremental_template().display()
-    ));
-    command
-        .arg(&source)
-        .arg("-o")
-        .arg(scratch.join("cell_0.so"))
-        .current_dir(scratch);
+    command.arg(&source).current_dir(scratch);
     let built = command.output()?;
     ensure!(
         built.status.success(),
         "a first cell does not compile against the new dlcore:\n{}",
         String::from_utf8_lossy(&built.stderr)
     );
+    fs::rename(
+        scratch.join("incremental"),
+        toolchain.incremental_template(),
+    )?;
     Ok(())
 }
 
