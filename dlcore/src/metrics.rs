@@ -88,6 +88,10 @@ impl Metric {
     }
 
     /// A function of `(y_true, y_pred)`; what it returns is averaged to one number.
+    ///
+    /// It sees one batch at a time, and `evaluate` reports the mean over the batches, weighted by
+    /// their samples. So return a mean over samples: a correlation or a root mean square would
+    /// depend on how the data falls into batches.
     pub fn custom(
         name: &str,
         function: impl Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static,

@@ -3,11 +3,16 @@
 mod analysis;
 mod cell_process;
 mod cli;
+mod compiler;
 mod display;
 mod engine;
 mod protocol;
 mod session;
 
 fn main() -> std::process::ExitCode {
+    if let Some(path) = compiler::wider_path() {
+        // SAFETY: no other thread has been started yet.
+        unsafe { std::env::set_var("PATH", path) };
+    }
     cli::run()
 }

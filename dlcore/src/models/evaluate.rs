@@ -6,7 +6,7 @@ use super::sequential::{Compiled, Sequential};
 use super::step;
 use crate::{Error, Result, Tensor, interrupt};
 
-/// Samples taken at a time where the user does not say: the result does not depend on it.
+/// Samples taken at a time where the user does not say: no loss and no metric of ours depends on it.
 const BATCH: usize = 256;
 
 /// Means over samples, of batches of any size.

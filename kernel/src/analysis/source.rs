@@ -1,7 +1,7 @@
 //! The code that rust-analyzer sees: what the session has defined, then the cell.
 
 use super::{Completions, code_points};
-use crate::engine::SessionView;
+use crate::engine::{SessionView, split_commands};
 use std::fmt::Write as _;
 
 /// A cell behind a prefix that defines what the session knows.
@@ -31,7 +31,7 @@ impl Source {
             );
         }
         let prefix = text.len();
-        text.push_str(&blank_commands(code));
+        text.push_str(&split_commands(code).1);
         Source {
             text,
             offset: prefix + at,
@@ -52,25 +52,6 @@ impl Source {
             matches: found.matches,
         })
     }
-}
-
-/// Command lines at the head of a cell (`:dep …`) are no Rust: as many blanks stand for them, so
-/// that every offset stays.
-fn blank_commands(code: &str) -> String {
-    let mut text = String::with_capacity(code.len());
-    let mut before_code = true;
-    for line in code.split_inclusive('\n') {
-        let trimmed = line.trim();
-        if before_code && trimmed.starts_with(':') && !trimmed.starts_with("::") {
-            let ending = if line.ends_with('\n') { "\n" } else { "" };
-            text.extend(std::iter::repeat_n(' ', line.len() - ending.len()));
-            text.push_str(ending);
-        } else {
-            before_code &= trimmed.is_empty() || trimmed.starts_with("//");
-            text.push_str(line);
-        }
-    }
-    text
 }
 
 /// The end of the name that `at` stands in or right behind; `None` when there is no name.
@@ -125,15 +106,6 @@ mod tests {
     fn what_would_change_the_prefix_is_refused() {
         let source = Source::of(&view(), "x", 1);
         assert!(source.in_code(Completions::default(), "x").is_none());
-    }
-
-    #[test]
-    fn commands_become_blanks_of_the_same_length() {
-        let code = ":dep é = \"1\"\n// note\nlet x = 1;\n:no";
-        let blanked = blank_commands(code);
-        assert_eq!(blanked.len(), code.len());
-        assert!(blanked.ends_with("\n// note\nlet x = 1;\n:no"));
-        assert!(blanked.lines().next().unwrap().trim().is_empty());
     }
 
     #[test]

@@ -56,6 +56,11 @@ pub fn uninstall(places: &Places) -> Result<()> {
         }
     }
     println!("removed {}", places.kernelspec.display());
+    if let Some(data) = dirs::cache_dir().map(|cache| cache.join("dlcore"))
+        && data.is_dir()
+    {
+        println!("kept the data sets in {}", data.display());
+    }
     Ok(())
 }
 

@@ -14,24 +14,37 @@ Functions and types are compiled into each cell, so a `static` begins anew in ea
 :help     this text
 ";
 
-/// Runs the commands a cell begins with. Returns the rest of the cell, with blank lines in their
-/// place, so that errors name the right line.
+/// The commands a cell begins with, and the cell with as many blanks in their place, so that every
+/// offset and every line in it stays.
+pub fn split(code: &str) -> (Vec<&str>, String) {
+    let mut commands = vec![];
+    let mut rest = String::with_capacity(code.len());
+    let mut at_head = true;
+    for line in code.split_inclusive('\n') {
+        let trimmed = line.trim();
+        let is_command = trimmed.starts_with(':') && !trimmed.starts_with("::");
+        at_head &= is_command || trimmed.is_empty() || trimmed.starts_with("//");
+        if at_head && is_command {
+            commands.push(trimmed);
+            let text = line.trim_end_matches(['\r', '\n']);
+            rest.extend(std::iter::repeat_n(' ', text.len()));
+            rest.push_str(&line[text.len()..]);
+        } else {
+            rest.push_str(line);
+        }
+    }
+    (commands, rest)
+}
+
+/// Runs the commands a cell begins with. Returns the rest of the cell.
 pub(super) fn run(
     engine: &mut Engine,
     code: &str,
     sink: &mut dyn FnMut(Event),
 ) -> Result<String, CellError> {
-    let mut rest = String::with_capacity(code.len());
-    let mut at_head = true;
-    for line in code.split_inclusive('\n') {
-        let trimmed = line.trim();
-        at_head &= trimmed.is_empty() || trimmed.starts_with(':') || trimmed.starts_with("//");
-        if at_head && trimmed.starts_with(':') && !trimmed.starts_with("::") {
-            sink(Event::Stdout(answer(engine, trimmed)?.into_bytes()));
-            rest.push('\n');
-        } else {
-            rest.push_str(line);
-        }
+    let (commands, rest) = split(code);
+    for command in commands {
+        sink(Event::Stdout(answer(engine, command)?.into_bytes()));
     }
     Ok(rest)
 }
@@ -64,4 +77,19 @@ fn timing(engine: &Engine) -> String {
         timing.builds,
         milliseconds(timing.run)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_stand_at_the_head_and_leave_blanks() {
+        let code = "// first\n:vars\n  :dep é = \"1\"\n::std::mem::drop(1);\n:vars";
+        let (commands, rest) = split(code);
+        assert_eq!(commands, [":vars", ":dep é = \"1\""]);
+        assert_eq!(rest.len(), code.len());
+        assert!(rest.ends_with("\n::std::mem::drop(1);\n:vars"), "{rest}");
+        assert!(rest.starts_with("// first\n     \n"), "{rest}");
+    }
 }

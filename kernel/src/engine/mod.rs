@@ -117,6 +117,7 @@ pub mod warm;
 #[cfg(test)]
 mod tests;
 
+pub use commands::split as split_commands;
 pub use evaluator::Engine;
 
 /// Removes what sessions kept in the cache directory, unless one still lives: another

@@ -105,8 +105,7 @@ impl Toolchain {
 impl Compiler {
     /// The compiler that `rustc` stands for, asked in `directory`.
     fn present(directory: &Path) -> Result<Compiler> {
-        let rustc = find_rustc();
-        let sysroot = output(Command::new(&rustc).args(["--print", "sysroot"]).current_dir(directory))
+        let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]).current_dir(directory))
             .context("no Rust compiler: install Rust 1.95 or newer with rustup, and see that `rustc` is on PATH")?;
         let sysroot = PathBuf::from(sysroot.trim());
         let version = output(Command::new(sysroot.join("bin/rustc")).arg("-vV"))?;
@@ -126,22 +125,6 @@ impl Compiler {
             .join(self.host())
             .join("lib")
     }
-}
-
-/// `rustc` on PATH, or where rustup puts it: Jupyter is often started without a login shell.
-fn find_rustc() -> PathBuf {
-    let on_path = std::env::var_os("PATH").and_then(|path| {
-        std::env::split_paths(&path)
-            .map(|dir| dir.join("rustc"))
-            .find(|rustc| rustc.is_file())
-    });
-    let by_rustup = || {
-        let cargo_home = std::env::var_os("CARGO_HOME")
-            .map(PathBuf::from)
-            .or_else(|| Some(dirs::home_dir()?.join(".cargo")))?;
-        Some(cargo_home.join("bin/rustc")).filter(|rustc| rustc.is_file())
-    };
-    on_path.or_else(by_rustup).unwrap_or_else(|| "rustc".into())
 }
 
 fn output(command: &mut Command) -> Result<String> {

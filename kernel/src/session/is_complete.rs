@@ -1,5 +1,6 @@
 //! is_complete_request: can this run as it stands, can it become something that runs, or neither?
 
+use crate::engine::split_commands;
 use jupyter_protocol::IsCompleteReply;
 use syn::parse::Parser as _;
 
@@ -7,7 +8,8 @@ const INDENT: usize = 4;
 
 /// Judges `code` as a console does before it runs what was typed.
 pub(super) fn is_complete(code: &str) -> IsCompleteReply {
-    let rust = without_commands(code);
+    // Commands (`:dep …`, `:vars`) are no Rust, and complete as they are.
+    let (_, rust) = split_commands(code);
     match scan(&rust) {
         Scan::Open { depth } => IsCompleteReply::incomplete(" ".repeat(INDENT * depth)),
         Scan::Mismatch => IsCompleteReply::invalid(),
@@ -34,24 +36,6 @@ fn judge(rust: &str) -> IsCompleteReply {
         Err(_) if syn::parse_file(rust).is_ok() => IsCompleteReply::complete(),
         Err(_) => IsCompleteReply::invalid(),
     }
-}
-
-/// The code with its command lines (`:dep …`, `:vars`) blanked: they are no Rust and complete as they are.
-fn without_commands(code: &str) -> String {
-    let mut before_code = true;
-    code.lines()
-        .map(|line| {
-            let trimmed = line.trim_start();
-            if before_code && trimmed.starts_with(':') && !trimmed.starts_with("::") {
-                return "";
-            }
-            if !trimmed.is_empty() && !trimmed.starts_with("//") {
-                before_code = false;
-            }
-            line
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 #[derive(Debug, PartialEq)]

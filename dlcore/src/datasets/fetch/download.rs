@@ -33,8 +33,7 @@ pub(super) fn download(file: &File, address: &str, path: &Path) -> Step<()> {
         .create(true)
         .open(&part)
         .map_err(failed)?;
-    // Two notebooks may want the same file: the second waits, and finds it there.
-    target.lock().map_err(failed)?;
+    wait_for(&target, &interrupt::requested).map_err(failed)?;
     if path.is_file() && sha256(path).is_ok_and(|sum| sum == file.sha256) {
         return Ok(());
     }
@@ -46,6 +45,23 @@ pub(super) fn download(file: &File, address: &str, path: &Path) -> Step<()> {
     target.sync_all().map_err(failed)?;
     fs::rename(&part, path)
         .map_err(|error| format!("{} cannot be written: {error}", path.display()))
+}
+
+/// Two notebooks may want the same file: the second waits, and finds it there. An interrupt ends
+/// the wait.
+pub(super) fn wait_for(target: &fs::File, stop: &dyn Fn() -> bool) -> std::io::Result<()> {
+    loop {
+        match target.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(fs::TryLockError::WouldBlock) if stop() => {
+                return Err(std::io::Error::other(
+                    "interrupted while another program fetches the same file",
+                ));
+            }
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+        }
+    }
 }
 
 /// Fetches until the file is whole, or no attempt gets any further.

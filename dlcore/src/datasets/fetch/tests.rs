@@ -251,3 +251,16 @@ fn a_directory_is_trusted_by_its_own_sums() {
     let error = places.get(&file()).unwrap_err().to_string();
     assert!(error.contains("as SHA256SUMS beside it says"), "{error}");
 }
+
+#[test]
+fn waiting_for_another_program_can_be_interrupted() {
+    let folder = Folder::new("wait");
+    let path = folder.0.join("set.npz.part");
+    let theirs = fs::File::create(&path).unwrap();
+    let ours = fs::File::open(&path).unwrap();
+    theirs.lock().unwrap();
+    let error = download::wait_for(&ours, &|| true).unwrap_err();
+    assert!(error.to_string().contains("interrupted"), "{error}");
+    drop(theirs);
+    download::wait_for(&ours, &|| true).unwrap();
+}
