@@ -193,6 +193,7 @@ mod tests {
     fn view() -> SessionView {
         SessionView {
             items: vec!["fn settle() {}".to_owned()],
+            crates: vec![],
             variables: vec![Variable {
                 name: "sé".to_owned(),
                 type_name: "Tensor".to_owned(),

@@ -17,7 +17,11 @@ pub struct Source {
 impl Source {
     /// `at` is the cursor in `code`, in bytes.
     pub fn of(view: &SessionView, code: &str, at: usize) -> Source {
-        let mut text = String::from("use dlcore::prelude::*;\n");
+        let mut text = String::new();
+        for line in &view.crates {
+            let _ = writeln!(text, ":dep {line}");
+        }
+        text.push_str("use dlcore::prelude::*;\n");
         for item in &view.items {
             text.push_str(item);
             text.push('\n');
@@ -76,6 +80,7 @@ mod tests {
     fn view() -> SessionView {
         SessionView {
             items: vec!["fn f() {}".to_owned()],
+            crates: vec![],
             variables: vec![Variable {
                 name: "é".to_owned(),
                 type_name: "Tensor".to_owned(),

@@ -9,6 +9,7 @@ A last line without a semicolon is shown. Variables and functions stay for the n
 Pass tensors and models by reference (`&x`) and they stay yours.
 Functions and types are compiled into each cell, so a `static` begins anew in each: keep what lasts in a variable.
 
+:dep      adds a crate, as Cargo.toml names it: `:dep rand = "0.9"`
 :vars     the variables of this session and their types
 :timing   where the time of the last cell went
 :help     this text
@@ -43,6 +44,11 @@ pub(super) fn run(
     sink: &mut dyn FnMut(Event),
 ) -> Result<String, CellError> {
     let (commands, rest) = split(code);
+    let is_dep = |command: &&str| command.split_whitespace().next() == Some(":dep");
+    let (crates, commands): (Vec<_>, Vec<_>) = commands.into_iter().partition(is_dep);
+    if !crates.is_empty() {
+        engine.add_crates(&crates, sink)?;
+    }
     for command in commands {
         sink(Event::Stdout(answer(engine, command)?.into_bytes()));
     }
@@ -54,12 +60,6 @@ fn answer(engine: &Engine, command: &str) -> Result<String, CellError> {
         ":help" => Ok(HELP.to_owned()),
         ":vars" => Ok(engine.list_variables()),
         ":timing" => Ok(timing(engine)),
-        ":dep" => Err(report::plain(
-            "UnknownCommand",
-            "other crates cannot be added to a notebook yet: cells have std and dlcore, \
-             with ndarray as dlcore::ndarray"
-                .to_owned(),
-        )),
         name => Err(report::plain(
             "UnknownCommand",
             format!("there is no command {name}; `:help` lists those there are"),

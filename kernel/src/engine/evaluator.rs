@@ -9,11 +9,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::deps::{self, Crates};
 use super::diagnostics::{self, Sources};
 use super::draft::{Draft, Kept, State};
 use super::generate::{self, Generated, Origin, Parts};
 use super::interrupt::Interrupter;
 use super::process::{self, CellProcess, Incoming};
+use super::progress::Progress;
 use super::report::{self, Places};
 use super::session_dir::SessionDir;
 use super::warm::{self, InUse, Toolchain};
@@ -32,16 +34,17 @@ pub struct Engine {
     state: State,
     /// Number and text of every cell that an error may point into.
     cells: Vec<(u32, String)>,
-    /// The crates of the last cells, for the place of a panic.
-    crates: Vec<(String, Generated)>,
+    /// What was compiled for the last cells, for the place of a panic.
+    sources: Vec<(String, Generated)>,
     builds: u32,
+    crates: Crates,
     /// Variables to be dropped in the cell process before the next cell.
     forget: Vec<String>,
     pub(super) last_timing: Timing,
 }
 
-/// How many crates stay in memory to place panics in.
-const CRATES_KEPT: usize = 64;
+/// How many stay in memory to place panics in.
+const SOURCES_KEPT: usize = 64;
 /// A cell that fails to build for reasons of ours is tried again this often.
 const MOST_BUILDS: u32 = 8;
 /// After this many milliseconds without an answer to an interrupt, say what to do.
@@ -68,8 +71,9 @@ impl Engine {
             interrupter: Interrupter::default(),
             state: State::default(),
             cells: vec![],
-            crates: vec![],
+            sources: vec![],
             builds: 0,
+            crates: Crates::default(),
             forget: vec![],
             last_timing: Timing::default(),
         })
@@ -95,6 +99,7 @@ impl Engine {
                 .map(|kept| kept.text.clone())
                 .collect(),
             variables: variables.collect(),
+            crates: self.crates.lines(),
         }
     }
 
@@ -168,6 +173,7 @@ impl Engine {
                 cell: &draft.cell,
                 index: draft.index,
                 attributes: &draft.attributes,
+                links: self.crates.links(),
                 items: &draft.items,
                 taken: &draft.taken,
                 kept: &draft.cell.bindings,
@@ -188,9 +194,9 @@ impl Engine {
             }
             if compiled.success {
                 let warnings = diagnostics::warnings(&messages, &sources, draft.index);
-                self.crates.push((file, generated));
-                if self.crates.len() > CRATES_KEPT {
-                    self.crates.remove(0);
+                self.sources.push((file, generated));
+                if self.sources.len() > SOURCES_KEPT {
+                    self.sources.remove(0);
                 }
                 return Ok((
                     draft,
@@ -224,15 +230,20 @@ impl Engine {
             .context("cannot write the cell's source (is the disk full?)")?;
         let mut command = self.toolchain.cell_command();
         command.arg(file).current_dir(dir);
-        let (status, stderr, interrupted) = self.interrupter.run_compiler(&mut command)?;
+        self.crates.arguments(&mut command);
+        let mut stderr = String::new();
+        let ended = self.interrupter.run_builder(&mut command, &mut |line| {
+            stderr.push_str(line);
+            stderr.push('\n');
+        })?;
         let library = dir.join(format!("lib{entry}.so"));
-        if status.success() {
+        if ended.status.success() {
             fs::rename(dir.join(warm::CELL_LIBRARY), &library).context("rustc left no library")?;
         }
         Ok(Compiled {
-            success: status.success(),
+            success: ended.status.success(),
             stderr,
-            interrupted,
+            interrupted: ended.interrupted,
             library,
         })
     }
@@ -269,7 +280,7 @@ impl Engine {
             Some(frame) => Outcome::Failed(report::failure(
                 &frame,
                 &Places {
-                    crates: &self.crates,
+                    sources: &self.sources,
                     cells: &self.cells,
                 },
             )),
@@ -430,6 +441,68 @@ impl Engine {
             evalue: reason,
             traceback,
         })
+    }
+
+    /// Adds the crates of a cell's `:dep` lines, all in one build.
+    pub(super) fn add_crates(
+        &mut self,
+        lines: &[&str],
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<(), CellError> {
+        let failed = |error: anyhow::Error| {
+            let name = if self.interrupter.is_stopped() {
+                "Interrupted"
+            } else {
+                "DependencyError"
+            };
+            report::plain(name, format!("{error:#}"))
+        };
+        let mut next = self.crates.clone();
+        for line in lines {
+            let request = deps::parse(line, &self.config.working_dir).map_err(failed)?;
+            if let Some(note) = next.add(request) {
+                sink(Event::Stdout(format!("{note}\n").into_bytes()));
+            }
+        }
+        if next.wanted == self.crates.wanted {
+            self.crates = next;
+            return Ok(());
+        }
+        let mut progress = Progress::new(sink);
+        let built = deps::build(
+            &next.wanted,
+            &self.toolchain,
+            &self.interrupter,
+            &mut |line| progress.say(line),
+        );
+        next.set_built(built.map_err(failed)?);
+        let added = next.added_since(&self.crates).join(", ");
+        let seconds = progress.seconds();
+        progress.done(&format!("added {added} in {seconds:.1} s"));
+        if next.changes(&self.crates) {
+            self.forget_foreign(sink);
+        }
+        self.crates = next;
+        Ok(())
+    }
+
+    /// Drops the variables whose types may be others now that crates were built anew.
+    fn forget_foreign(&mut self, sink: &mut dyn FnMut(Event)) {
+        let foreign: Vec<String> = self
+            .state
+            .variables
+            .iter()
+            .filter(|(_, kept)| types::is_foreign(&kept.written))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in foreign {
+            let note = format!(
+                "note: the type of `{name}` may come from a crate that was built anew, so its old value is gone\n"
+            );
+            sink(Event::Stderr(note.into_bytes()));
+            self.state.variables.remove(&name);
+            self.forget.push(name);
+        }
     }
 
     /// Variables as `:vars` lists them.

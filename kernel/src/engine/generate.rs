@@ -69,6 +69,8 @@ pub struct Parts<'a> {
     pub index: CellIndex,
     /// `#![…]` of this and earlier cells.
     pub attributes: &'a [String],
+    /// Lines that bring in other crates.
+    pub links: &'a [String],
     /// Items of this and earlier cells.
     pub items: &'a [KeptItem],
     /// Variables to take.
@@ -87,6 +89,9 @@ pub fn generate(parts: &Parts<'_>) -> Generated {
         out.line(attribute);
     }
     out.line("use ::dlcore::prelude::*;");
+    for link in parts.links {
+        out.line(link);
+    }
     for kept in parts.items {
         out.piece(&kept.text, Origin::User(kept.cell, kept.item.span.clone()));
         out.text.push('\n');
@@ -143,6 +148,7 @@ pub fn empty_cell() -> String {
         code,
         index: 0,
         attributes: &[],
+        links: &[],
         items: &[],
         taken: &[],
         kept: &cell.bindings,
@@ -241,6 +247,7 @@ mod tests {
             cell: &cell,
             index: 7,
             attributes: &[],
+            links: &[],
             items: &items,
             taken: &[],
             kept: &cell.bindings,

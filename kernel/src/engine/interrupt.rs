@@ -1,7 +1,7 @@
 //! Stopping what runs, from another thread: the compiler at once, training at its next batch, and
 //! on a second press the process.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
@@ -27,6 +27,16 @@ struct State {
     pressed_at: Option<Instant>,
     /// Interrupted before the cell ran.
     stopped: bool,
+}
+
+/// How a compiler ended.
+pub(super) struct Ended {
+    /// What it says itself.
+    pub status: ExitStatus,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
 }
 
 /// A second press within this time of the first is taken for a double click.
@@ -119,41 +129,61 @@ impl Interrupter {
         self.lock().pressed_at
     }
 
+    /// Whether the cell was interrupted before it ran.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.lock().stopped
+    }
+
     /// Whether the user ended the running cell's process.
     pub(super) fn ended_by_user(&self) -> bool {
         matches!(self.lock().phase, Phase::Running { ended: true, .. })
     }
 
-    /// Runs rustc so that an interrupt ends it and its linker. Returns how it ended, what it
-    /// wrote to standard error, and whether it was interrupted.
-    pub(super) fn run_compiler(&self, command: &mut Command) -> Result<(ExitStatus, String, bool)> {
+    /// Runs a compiler so that an interrupt ends it and its linker; `line` is given what it writes to
+    /// standard error as it comes.
+    pub(super) fn run_builder(
+        &self,
+        command: &mut Command,
+        line: &mut dyn FnMut(&str),
+    ) -> Result<Ended> {
         command
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        let mut child = command.spawn().context("cannot run rustc")?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot run {:?}", command.get_program()))?;
         {
             let mut state = self.lock();
             state.phase = Phase::Building(Some(child.id()));
             if state.stopped {
-                let _ = child.kill();
+                let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
             }
         }
-        let mut stderr = vec![];
-        if let Some(mut pipe) = child.stderr.take() {
-            pipe.read_to_end(&mut stderr)?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let reading = std::thread::spawn(move || {
+            let mut bytes = vec![];
+            stdout.map(|mut pipe| pipe.read_to_end(&mut bytes));
+            bytes
+        });
+        for text in stderr
+            .map(BufReader::new)
+            .into_iter()
+            .flat_map(|pipe| pipe.split(b'\n'))
+        {
+            line(&String::from_utf8_lossy(&text?));
         }
+        let stdout = reading.join().unwrap_or_default();
         // Reaped under the lock: an interrupt can never hit a later process of the same number.
         let mut state = self.lock();
         let status = child.wait()?;
         state.phase = Phase::Building(None);
-        let stopped = state.stopped;
-        Ok((
+        Ok(Ended {
             status,
-            String::from_utf8_lossy(&stderr).into_owned(),
-            stopped,
-        ))
+            stdout,
+            interrupted: state.stopped,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

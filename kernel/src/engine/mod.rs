@@ -99,15 +99,19 @@ pub struct SessionView {
     pub items: Vec<String>,
     /// Every variable alive.
     pub variables: Vec<Variable>,
+    /// Crates beside dlcore, as `:dep` takes them: `rand = "0.9"`.
+    pub crates: Vec<String>,
 }
 
 mod commands;
+mod deps;
 mod diagnostics;
 mod draft;
 mod evaluator;
 mod generate;
 mod interrupt;
 mod process;
+mod progress;
 mod report;
 mod session_dir;
 mod source;

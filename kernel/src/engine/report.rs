@@ -10,8 +10,8 @@ use super::generate::{Generated, Origin};
 
 /// What the place of a failure is looked up in.
 pub struct Places<'a> {
-    /// File name and text of the crates that may still run.
-    pub crates: &'a [(String, Generated)],
+    /// File name and text of what may still run.
+    pub sources: &'a [(String, Generated)],
     /// Number and text of each cell of the session.
     pub cells: &'a [(u32, String)],
 }
@@ -61,7 +61,7 @@ impl<'a> Places<'a> {
         column: &Value,
     ) -> Option<(u32, &'a str, Range<usize>)> {
         let (line, column) = (line.as_u64()? as usize, column.as_u64()? as usize);
-        let (_, generated) = self.crates.iter().rev().find(|(name, _)| name == file)?;
+        let (_, generated) = self.sources.iter().rev().find(|(name, _)| name == file)?;
         let at = generated.byte_at(line, column)?;
         let Origin::User(cell, range) = generated.origin(&(at..at + 1))? else {
             return None;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod crates;
+
 struct Session {
     engine: Engine,
     count: u32,

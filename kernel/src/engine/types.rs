@@ -78,6 +78,14 @@ pub fn of_the_user(written: &str) -> Vec<&str> {
         .collect()
 }
 
+/// Whether it names a type of a cell or of a crate other than std and dlcore.
+pub fn is_foreign(written: &str) -> bool {
+    paths(written).any(|(path, _)| {
+        path.split_once("::")
+            .is_some_and(|(first, _)| !["std", "dlcore"].contains(&first))
+    })
+}
+
 /// The pieces of a type's text: a path, and what stands between it and the next.
 fn paths(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let in_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':' || c == '#';
@@ -169,6 +177,13 @@ mod tests {
             written("dlcore::datasets::imdb::Imdb"),
             "dlcore::datasets::imdb::Imdb"
         );
+    }
+
+    #[test]
+    fn types_of_other_crates_are_foreign() {
+        assert!(is_foreign("std::vec::Vec<rand::rngs::StdRng>"));
+        assert!(is_foreign("crate::Point"));
+        assert!(!is_foreign("(std::vec::Vec<dlcore::tensor::Tensor>, f32)"));
     }
 
     #[test]

@@ -102,6 +102,30 @@ impl Toolchain {
     }
 }
 
+impl Toolchain {
+    /// Cargo of this compiler, deaf to settings of a user's own builds: they would make a library
+    /// that the cells do not fit.
+    pub fn cargo_command(&self) -> Command {
+        let mut command = Command::new(self.compiler.sysroot.join("bin/cargo"));
+        command.env("RUSTC", self.rustc());
+        for setting in [
+            "RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "RUSTC_WRAPPER",
+            "CARGO_BUILD_TARGET",
+        ] {
+            command.env_remove(setting);
+        }
+        command
+    }
+
+    /// Changes with the compiler and with dlcore's source.
+    pub fn fingerprint(&self) -> &str {
+        let name = self.dir.file_name().unwrap_or_default();
+        name.to_str().unwrap_or_default()
+    }
+}
+
 impl Compiler {
     /// The compiler that `rustc` stands for, asked in `directory`.
     fn present(directory: &Path) -> Result<Compiler> {
@@ -280,7 +304,7 @@ fn compile(
     target: &Path,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<PathBuf>> {
-    let mut command = Command::new(toolchain.compiler.sysroot.join("bin/cargo"));
+    let mut command = toolchain.cargo_command();
     command
         .args([
             "rustc",
@@ -301,12 +325,6 @@ fn compile(
         ])
         .current_dir(home.join("src"))
         .env("CARGO_TARGET_DIR", target)
-        .env("RUSTC", toolchain.rustc())
-        // Settings of a user's own builds would make a library that the cells do not fit.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("RUSTC_WRAPPER")
-        .env_remove("CARGO_BUILD_TARGET")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

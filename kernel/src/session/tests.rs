@@ -64,6 +64,7 @@ impl Evaluate for Scripted {
     fn view(&self) -> SessionView {
         SessionView {
             items: vec![],
+            crates: vec![],
             variables: vec![Variable {
                 name: "network".to_owned(),
                 type_name: "Sequential".to_owned(),
