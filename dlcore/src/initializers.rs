@@ -1,5 +1,8 @@
 //! How weights begin.
 
+use serde_json::{Value, json};
+
+use crate::config::{Fields, Parsed, number};
 use crate::random::{normal, truncated_normal, uniform};
 use crate::{Error, Result, Tensor, names};
 
@@ -75,6 +78,38 @@ impl Initializer {
                 return Err(Error::Value(names::unknown("initializer", name, &NAMES)));
             }
         })
+    }
+}
+
+impl Initializer {
+    /// As it stands in a saved model: a name, or `{"constant": value}`.
+    pub(crate) fn config(&self) -> Value {
+        Value::from(match self {
+            Initializer::GlorotUniform => "glorot_uniform",
+            Initializer::GlorotNormal => "glorot_normal",
+            Initializer::HeUniform => "he_uniform",
+            Initializer::HeNormal => "he_normal",
+            Initializer::LecunUniform => "lecun_uniform",
+            Initializer::LecunNormal => "lecun_normal",
+            Initializer::RandomNormal => "random_normal",
+            Initializer::RandomUniform => "random_uniform",
+            Initializer::Zeros => "zeros",
+            Initializer::Ones => "ones",
+            Initializer::Constant(value) => return json!({"constant": number(*value)}),
+            Initializer::Unknown(name) => name,
+        })
+    }
+
+    /// What [`Initializer::config`] wrote.
+    pub(crate) fn from_config(value: &Value) -> Parsed<Initializer> {
+        match value.as_str().map(Initializer::from) {
+            Some(Initializer::Unknown(name)) => Err(names::unknown("initializer", &name, &NAMES)),
+            Some(known) => Ok(known),
+            None => {
+                let fields = Fields::of(value, "initializer")?;
+                Ok(Initializer::Constant(fields.float("constant")?))
+            }
+        }
     }
 }
 
@@ -169,6 +204,11 @@ mod tests {
     #[test]
     fn every_name_is_known_and_another_is_refused_with_the_nearest() {
         for name in NAMES {
+            let initializer = Initializer::from(name);
+            assert_eq!(
+                Initializer::from_config(&initializer.config()),
+                Ok(initializer)
+            );
             assert_eq!(
                 Initializer::from(name).create(&[2, 3]).unwrap().shape(),
                 [2, 3]

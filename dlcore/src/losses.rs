@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use crate::activations::Activation;
+use crate::config::{Fields, Parsed};
 use crate::grad::ops;
 use crate::{Error, Result, Tensor, names};
 
@@ -116,6 +119,23 @@ impl Loss {
             ))),
             _ => Ok(self),
         }
+    }
+
+    /// As it stands in a saved model; a function of the user's own leaves only its name.
+    pub(crate) fn config(&self) -> Value {
+        match self.kind {
+            Kind::Custom(_) => json!({"custom": self.name}),
+            _ => json!({"name": self.name, "from_logits": self.from_logits}),
+        }
+    }
+
+    /// What [`Loss::config`] wrote of a loss that has a name.
+    pub(crate) fn from_config(value: &Value) -> Parsed<Loss> {
+        let fields = Fields::of(value, "loss")?;
+        let loss = Loss::from(fields.text("name")?).known();
+        let from_logits = fields.flag("from_logits")?;
+        loss.map(|loss| loss.from_logits(from_logits))
+            .map_err(|error| error.to_string())
     }
 
     /// Whether labels are the numbers of classes.

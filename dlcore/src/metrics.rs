@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
+use crate::config::{Fields, Parsed, number};
 use crate::losses::Loss;
 use crate::{Error, Result, Tensor, names};
 
@@ -120,6 +123,28 @@ impl Metric {
             ))),
             _ => Ok(self),
         }
+    }
+
+    /// As it stands in a saved model; a function of the user's own leaves only its name.
+    pub(crate) fn config(&self) -> Value {
+        match self.kind {
+            Kind::Custom(_) => json!({"custom": self.name}),
+            Kind::BinaryAccuracy(threshold) => {
+                json!({"name": self.name, "threshold": number(threshold)})
+            }
+            _ => json!({"name": self.name}),
+        }
+    }
+
+    /// What [`Metric::config`] wrote of a metric that has a name.
+    pub(crate) fn from_config(value: &Value) -> Parsed<Metric> {
+        let fields = Fields::of(value, "metric")?;
+        let metric = Metric::from(fields.text("name")?).known();
+        let metric = metric.map_err(|error| error.to_string())?;
+        Ok(match fields.get("threshold") {
+            Some(_) => metric.threshold(fields.float("threshold")?),
+            None => metric,
+        })
     }
 
     /// The metric over one batch.

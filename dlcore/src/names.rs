@@ -18,6 +18,23 @@ pub(crate) fn next(kind: &'static str) -> String {
     name
 }
 
+/// Takes note of a name that came from elsewhere, a saved model, so that [`next`] does not give it again.
+pub(crate) fn seen(kind: &'static str, name: &str) {
+    let number = match name.strip_prefix(kind) {
+        Some("") => Some(0),
+        Some(rest) => rest
+            .strip_prefix('_')
+            .and_then(|number| number.parse().ok()),
+        None => None,
+    };
+    let Some(number) = number.filter(|&number| number < usize::MAX) else {
+        return;
+    };
+    let mut counters = COUNTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = counters.entry(kind).or_insert(0);
+    *count = (*count).max(number + 1);
+}
+
 /// The text for a name that is not known: what it was for, the nearest known one, and all of them.
 ///
 /// ```text
@@ -79,6 +96,10 @@ mod tests {
         assert_eq!(next("names_test"), "names_test_1");
         assert_eq!(next("names_other"), "names_other");
         assert_eq!(next("names_test"), "names_test_2");
+        seen("names_test", "names_test_7");
+        seen("names_test", "names_test_4");
+        seen("names_test", "names_testing");
+        assert_eq!(next("names_test"), "names_test_8");
     }
 
     #[test]

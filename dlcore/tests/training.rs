@@ -570,3 +570,26 @@ fn predictions_of_many_batches_are_those_of_one() {
         assert!((a - b).abs() < 1e-6);
     }
 }
+
+#[test]
+fn a_model_that_was_saved_goes_on_bit_for_bit_where_it_was() {
+    let _alone = alone();
+    let path = std::env::temp_dir().join(format!("dlcore-goes-on-{}.dl", std::process::id()));
+    let (x, y) = quadrants(300);
+    for optimizer in ["sgd", "rmsprop", "adam"] {
+        let mut model = classifier();
+        model
+            .compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+            .unwrap();
+        model.fit(&x, &y, quiet(2)).unwrap();
+        model.save(&path).unwrap();
+        let mut loaded = Sequential::load(&path).unwrap();
+        let go_on = |model: &mut Sequential| {
+            set_seed(11);
+            let history = model.fit(&x, &y, quiet(4).initial_epoch(2)).unwrap();
+            (history.get("loss"), model.get_weights())
+        };
+        assert_eq!(go_on(&mut loaded), go_on(&mut model), "{optimizer}");
+    }
+    std::fs::remove_file(&path).unwrap();
+}

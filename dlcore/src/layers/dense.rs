@@ -1,7 +1,10 @@
 //! The fully connected layer.
 
+use serde_json::{Value, json};
+
 use super::{Layer, describe};
 use crate::activations::Activation;
+use crate::config::{self, Fields, Parsed};
 use crate::grad::ops;
 use crate::initializers::Initializer;
 use crate::tensor::{Shape, expect};
@@ -84,6 +87,50 @@ impl Dense {
     pub fn name(mut self, name: &str) -> Dense {
         self.name = name.to_string();
         self
+    }
+
+    /// The layer that [`Layer::config`] described. No weight is made here: those given must fit.
+    pub(super) fn from_config(config: &Value, weights: Vec<Tensor>) -> Parsed<Dense> {
+        let fields = Fields::of(config, "Dense")?;
+        let initializer = |key| {
+            let value = fields.get(key).unwrap_or(&Value::Null);
+            Initializer::from_config(value).map_err(|error| format!("Dense: {key}: {error}"))
+        };
+        let mut layer = Dense {
+            name: fields.text("name")?.to_string(),
+            units: fields.size("units")?,
+            activation: fields.text("activation")?.into(),
+            use_bias: fields.flag("use_bias")?,
+            kernel_initializer: initializer("kernel_initializer")?,
+            bias_initializer: initializer("bias_initializer")?,
+            input_shape: fields.shape("input_shape")?,
+            kernel: None,
+            bias: None,
+        };
+        layer.check().map_err(|error| error.to_string())?;
+        names::seen("dense", &layer.name);
+        if weights.is_empty() {
+            return Ok(layer);
+        }
+        let shapes: Vec<&[usize]> = weights.iter().map(Tensor::shape).collect();
+        let fits = match shapes.as_slice() {
+            [[features, units]] => !layer.use_bias && *features > 0 && *units == layer.units,
+            [[features, units], [biases]] => {
+                layer.use_bias && *features > 0 && *units == layer.units && biases == units
+            }
+            _ => false,
+        };
+        if !fits {
+            return Err(format!(
+                "{}: expected a kernel of shape [features, {}]{}, found weights of shapes {shapes:?}",
+                describe(&layer),
+                layer.units,
+                if layer.use_bias { " and a bias" } else { "" },
+            ));
+        }
+        let mut weights = weights.into_iter();
+        (layer.kernel, layer.bias) = (weights.next(), weights.next());
+        Ok(layer)
     }
 
     fn check(&self) -> Result<()> {
@@ -209,6 +256,18 @@ impl Layer for Dense {
 
     fn weights_mut(&mut self) -> Vec<&mut Tensor> {
         self.kernel.iter_mut().chain(&mut self.bias).collect()
+    }
+
+    fn config(&self) -> Option<Value> {
+        Some(json!({
+            "name": self.name,
+            "units": self.units,
+            "activation": self.activation.name(),
+            "use_bias": self.use_bias,
+            "kernel_initializer": self.kernel_initializer.config(),
+            "bias_initializer": self.bias_initializer.config(),
+            "input_shape": config::shape(self.input_shape.as_deref()),
+        }))
     }
 
     fn activation(&self) -> Option<&Activation> {

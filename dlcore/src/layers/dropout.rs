@@ -1,6 +1,9 @@
 //! Random omission of features while training.
 
+use serde_json::{Value, json};
+
 use super::{Layer, describe};
+use crate::config::{self, Fields, Parsed};
 use crate::grad::ops;
 use crate::random::next_seed;
 use crate::tensor::{Shape, expect};
@@ -36,6 +39,25 @@ impl Dropout {
     pub fn input_shape(mut self, shape: impl Into<Shape>) -> Dropout {
         self.input_shape = Some(shape.into().into_vec());
         self
+    }
+
+    /// The layer that [`Layer::config`] described.
+    pub(super) fn from_config(config: &Value, weights: Vec<Tensor>) -> Parsed<Dropout> {
+        let fields = Fields::of(config, "Dropout")?;
+        let mut layer = Dropout::new(fields.float("rate")?).name(fields.text("name")?);
+        layer.input_shape = fields.shape("input_shape")?;
+        names::seen("dropout", &layer.name);
+        if !weights.is_empty() {
+            return Err(format!(
+                "{}: has no weights, found {}",
+                describe(&layer),
+                weights.len()
+            ));
+        }
+        if fields.flag("built")? {
+            layer.build(&[]).map_err(|error| error.to_string())?;
+        }
+        Ok(layer)
     }
 
     /// The layer's name (`"dropout"`, `"dropout_1"`, …).
@@ -76,6 +98,15 @@ impl Layer for Dropout {
 
     fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
         Ok(input_shape.to_vec())
+    }
+
+    fn config(&self) -> Option<Value> {
+        Some(json!({
+            "name": self.name,
+            "rate": config::number(self.rate),
+            "built": self.built,
+            "input_shape": config::shape(self.input_shape.as_deref()),
+        }))
     }
 
     fn forward(&self, x: &Tensor, training: bool) -> Tensor {

@@ -12,7 +12,10 @@ mod conformance;
 pub use dense::Dense;
 pub use dropout::Dropout;
 
+use serde_json::Value;
+
 use crate::activations::Activation;
+use crate::config::Parsed;
 use crate::{Result, Tensor};
 
 /// A step from tensor to tensor, with or without weights.
@@ -100,6 +103,15 @@ pub trait Layer: LayerClone + Send + Sync {
         Vec::new()
     }
 
+    /// The settings from which the layer can be made again; `None` if it cannot be saved.
+    ///
+    /// Only layers of this library can be made from a file: a layer of your own leaves this as it
+    /// is. A model that has one says so when it is saved, and its weights alone can be saved with
+    /// [`Sequential::save_weights`](crate::models::Sequential::save_weights).
+    fn config(&self) -> Option<Value> {
+        None
+    }
+
     /// The activation that comes last in `forward`, for a layer whose
     /// [`Layer::forward_logits`] can leave it out.
     fn activation(&self) -> Option<&Activation> {
@@ -127,6 +139,21 @@ impl<T: Layer + Clone + 'static> LayerClone for T {
 impl Clone for Box<dyn Layer> {
     fn clone(&self) -> Self {
         (**self).clone_box()
+    }
+}
+
+/// The layer that [`Layer::config`] described, with these weights; without any it is not built.
+pub(crate) fn from_config(
+    kind: &str,
+    config: &Value,
+    weights: Vec<Tensor>,
+) -> Parsed<Box<dyn Layer>> {
+    match kind {
+        "Dense" => Ok(Box::new(Dense::from_config(config, weights)?)),
+        "Dropout" => Ok(Box::new(Dropout::from_config(config, weights)?)),
+        other => Err(format!(
+            "holds a layer of kind {other:?}, which this version of dlcore does not know"
+        )),
     }
 }
 

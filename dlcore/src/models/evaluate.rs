@@ -47,12 +47,16 @@ impl Sequential {
             Error::Model(format!(
                 "{operation}: {} is not compiled; call for instance .compile(\"rmsprop\", \"mse\", [\"mae\"])? first{}",
                 self.name(),
-                if self.history.is_some() { " (adding a layer undoes compile)" } else { "" }
+                match &self.not_compiled {
+                    Some(reason) => format!(" ({reason})"),
+                    None if self.history.is_some() => " (adding a layer undoes compile)".to_string(),
+                    None => String::new(),
+                }
             ))
         })
     }
 
-    fn check_built(&self, operation: &str) -> Result<()> {
+    pub(super) fn check_built(&self, operation: &str) -> Result<()> {
         self.check_layers(operation)?;
         if self.is_built() {
             return Ok(());

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 use crate::callbacks::Logs;
+use crate::config::{self, Fields, Parsed, number};
 use crate::{Error, Result, names};
 
 /// The losses and metrics of each epoch of one [`fit`](crate::models::Sequential::fit).
@@ -158,15 +161,15 @@ impl History {
 
     /// Everything as JSON: `{"epochs": […], "metrics": {"loss": […], …}, "stop_reason": …,
     /// "partial_epoch": …, "seconds": …}`. Values that are not finite become null.
-    pub fn to_json(&self) -> serde_json::Value {
-        let metrics: serde_json::Map<String, serde_json::Value> = self
+    pub fn to_json(&self) -> Value {
+        let metrics: serde_json::Map<String, Value> = self
             .names
             .iter()
             .cloned()
             .zip(self.values.iter().map(|v| serde_json::json!(v)))
             .collect();
         let partial = self.partial.as_ref().map(|p| {
-            let logs: serde_json::Map<String, serde_json::Value> = p
+            let logs: serde_json::Map<String, Value> = p
                 .logs
                 .iter()
                 .map(|(name, value)| (name.to_string(), serde_json::json!(value)))
@@ -176,6 +179,68 @@ impl History {
         });
         serde_json::json!({"epochs": self.epochs(), "metrics": metrics,
             "stop_reason": self.stop_reason, "partial_epoch": partial, "seconds": self.seconds})
+    }
+}
+
+/// As it stands in a saved model, every number exactly.
+impl History {
+    pub(crate) fn config(&self) -> Value {
+        let numbers = |values: &Vec<f64>| values.iter().map(|&v| number(v)).collect::<Vec<_>>();
+        let partial = self.partial.as_ref().map(|partial| {
+            let logs: Vec<Value> = partial
+                .logs
+                .iter()
+                .map(|(name, value)| json!([name, number(value)]))
+                .collect();
+            json!({"epoch": partial.epoch, "batches": partial.batches,
+                "batches_per_epoch": partial.batches_per_epoch, "logs": logs})
+        });
+        json!({"first_epoch": self.first_epoch, "names": self.names,
+            "values": self.values.iter().map(numbers).collect::<Vec<_>>(),
+            "stop_reason": self.stop_reason, "partial_epoch": partial, "seconds": number(self.seconds)})
+    }
+
+    pub(crate) fn from_config(value: &Value) -> Parsed<History> {
+        let fields = Fields::of(value, "history")?;
+        let not = |what: &str| format!("history: expected {what}");
+        let names = fields.texts("names")?;
+        let numbers = |values: &Value| -> Option<Vec<f64>> {
+            values.as_array()?.iter().map(config::float).collect()
+        };
+        let values: Option<Vec<Vec<f64>>> = fields.list("values")?.iter().map(numbers).collect();
+        let values = values.ok_or_else(|| not("lists of numbers"))?;
+        if values.len() != names.len() || values.iter().any(|v| v.len() != values[0].len()) {
+            return Err(not("one value a name and epoch"));
+        }
+        let logs = |pair: &Value| -> Option<(String, f64)> {
+            Some((
+                pair.get(0)?.as_str()?.to_string(),
+                config::float(pair.get(1)?)?,
+            ))
+        };
+        let partial = match fields.get("partial_epoch") {
+            None => None,
+            Some(partial) => {
+                let fields = Fields::of(partial, "partial_epoch")?;
+                let logs: Option<Vec<_>> = fields.list("logs")?.iter().map(logs).collect();
+                Some(PartialEpoch {
+                    epoch: fields.size("epoch")?,
+                    batches: fields.size("batches")?,
+                    batches_per_epoch: fields.size("batches_per_epoch")?,
+                    logs: Logs::from(logs.ok_or_else(|| not("names and numbers"))?),
+                })
+            }
+        };
+        // Epochs are counted on from it.
+        let first_epoch = fields.size("first_epoch")?.min(1 << 32);
+        Ok(History {
+            first_epoch,
+            names,
+            values,
+            stop_reason: fields.text("stop_reason")?.to_string(),
+            partial,
+            seconds: fields.float("seconds")?,
+        })
     }
 }
 

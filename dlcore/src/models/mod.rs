@@ -5,6 +5,7 @@ mod evaluate;
 mod evaluation;
 mod fit;
 mod history;
+mod save;
 mod sequential;
 mod settings;
 mod step;

@@ -25,13 +25,15 @@ use crate::{Error, Result, Tensor, names};
 /// ```
 #[derive(Clone)]
 pub struct Sequential {
-    name: String,
+    pub(super) name: String,
     pub(super) layers: Vec<Box<dyn Layer>>,
     pub(super) input_shape: Option<Vec<usize>>,
     /// What was wrong with a layer when it was added; told by whatever can return an error next.
     problem: Option<String>,
     pub(super) compiled: Option<Compiled>,
     pub(super) history: Option<History>,
+    /// Why a model that came from a file is not compiled, though it was when it was saved.
+    pub(super) not_compiled: Option<String>,
 }
 
 /// What `compile` adds to a model.
@@ -58,6 +60,7 @@ impl Sequential {
             problem: None,
             compiled: None,
             history: None,
+            not_compiled: None,
         }
     }
 
@@ -113,7 +116,7 @@ impl Sequential {
         Ok(())
     }
 
-    pub(super) fn is_built(&self) -> bool {
+    pub(crate) fn is_built(&self) -> bool {
         !self.layers.is_empty() && self.layers.iter().all(|layer| layer.is_built())
     }
 
@@ -178,6 +181,7 @@ impl Sequential {
             loss,
             metrics,
         });
+        self.not_compiled = None;
         Ok(())
     }
 
@@ -228,6 +232,14 @@ impl Sequential {
             .iter()
             .flat_map(|layer| layer.weights())
             .cloned()
+            .collect()
+    }
+
+    /// How many weights each layer has.
+    pub(super) fn weight_counts(&self) -> Vec<usize> {
+        self.layers
+            .iter()
+            .map(|layer| layer.weights().len())
             .collect()
     }
 

@@ -1,8 +1,13 @@
 //! Adam: momentum and scaling by the gradients' mean square, both corrected for their start at
 //! zero.
 
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
 use super::update::{Slots, update2};
 use super::{Optimizer, check_fraction, check_positive};
+use crate::config::{Fields, Parsed, number};
 use crate::{Result, Tensor};
 
 /// Running means of the gradient and of its square, corrected for their start at zero.
@@ -68,6 +73,24 @@ impl Adam {
     }
 }
 
+impl Adam {
+    pub(super) fn from_config(
+        fields: &Fields<'_>,
+        moments: Slots,
+        velocities: Slots,
+    ) -> Parsed<Adam> {
+        Ok(Adam {
+            learning_rate: fields.float("learning_rate")?,
+            beta_1: fields.float("beta_1")?,
+            beta_2: fields.float("beta_2")?,
+            epsilon: fields.float("epsilon")?,
+            steps: i32::try_from(fields.size("steps")?).unwrap_or(i32::MAX),
+            moments,
+            velocities,
+        })
+    }
+}
+
 impl Optimizer for Adam {
     fn name(&self) -> &str {
         "adam"
@@ -110,5 +133,22 @@ impl Optimizer for Adam {
         self.steps = 0;
         self.moments.clear();
         self.velocities.clear();
+    }
+
+    fn config(&self) -> Option<Value> {
+        Some(json!({
+            "learning_rate": number(self.learning_rate),
+            "beta_1": number(self.beta_1),
+            "beta_2": number(self.beta_2),
+            "epsilon": number(self.epsilon),
+            "steps": self.steps,
+        }))
+    }
+
+    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+        vec![
+            ("moments", self.moments.all()),
+            ("velocities", self.velocities.all()),
+        ]
     }
 }

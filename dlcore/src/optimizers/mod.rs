@@ -12,7 +12,16 @@ pub use adam::Adam;
 pub use rmsprop::RMSprop;
 pub use sgd::SGD;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::config::{Fields, Parsed};
 use crate::{Error, Result, Tensor, names};
+
+/// What an optimizer keeps, by name: a vector for each weight, empty where it was not used yet.
+pub(crate) type State = BTreeMap<String, Vec<Vec<f32>>>;
 
 /// A rule that changes weights by their gradients.
 ///
@@ -43,6 +52,17 @@ pub trait Optimizer: OptimizerClone + Send + Sync {
 
     /// Forgets what earlier steps left behind: velocities, moments, the step count.
     fn reset(&mut self) {}
+
+    /// Its settings, and the count of its steps, from which it can be made again by its name;
+    /// `None` if it cannot be saved, which is what an optimizer of your own leaves.
+    fn config(&self) -> Option<Value> {
+        None
+    }
+
+    /// What earlier steps left behind, by name: a vector for each weight.
+    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+        Vec::new()
+    }
 }
 
 /// Copies an optimizer behind a `Box`; every `Clone` optimizer has it.
@@ -101,6 +121,32 @@ pub fn from_name(name: &str) -> Result<Box<dyn Optimizer>> {
             &["sgd", "rmsprop", "adam"],
         ))),
     }
+}
+
+/// The optimizer that [`Optimizer::config`] and [`Optimizer::state`] described.
+pub(crate) fn from_config(
+    name: &str,
+    config: &Value,
+    mut state: State,
+) -> Parsed<Box<dyn Optimizer>> {
+    let fields = Fields::of(config, name)?;
+    let mut slots = |key: &str| update::Slots::from(state.remove(key).unwrap_or_default());
+    let optimizer: Box<dyn Optimizer> = match name {
+        "sgd" => Box::new(SGD::from_config(&fields, slots("moments"))?),
+        "rmsprop" => Box::new(RMSprop::from_config(
+            &fields,
+            slots("velocities"),
+            slots("moments"),
+        )?),
+        "adam" => Box::new(Adam::from_config(
+            &fields,
+            slots("moments"),
+            slots("velocities"),
+        )?),
+        other => return Err(format!("no optimizer is named {other:?}")),
+    };
+    optimizer.check().map_err(|error| error.to_string())?;
+    Ok(optimizer)
 }
 
 impl From<&str> for OptimizerChoice {

@@ -1,7 +1,12 @@
 //! RMSprop: steps scaled by the root of the gradients' mean square.
 
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
 use super::update::{Slots, update1, update2};
 use super::{Optimizer, check_fraction, check_positive};
+use crate::config::{Fields, Parsed, number};
 use crate::{Result, Tensor};
 
 /// Divides each gradient by the root of a running mean of its squares.
@@ -65,6 +70,23 @@ impl RMSprop {
     }
 }
 
+impl RMSprop {
+    pub(super) fn from_config(
+        fields: &Fields<'_>,
+        velocities: Slots,
+        moments: Slots,
+    ) -> Parsed<RMSprop> {
+        Ok(RMSprop {
+            learning_rate: fields.float("learning_rate")?,
+            rho: fields.float("rho")?,
+            momentum: fields.float("momentum")?,
+            epsilon: fields.float("epsilon")?,
+            velocities,
+            moments,
+        })
+    }
+}
+
 impl Optimizer for RMSprop {
     fn name(&self) -> &str {
         "rmsprop"
@@ -110,5 +132,21 @@ impl Optimizer for RMSprop {
     fn reset(&mut self) {
         self.velocities.clear();
         self.moments.clear();
+    }
+
+    fn config(&self) -> Option<Value> {
+        Some(json!({
+            "learning_rate": number(self.learning_rate),
+            "rho": number(self.rho),
+            "momentum": number(self.momentum),
+            "epsilon": number(self.epsilon),
+        }))
+    }
+
+    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+        vec![
+            ("velocities", self.velocities.all()),
+            ("moments", self.moments.all()),
+        ]
     }
 }

@@ -1,7 +1,12 @@
 //! Stochastic gradient descent.
 
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
 use super::update::{Slots, update0, update1};
 use super::{Optimizer, check_fraction, check_positive};
+use crate::config::{Fields, Parsed, number};
 use crate::{Result, Tensor};
 
 /// Stochastic gradient descent, with momentum where asked for.
@@ -54,6 +59,17 @@ impl SGD {
     }
 }
 
+impl SGD {
+    pub(super) fn from_config(fields: &Fields<'_>, moments: Slots) -> Parsed<SGD> {
+        Ok(SGD {
+            learning_rate: fields.float("learning_rate")?,
+            momentum: fields.float("momentum")?,
+            nesterov: fields.flag("nesterov")?,
+            moments,
+        })
+    }
+}
+
 impl Optimizer for SGD {
     fn name(&self) -> &str {
         "sgd"
@@ -96,5 +112,17 @@ impl Optimizer for SGD {
 
     fn reset(&mut self) {
         self.moments.clear();
+    }
+
+    fn config(&self) -> Option<Value> {
+        Some(json!({
+            "learning_rate": number(self.learning_rate),
+            "momentum": number(self.momentum),
+            "nesterov": self.nesterov,
+        }))
+    }
+
+    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+        vec![("moments", self.moments.all())]
     }
 }

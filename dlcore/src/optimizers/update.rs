@@ -4,6 +4,8 @@
 //! Denormals count as zero: the running means of weights that no longer get a gradient would
 //! otherwise decay into them, and slow every step down.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::device::cpu::vectorised;
@@ -17,23 +19,35 @@ const CHUNK: usize = 1 << 14;
 
 /// The state an optimizer keeps beside each weight, zero at first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Slots(Vec<Vec<f32>>);
+pub(super) struct Slots(Vec<Arc<Vec<f32>>>);
 
 impl Slots {
     /// The slot of weight `index`, as long as the weight.
     pub(super) fn get(&mut self, index: usize, length: usize) -> &mut [f32] {
         if self.0.len() <= index {
-            self.0.resize_with(index + 1, Vec::new);
+            self.0.resize_with(index + 1, Arc::default);
         }
         let slot = &mut self.0[index];
         if slot.len() != length {
-            *slot = vec![0.0; length];
+            *slot = Arc::new(vec![0.0; length]);
         }
-        slot
+        // A copy of the optimizer shares the slot until one of the two makes a step.
+        Arc::make_mut(slot).as_mut_slice()
     }
 
     pub(super) fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// All slots, one for each weight; empty ones were never used.
+    pub(super) fn all(&self) -> &[Arc<Vec<f32>>] {
+        &self.0
+    }
+}
+
+impl From<Vec<Vec<f32>>> for Slots {
+    fn from(slots: Vec<Vec<f32>>) -> Self {
+        Slots(slots.into_iter().map(Arc::new).collect())
     }
 }
 

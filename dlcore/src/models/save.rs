@@ -1,0 +1,193 @@
+//! Models in files.
+//!
+//! A saved model is a zip file of up to three members, none of them compressed:
+//!
+//! - `model.json`: the model's name, its layers with their settings, what `compile` chose, the
+//!   history of the last `fit`. `"format": "dlcore model", "version": 1`.
+//! - `weights.safetensors`: the weights, `layers.0.0` for the first of the first layer, in the
+//!   [safetensors](https://github.com/huggingface/safetensors) format that other libraries read.
+//! - `optimizer.safetensors`: what the optimizer keeps beside each weight, `velocities.0` for the
+//!   first weight of the model.
+//!
+//! A file of weights alone is the second of these by itself. What is read is not trusted: sizes are
+//! bounded by the file's own, nothing is run or unpacked, and every number must be one.
+
+mod describe;
+mod file;
+mod tensors;
+#[cfg(test)]
+mod tests;
+
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Sequential;
+use crate::config::Parsed;
+use crate::{Error, Result, Tensor};
+
+const MODEL: &str = "model.json";
+const WEIGHTS: &str = "weights.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+
+/// No description of a model is longer.
+const LONGEST_DESCRIPTION: u64 = 16 << 20;
+
+impl Sequential {
+    /// Saves the model: layers, weights, what `compile` chose, the optimizer's state and the last
+    /// history, so that [`Sequential::load`] and `fit` go on where this model is. The file takes its
+    /// place when it is complete; an older one of the same name is replaced then.
+    ///
+    /// A loss, metric or optimizer of your own is not saved, only its name; the model is then
+    /// compiled anew after it was loaded.
+    ///
+    /// ```
+    /// use dlcore::prelude::*;
+    /// # let folder = std::env::temp_dir().join(format!("dlcore-doc-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// # let path = folder.join("network.dl");
+    /// let network = Sequential::new().add(Dense::new(1).input_shape([2]));
+    /// network.save(&path)?; // for instance "network.dl"
+    /// let same = Sequential::load(&path)?;
+    /// assert_eq!(same.get_weights(), network.get_weights());
+    /// # std::fs::remove_dir_all(&folder).unwrap();
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Model`] for a model without layers, with a layer of your own, or with weights that are
+    /// NaN or infinite; [`Error::File`] if the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        save(self, path.as_ref())
+    }
+
+    /// A model that [`Sequential::save`] wrote.
+    ///
+    /// Where it was compiled with a function of your own, a line on standard error says that it has to
+    /// be compiled again.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file is missing, damaged, or no model.
+    pub fn load(path: impl AsRef<Path>) -> Result<Sequential> {
+        load(path.as_ref())
+    }
+
+    /// Saves the weights alone, of any model that is built, as a safetensors file.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for a model that is not built, or whose weights are NaN or infinite;
+    /// [`Error::File`] if the file cannot be written.
+    pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<()> {
+        save_weights(self, path.as_ref())
+    }
+
+    /// Puts weights in place that [`Sequential::save_weights`] or [`Sequential::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file is missing, damaged, or its weights are not of this model's
+    /// shapes; [`Error::Model`] if the model is not built. Nothing is changed then.
+    pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        load_weights(self, path.as_ref())
+    }
+}
+
+fn save(model: &Sequential, path: &Path) -> Result<()> {
+    model.check_layers("save")?;
+    let parts = Parts::of(model).map_err(|message| Error::Model(format!("save: {message}")))?;
+    file::replace(path, |file| parts.write(file))
+}
+
+fn load(path: &Path) -> Result<Sequential> {
+    let (mut file, size) = file::open(path)?;
+    let model = read(&mut file, size).map_err(|message| file::error(path, message))?;
+    if let Some(reason) = &model.not_compiled {
+        eprintln!("{}: {reason}", path.display());
+    }
+    Ok(model)
+}
+
+fn save_weights(model: &Sequential, path: &Path) -> Result<()> {
+    model.check_built("save_weights")?;
+    let bytes =
+        weights(model).map_err(|message| Error::Model(format!("save_weights: {message}")))?;
+    file::replace(path, |file| {
+        file.write_all(&bytes).map_err(|error| error.to_string())
+    })
+}
+
+fn load_weights(model: &mut Sequential, path: &Path) -> Result<()> {
+    model.check_built("load_weights")?;
+    let (mut file, size) = file::open(path)?;
+    let failed = |message: String| file::error(path, message);
+    let bytes = file::weights(&mut file, size).map_err(failed)?;
+    let mut tensors = tensors::read(&bytes).map_err(failed)?;
+    let weights = describe::take_layers(&mut tensors, &model.weight_counts()).map_err(failed)?;
+    let weights: Vec<Tensor> = weights.into_iter().flatten().collect();
+    model.set_weights(&weights).map_err(|error| {
+        let error = error.to_string();
+        failed(error.replace("set_weights", "load_weights"))
+    })
+}
+
+/// The members of a model's file.
+pub(crate) struct Parts {
+    description: Value,
+    weights: Vec<u8>,
+    optimizer: Option<Vec<u8>>,
+}
+
+impl Parts {
+    /// What is to be written of a model.
+    ///
+    /// # Errors
+    /// A layer that cannot be saved, weights that are no numbers.
+    pub(crate) fn of(model: &Sequential) -> Parsed<Parts> {
+        Ok(Parts {
+            description: describe::model(model)?,
+            weights: weights(model)?,
+            optimizer: describe::optimizer_state(model)?,
+        })
+    }
+
+    /// Writes the zip file.
+    pub(crate) fn write(&self, to: &mut (impl Write + Seek)) -> Parsed<()> {
+        let description = format!("{:#}\n", self.description);
+        let mut members = vec![
+            (MODEL, description.as_bytes()),
+            (WEIGHTS, self.weights.as_slice()),
+        ];
+        members.extend(self.optimizer.iter().map(|state| (OPTIMIZER, &state[..])));
+        file::write_members(to, &members)
+    }
+}
+
+/// The model in a zip file of `size` bytes.
+pub(crate) fn read(from: &mut (impl Read + Seek), size: u64) -> Parsed<Sequential> {
+    let mut members = file::Members::open(from, size)?;
+    let description = members.read(MODEL, LONGEST_DESCRIPTION)?;
+    let description: Value = serde_json::from_slice(&description)
+        .map_err(|error| format!("{MODEL} is damaged: {error}"))?;
+    let weights = tensors::read(&members.read(WEIGHTS, size)?)?;
+    let state = match members.has(OPTIMIZER) {
+        true => tensors::read(&members.read(OPTIMIZER, size)?)?,
+        false => tensors::Tensors::new(),
+    };
+    describe::restore(&description, weights, state)
+}
+
+fn weights(model: &Sequential) -> Parsed<Vec<u8>> {
+    let mut tensors = tensors::Tensors::new();
+    for (index, layer) in model.layers().iter().enumerate() {
+        for (place, weight) in layer.weights().into_iter().enumerate() {
+            if !tensors::is_finite(weight) {
+                return Err(format!(
+                    "weight {place} of {} holds NaN or infinity, so nothing was saved",
+                    crate::layers::describe(&**layer)
+                ));
+            }
+            tensors.insert(describe::weight_name(index, place), weight.detach());
+        }
+    }
+    tensors::write(&tensors)
+}
