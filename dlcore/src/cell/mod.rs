@@ -9,10 +9,12 @@ mod failure;
 mod serve;
 mod show;
 mod store;
+mod wait;
 
 pub use failure::{Failure, run};
-pub use show::{ShowDebug, ShowNothing, ShowRich, Shown};
+pub use show::{NoOwnDisplay, ShowDebug, ShowNothing, ShowRich, Shown, shown_by_itself};
 pub use store::{CheapClone, IsCopy, IsNotCopy, NoSpare, Probe, Spare, Store, probe};
+pub use wait::{block_on, interruptible};
 
 /// What a compiled cell exports: takes its variables from the store, runs, puts them back.
 pub type Entry = fn(&mut Store);

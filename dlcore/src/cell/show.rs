@@ -62,6 +62,25 @@ impl<T: ?Sized> ShowNothing for Shown<'_, T> {
     }
 }
 
+/// Stands in for `evcxr_display` where a type has none. A method that a type has itself goes before
+/// one of a trait, so the compiler calls this only for types without.
+pub trait NoOwnDisplay {
+    /// Shows nothing, and says so by its type.
+    fn evcxr_display(&self) -> NotShown {
+        NotShown(())
+    }
+}
+
+impl<T: ?Sized> NoOwnDisplay for T {}
+
+/// What [`NoOwnDisplay`] returns.
+pub struct NotShown(());
+
+/// Whether a value's own `evcxr_display`, which returned `returned`, has shown it.
+pub fn shown_by_itself<T: 'static>(_returned: &T) -> bool {
+    std::any::TypeId::of::<T>() != std::any::TypeId::of::<NotShown>()
+}
+
 fn send(bundle: &MimeBundle) {
     channel::send(&serde_json::json!({"t": "result", "data": bundle.to_json(), "metadata": {}}));
 }

@@ -73,6 +73,8 @@ impl<T> NoSpare<T> for &Probe<T> {
 #[derive(Default)]
 pub struct Store {
     slots: BTreeMap<String, Slot>,
+    /// What cells share beside their variables, for as long as the process lives.
+    shared: Vec<&'static dyn Any>,
 }
 
 struct Slot {
@@ -113,6 +115,16 @@ impl Store {
                 type_name::<T>()
             ),
         }
+    }
+
+    /// The one value of its type that all cells share, such as a runtime for what they await.
+    pub fn shared<T: 'static>(&mut self, make: impl FnOnce() -> T) -> &'static T {
+        let known = self.shared.iter().find_map(|value| value.downcast_ref());
+        known.unwrap_or_else(|| {
+            let value: &'static T = Box::leak(Box::new(make()));
+            self.shared.push(value);
+            value
+        })
     }
 
     /// Drops the variable `name`, if it is there.

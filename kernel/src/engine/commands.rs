@@ -3,8 +3,7 @@
 use super::evaluator::Engine;
 use super::{CellError, Event, report};
 
-const HELP: &str = "\
-Everything in dlcore::prelude is there already: try `Tensor::arange(0., 6., 1.).reshape([2, 3])`.
+const HELP: &str = r#"Everything in dlcore::prelude is there already: try `Tensor::arange(0., 6., 1.).reshape([2, 3])`.
 A last line without a semicolon is shown. Variables and functions stay for the next cells; `?` ends a cell with an error.
 Pass tensors and models by reference (`&x`) and they stay yours.
 Functions and types are compiled into each cell, so a `static` begins anew in each: keep what lasts in a variable.
@@ -13,7 +12,7 @@ Functions and types are compiled into each cell, so a `static` begins anew in ea
 :vars     the variables of this session and their types
 :timing   where the time of the last cell went
 :help     this text
-";
+"#;
 
 /// The commands a cell begins with, and the cell with as many blanks in their place, so that every
 /// offset and every line in it stays.

@@ -65,6 +65,22 @@ impl Crates {
         &self.links
     }
 
+    /// Whether cells can run what they await on tokio.
+    pub fn has_tokio(&self) -> bool {
+        self.wanted.contains_key("tokio")
+    }
+
+    /// The line that adds tokio, when a crate rests on it (an HTTP client, perhaps) and the session
+    /// has not asked for it itself.
+    pub fn runtime_wanted(&self) -> Option<&'static str> {
+        let rests = self
+            .built
+            .iter()
+            .any(|built| built.crates.iter().any(|(name, _)| name == "tokio"));
+        (rests && !self.has_tokio())
+            .then_some(":dep tokio = { version = \"1\", features = [\"full\"] }")
+    }
+
     /// Lets a cell's rustc find the crates.
     pub fn arguments(&self, command: &mut Command) {
         if let Some(built) = &self.built {
@@ -161,7 +177,26 @@ pub fn parse(line: &str, working_dir: &Path) -> Result<Request> {
         }
         *path = whole.display().to_string().into();
     }
+    if name == "tokio" {
+        with_runtime(&mut value);
+    }
     Ok(Request::Add(name, value))
+}
+
+/// What a cell awaits runs on tokio's threaded runtime, which is a feature.
+fn with_runtime(value: &mut toml::Value) {
+    if let Some(version) = value.as_str() {
+        let table = toml::Table::from_iter([("version".to_owned(), version.into())]);
+        *value = toml::Value::Table(table);
+    }
+    if let Some(table) = value.as_table_mut() {
+        let features = table
+            .entry("features")
+            .or_insert_with(|| toml::Value::Array(vec![]));
+        if let Some(features) = features.as_array_mut() {
+            features.push("rt-multi-thread".into());
+        }
+    }
 }
 
 /// Crates that are built.
@@ -488,6 +523,10 @@ mod tests {
         assert_eq!(
             request(":dep serde = { version = \"1\", features = [\"derive\"] }"),
             "serde = { features = [\"derive\"], version = \"1\" }"
+        );
+        assert_eq!(
+            request(":dep tokio = \"1\""),
+            "tokio = { features = [\"rt-multi-thread\"], version = \"1\" }"
         );
         assert_eq!(request(":dep ndarray = \"0.16\""), "ndarray is present");
         for wrong in [

@@ -44,6 +44,8 @@ pub struct Draft {
     pub taken: Vec<Taken>,
     /// Variables whose type this cell defines anew.
     pub lost: Vec<String>,
+    /// Variables that the cell binds and that are not kept, as their type has no name.
+    pub nameless: Vec<String>,
 }
 
 impl State {
@@ -75,6 +77,7 @@ impl State {
             items,
             taken,
             lost,
+            nameless: vec![],
         }
     }
 
@@ -217,6 +220,14 @@ impl Draft {
                         if matches!(message.code(), Some("E0382" | "E0381" | "E0425")) {
                             self.cell.bindings.retain(|binding| binding.name != name);
                             changed |= self.cell.bindings.len() < before;
+                        } else if message.code() == Some("E0277")
+                            && ["{async block", "{closure"]
+                                .iter()
+                                .any(|kind| message.message.contains(kind))
+                        {
+                            self.cell.bindings.retain(|binding| binding.name != name);
+                            changed |= self.cell.bindings.len() < before;
+                            self.nameless.push(name);
                         } else {
                             return Err(cannot_be_kept(&name, message, sources));
                         }

@@ -137,6 +137,12 @@ impl Engine {
         let index = self.cells.len();
         self.cells.push((number, code.clone()));
         let draft = self.state.draft(&code, index);
+        if draft.cell.awaits
+            && let Some(line) = self.crates.runtime_wanted()
+            && let Err(error) = self.add_crates(&[line], sink)
+        {
+            return Outcome::Failed(error);
+        }
         timing.prepare = started.elapsed();
         if draft.cell.is_empty() {
             return Outcome::Done;
@@ -174,6 +180,7 @@ impl Engine {
                 index: draft.index,
                 attributes: &draft.attributes,
                 links: self.crates.links(),
+                tokio: self.crates.has_tokio(),
                 items: &draft.items,
                 taken: &draft.taken,
                 kept: &draft.cell.bindings,
@@ -261,6 +268,9 @@ impl Engine {
                 format!("note: the type of `{name}` was defined anew, so its old value is gone\n");
             sink(Event::Stderr(note.into_bytes()));
         }
+        for name in &draft.nameless {
+            sink(not_kept(name, "a closure or an `async` block"));
+        }
         let frame = json!({
             "t": "run", "library": built.library, "entry": built.entry, "forget": forget, "cell": self.builds,
         });
@@ -313,6 +323,7 @@ impl Engine {
                 sink(Event::Stderr(STILL_RUNNING.as_bytes().to_vec()));
             }
         }
+        self.process.end_of_cell(sink);
         done.map(|variables| (failure, variables))
     }
 
@@ -349,16 +360,12 @@ impl Engine {
                 (None, None) => types::writable(type_name),
             };
             let Some(written) = written else {
-                let note = format!(
-                    "note: `{name}` is {}, whose type cannot be written down, so it is not kept for the next cell. \
-                     Put it in a box (`let {name}: Box<dyn Fn(f32) -> f32> = Box::new(…)`) or make it a `fn`.\n",
-                    if type_name.contains("{{closure}}") {
-                        "a closure or holds one"
-                    } else {
-                        "of a type declared inside a block"
-                    },
-                );
-                sink(Event::Stderr(note.into_bytes()));
+                let kind = if type_name.contains("{{closure}}") {
+                    "a closure or holds one"
+                } else {
+                    "of a type declared inside a block"
+                };
+                sink(not_kept(name, kind));
                 self.forget.push(name.to_owned());
                 continue;
             };
@@ -530,6 +537,14 @@ const INTERRUPTED_COMPILING: &str =
 
 const STILL_RUNNING: &str = "\ninterrupt: training stops at its next batch; other code cannot be stopped gently. \
     Interrupt again to end it; variables of this session are then lost.\n";
+
+fn not_kept(name: &str, kind: &str) -> Event {
+    let note = format!(
+        "note: `{name}` is {kind}, whose type cannot be written down, so it is not kept for the next cell. \
+         Put it in a box (`let {name}: Box<dyn Fn(f32) -> f32> = Box::new(…)`) or make it a `fn`.\n"
+    );
+    Event::Stderr(note.into_bytes())
+}
 
 struct Built {
     library: PathBuf,

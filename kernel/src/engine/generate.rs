@@ -59,6 +59,10 @@ pub struct Generated {
 const HEAD: &str = "#![allow(unused, unreachable_code, non_snake_case, non_upper_case_globals, \
                     static_mut_refs, internal_features)]\n#![warn(unused_must_use)]\n";
 
+/// Where the session has tokio, what a cell awaits runs on one runtime that all cells share.
+const TOKIO: &str = "let __runtime = __store.shared(|| ::tokio::runtime::Builder::new_multi_thread()\
+    .enable_all().build().expect(\"tokio's threads start\"));";
+
 /// All that goes into one cell's crate.
 pub struct Parts<'a> {
     /// The cell's text.
@@ -71,6 +75,8 @@ pub struct Parts<'a> {
     pub attributes: &'a [String],
     /// Lines that bring in other crates.
     pub links: &'a [String],
+    /// Whether tokio is among the other crates.
+    pub tokio: bool,
     /// Items of this and earlier cells.
     pub items: &'a [KeptItem],
     /// Variables to take.
@@ -119,9 +125,25 @@ pub fn generate(parts: &Parts<'_>) -> Generated {
             "let __spare_{name} = (&__probe(&{name})).spare(&{name});"
         ));
     }
+    if parts.cell.awaits && parts.tokio {
+        out.line(TOKIO);
+    }
     out.line("let __done = ::dlcore::cell::run(|| -> ::std::result::Result<(), ::dlcore::cell::Failure> {");
-    body(&mut out, parts);
-    out.line("Ok(()) });");
+    if parts.cell.awaits {
+        let block_on = if parts.tokio {
+            "__runtime.block_on"
+        } else {
+            "::dlcore::cell::block_on"
+        };
+        out.line(&format!(
+            "{block_on}(::dlcore::cell::interruptible(async {{"
+        ));
+        body(&mut out, parts);
+        out.line("Ok(()) })) });");
+    } else {
+        body(&mut out, parts);
+        out.line("Ok(()) });");
+    }
     for taken in parts.taken.iter().filter(|taken| !taken.returned) {
         let name = &taken.name;
         let back = put(name);
@@ -149,6 +171,7 @@ pub fn empty_cell() -> String {
         index: 0,
         attributes: &[],
         links: &[],
+        tokio: false,
         items: &[],
         taken: &[],
         kept: &cell.bindings,
@@ -164,10 +187,11 @@ fn body(out: &mut Generated, parts: &Parts<'_>) {
         let origin = Origin::User(parts.index, statement.span.clone());
         if statement.shown {
             // `match` keeps temporaries of the expression alive until it has been shown.
-            out.text.push_str("{ use ::dlcore::cell::{ShowRich as _, ShowDebug as _, ShowNothing as _}; match &(\n");
+            out.text.push_str("{ use ::dlcore::cell::{ShowRich as _, ShowDebug as _, ShowNothing as _, NoOwnDisplay as _}; match &(\n");
             out.piece(text, origin);
-            out.text
-                .push_str("\n) { __value => (&&&::dlcore::cell::Shown(__value)).show() } }\n");
+            out.text.push_str(
+                "\n) { __value => if !::dlcore::cell::shown_by_itself(&__value.evcxr_display()) { (&&&::dlcore::cell::Shown(__value)).show() } } }\n",
+            );
         } else {
             out.piece(text, origin);
             out.text.push('\n');
@@ -248,6 +272,7 @@ mod tests {
             index: 7,
             attributes: &[],
             links: &[],
+            tokio: false,
             items: &items,
             taken: &[],
             kept: &cell.bindings,

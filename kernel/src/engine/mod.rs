@@ -104,6 +104,7 @@ pub struct SessionView {
 }
 
 mod commands;
+mod content;
 mod deps;
 mod diagnostics;
 mod draft;

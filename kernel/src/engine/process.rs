@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 
 use super::Event;
+use super::content::Content;
 use super::warm::Toolchain;
 use crate::cell_process::CHANNEL_VARIABLE;
 
@@ -28,6 +29,7 @@ pub struct CellProcess {
     incoming: Vec<u8>,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
+    content: Content,
     /// Where another thread can write an interrupt.
     control: Arc<Mutex<UnixStream>>,
 }
@@ -82,6 +84,7 @@ impl CellProcess {
             incoming: vec![],
             stdout,
             stderr,
+            content: Content::default(),
             control,
         })
     }
@@ -108,12 +111,18 @@ impl CellProcess {
         for fd in [&self.stdout, &self.stderr].into_iter().flatten() {
             fds.push(PollFd::new(fd.as_fd(), PollFlags::POLLIN));
         }
-        match poll(&mut fds, PollTimeout::from(milliseconds)) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+        let ready = match poll(&mut fds, PollTimeout::from(milliseconds)) {
+            Ok(ready) => ready,
+            Err(nix::errno::Errno::EINTR) => 1,
             Err(error) => return Err(error).context("waiting for the cell"),
-        }
+        };
         let socket_ready = fds[0].any().unwrap_or(false);
         drop(fds);
+        if ready == 0 {
+            self.content
+                .settle(&mut |event| take(Incoming::Event(event)));
+            return Ok(true);
+        }
         if !socket_ready {
             self.drain_output(take);
             return Ok(true);
@@ -126,6 +135,8 @@ impl CellProcess {
         };
         // What the cell printed before it sent this stands in the pipes by now: it goes first.
         self.drain_output(take);
+        self.content
+            .settle(&mut |event| take(Incoming::Event(event)));
         self.incoming.extend_from_slice(&chunk[..read]);
         while let Some(frame) = self.next_frame()? {
             // Output printed after the frame waits until the frame has been passed on.
@@ -143,12 +154,18 @@ impl CellProcess {
 
     /// Hands over everything the pipes hold now.
     pub fn drain_output(&mut self, take: &mut dyn FnMut(Incoming)) {
+        let content = &mut self.content;
         drain(&mut self.stdout, &mut |bytes| {
-            take(Incoming::Event(Event::Stdout(bytes)))
+            content.take(&bytes, &mut |event| take(Incoming::Event(event)))
         });
         drain(&mut self.stderr, &mut |bytes| {
             take(Incoming::Event(Event::Stderr(bytes)))
         });
+    }
+
+    /// The cell is over: content that it began and did not end is text.
+    pub fn end_of_cell(&mut self, sink: &mut dyn FnMut(Event)) {
+        self.content.flush(sink);
     }
 
     fn next_frame(&mut self) -> Result<Option<Value>> {

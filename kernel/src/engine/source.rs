@@ -17,6 +17,8 @@ pub struct Cell {
     pub statements: Vec<Statement>,
     /// Variables bound at the cell's top level, in order; a name bound twice stands once.
     pub bindings: Vec<Binding>,
+    /// Whether it awaits something, outside of functions, closures and `async` blocks of its own.
+    pub awaits: bool,
 }
 
 impl Cell {
@@ -95,6 +97,7 @@ pub fn parse(code: &str) -> Cell {
                 items: vec![],
                 statements: vec![whole],
                 bindings: vec![],
+                awaits: false,
             }
         }
     };
@@ -109,6 +112,7 @@ fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -
         items: vec![],
         statements: vec![],
         bindings: vec![],
+        awaits: awaits(parsed),
     };
     for (index, statement) in parsed.iter().enumerate() {
         let span = range_of(statement);
@@ -134,6 +138,23 @@ fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -
         }
     }
     cell
+}
+
+fn awaits(statements: &[syn::Stmt]) -> bool {
+    struct Look(bool);
+    impl Visit<'_> for Look {
+        fn visit_expr_await(&mut self, _: &syn::ExprAwait) {
+            self.0 = true;
+        }
+        fn visit_expr_async(&mut self, _: &syn::ExprAsync) {}
+        fn visit_expr_closure(&mut self, _: &syn::ExprClosure) {}
+        fn visit_item(&mut self, _: &syn::Item) {}
+    }
+    let mut look = Look(false);
+    statements
+        .iter()
+        .for_each(|statement| look.visit_stmt(statement));
+    look.0
 }
 
 fn range_of(node: &impl Spanned) -> Range<usize> {

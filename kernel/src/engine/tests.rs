@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod awaits;
 mod crates;
 
 struct Session {
@@ -379,6 +380,22 @@ fn an_unused_result_is_warned_about() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn a_notebook_for_evcxr_shows_what_it_shows_there() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("struct Card(u8); impl Card { pub fn evcxr_display(&self) { println!(\"EVCXR_BEGIN_CONTENT text/plain\\ncard {}\\nEVCXR_END_CONTENT\", self.0); } }");
+    let ran = session.ok("println!(\"before\"); Card(7)");
+    assert_eq!(
+        (ran.stdout.as_str(), ran.result, ran.builds),
+        ("before\n", None, 1)
+    );
+    assert_eq!(ran.displays, [serde_json::json!("card 7")]);
+    let ran = session.ok("print!(\"EVCXR_BEGIN_CONTENT text/html\\nno end\");");
+    assert_eq!(ran.stdout, "EVCXR_BEGIN_CONTENT text/html\nno end");
 }
 
 #[test]
