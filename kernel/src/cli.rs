@@ -53,6 +53,9 @@ enum Sub {
         /// dlcore's dynamic library
         dlcore: PathBuf,
     },
+    /// Evaluate as evcxr does (the kernel calls this for `:engine evcxr`)
+    #[command(hide = true)]
+    Evcxr,
     /// Answer questions about code (the kernel calls this)
     #[command(hide = true)]
     Analyse {
@@ -105,6 +108,7 @@ pub fn run() -> ExitCode {
         Sub::Warm => warm_up().map(|()| ExitCode::SUCCESS),
         Sub::Doctor => places::home().map(|home| doctor::examine(&home)),
         Sub::Cell { dlcore } => cell_process::run(&dlcore).map(|()| ExitCode::SUCCESS),
+        Sub::Evcxr => return crate::engine::reference::main(),
         Sub::Analyse { home, directory } => {
             return crate::analysis::worker_main(&home, &directory);
         }

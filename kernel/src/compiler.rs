@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// A PATH on which `rustc` and `cargo` are found, though the present one lacks them; `None` when
 /// nothing needs to change, or when they are not where rustup puts them either.
@@ -23,6 +24,20 @@ fn widen(path: &OsString, cargo_home: Option<PathBuf>) -> Option<OsString> {
         return None;
     }
     std::env::join_paths(present.into_iter().chain([by_rustup])).ok()
+}
+
+/// Where the standard library's dynamic form is, before what is searched already.
+pub fn library_path() -> Option<OsString> {
+    let asked = Command::new("rustc")
+        .args(["--print", "target-libdir"])
+        .output()
+        .ok()?;
+    let mut path = OsString::from(String::from_utf8(asked.stdout).ok()?.trim());
+    if let Some(more) = std::env::var_os("LD_LIBRARY_PATH") {
+        path.push(":");
+        path.push(more);
+    }
+    Some(path)
 }
 
 #[cfg(test)]

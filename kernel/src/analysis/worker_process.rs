@@ -7,7 +7,6 @@ use super::worker::{Answer, Found, Question, What};
 use anyhow::{Context as _, Result, anyhow};
 use evcxr::{CommandContext, EvalContext};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
 use std::io::{BufRead as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -142,7 +141,7 @@ fn start(home: &Path, directory: &Path) -> Result<CommandContext> {
     runtime.arg("analyse").arg(home).arg(directory);
     // evcxr moves the libraries it builds, and a relative search path in them then misses the
     // standard library whenever its directory and the toolchain lie below the same one, as in HOME.
-    if let Some(path) = library_path() {
+    if let Some(path) = crate::compiler::library_path() {
         runtime.env("LD_LIBRARY_PATH", path);
     }
     let (context, outputs) =
@@ -150,20 +149,6 @@ fn start(home: &Path, directory: &Path) -> Result<CommandContext> {
     // Nothing is run here, so nothing comes; but senders must not fail.
     std::mem::forget(outputs);
     Ok(CommandContext::with_eval_context(context))
-}
-
-/// Where the standard library's dynamic form is, before what is searched already.
-fn library_path() -> Option<OsString> {
-    let asked = Command::new("rustc")
-        .args(["--print", "target-libdir"])
-        .output()
-        .ok()?;
-    let mut path = OsString::from(String::from_utf8(asked.stdout).ok()?.trim());
-    if let Some(more) = std::env::var_os("LD_LIBRARY_PATH") {
-        path.push(":");
-        path.push(more);
-    }
-    Some(path)
 }
 
 /// A manifest that shows dlcore's source without its dependencies: rust-analyzer then loads std and

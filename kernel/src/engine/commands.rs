@@ -10,6 +10,7 @@ Functions and types are compiled into each cell, so a `static` begins anew in ea
 
 :dep      adds a crate, as Cargo.toml names it: `:dep rand = "0.9"`
 :vars     the variables of this session and their types
+:engine   what evaluates: `:engine evcxr` is evcxr's own evaluator, `:engine rustc` (the usual) goes back
 :timing   where the time of the last cell went
 :help     this text
 "#;
@@ -49,13 +50,32 @@ pub(super) fn run(
         engine.add_crates(&crates, sink)?;
     }
     for command in commands {
-        sink(Event::Stdout(answer(engine, command)?.into_bytes()));
+        let said = answer(engine, command, sink)?;
+        if !said.is_empty() {
+            sink(Event::Stdout(said.into_bytes()));
+        }
     }
     Ok(rest)
 }
 
-fn answer(engine: &Engine, command: &str) -> Result<String, CellError> {
-    match command.split_whitespace().next().unwrap_or_default() {
+/// Whether a cell chooses what evaluates: then it goes to no other engine.
+pub(super) fn names_engine(code: &str) -> bool {
+    let (commands, _) = split(code);
+    commands
+        .iter()
+        .any(|command| command.starts_with(":engine"))
+}
+
+fn answer(
+    engine: &mut Engine,
+    command: &str,
+    sink: &mut dyn FnMut(Event),
+) -> Result<String, CellError> {
+    let (name, rest) = command
+        .split_once(char::is_whitespace)
+        .unwrap_or((command, ""));
+    match name {
+        ":engine" => engine.choose(rest.trim(), sink),
         ":help" => Ok(HELP.to_owned()),
         ":vars" => Ok(engine.list_variables()),
         ":timing" => Ok(timing(engine)),

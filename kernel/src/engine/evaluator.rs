@@ -16,6 +16,7 @@ use super::generate::{self, Generated, Origin, Parts};
 use super::interrupt::Interrupter;
 use super::process::{self, CellProcess, Incoming};
 use super::progress::Progress;
+use super::reference::Reference;
 use super::report::{self, Places};
 use super::session_dir::SessionDir;
 use super::warm::{self, InUse, Toolchain};
@@ -38,6 +39,8 @@ pub struct Engine {
     sources: Vec<(String, Generated)>,
     builds: u32,
     crates: Crates,
+    /// evcxr, while that evaluates.
+    reference: Option<Reference>,
     /// Variables to be dropped in the cell process before the next cell.
     forget: Vec<String>,
     pub(super) last_timing: Timing,
@@ -74,6 +77,7 @@ impl Engine {
             sources: vec![],
             builds: 0,
             crates: Crates::default(),
+            reference: None,
             forget: vec![],
             last_timing: Timing::default(),
         })
@@ -126,6 +130,17 @@ impl Engine {
         sink: &mut dyn FnMut(Event),
         timing: &mut Timing,
     ) -> Outcome {
+        if let Some(reference) = &mut self.reference
+            && !commands::names_engine(code)
+        {
+            let started = Instant::now();
+            let outcome = reference.evaluate(code, &self.interrupter, sink);
+            timing.run = started.elapsed();
+            if !reference.is_alive() {
+                self.reference = None;
+            }
+            return outcome;
+        }
         let code = match commands::run(self, code, sink) {
             Ok(rest) => rest,
             Err(error) => return Outcome::Failed(error),
@@ -448,6 +463,43 @@ impl Engine {
             evalue: reason,
             traceback,
         })
+    }
+
+    /// Has evcxr's own evaluator run the next cells, or no longer.
+    pub(super) fn choose(
+        &mut self,
+        name: &str,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<String, CellError> {
+        match name {
+            "evcxr" if self.reference.is_some() => Ok("evcxr evaluates already\n".to_owned()),
+            "evcxr" => {
+                let mut progress = Progress::new(sink);
+                progress.say("starting evcxr");
+                let directory = self.dir.path().join("evcxr");
+                let started =
+                    Reference::start(&self.config.home, &directory, &self.config.working_dir);
+                self.reference = Some(
+                    started.map_err(|error| report::plain("KernelError", format!("{error:#}")))?,
+                );
+                progress.done(&format!(
+                    "evcxr evaluates the next cells, with variables of its own; `:engine rustc` goes back.\n\
+                     dlcore is a crate like any other there: `:dep dlcore = {{ path = {:?} }}` and `use dlcore::prelude::*;`",
+                    self.config.home.join("src/dlcore").display().to_string()
+                ));
+                Ok(String::new())
+            }
+            "rustc" => {
+                self.reference = None;
+                Ok("cells go to rustc directly, with the variables of before\n".to_owned())
+            }
+            other => Err(report::plain(
+                "UnknownCommand",
+                format!(
+                    "there is no engine {other:?}; there are `:engine rustc` (fast) and `:engine evcxr` (the reference)"
+                ),
+            )),
+        }
     }
 
     /// Adds the crates of a cell's `:dep` lines, all in one build.

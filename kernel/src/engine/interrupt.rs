@@ -98,7 +98,7 @@ impl Interrupter {
     }
 
     /// A cell is begun: from now on it can be stopped.
-    pub(super) fn begin(&self) {
+    pub(in crate::engine) fn begin(&self) {
         let mut state = self.lock();
         state.phase = Phase::Building(None);
         state.pressed_at = None;
@@ -120,7 +120,7 @@ impl Interrupter {
     }
 
     /// The cell is over.
-    pub(super) fn end(&self) {
+    pub(in crate::engine) fn end(&self) {
         self.lock().phase = Phase::Idle;
     }
 
@@ -135,7 +135,7 @@ impl Interrupter {
     }
 
     /// Whether the user ended the running cell's process.
-    pub(super) fn ended_by_user(&self) -> bool {
+    pub(in crate::engine) fn ended_by_user(&self) -> bool {
         matches!(self.lock().phase, Phase::Running { ended: true, .. })
     }
 
@@ -184,6 +184,18 @@ impl Interrupter {
             stdout,
             interrupted: state.stopped,
         })
+    }
+
+    /// From now on an interrupt kills this process group; false when one has come already.
+    pub(super) fn watch_group(&self, group: u32) -> bool {
+        let mut state = self.lock();
+        state.phase = Phase::Building(Some(group));
+        !state.stopped
+    }
+
+    /// The process group is no longer to be killed.
+    pub(super) fn unwatch_group(&self) {
+        self.lock().phase = Phase::Building(None);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

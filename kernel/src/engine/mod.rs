@@ -113,6 +113,7 @@ mod generate;
 mod interrupt;
 mod process;
 mod progress;
+pub mod reference;
 mod report;
 mod session_dir;
 mod source;

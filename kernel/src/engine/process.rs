@@ -209,7 +209,7 @@ impl Drop for CellProcess {
 }
 
 /// This program: as installed, or as it runs now when it is not.
-fn program(home: &Path) -> Result<PathBuf> {
+pub(super) fn program(home: &Path) -> Result<PathBuf> {
     let installed = home.join("bin/rust-dl");
     if installed.is_file() {
         Ok(installed)

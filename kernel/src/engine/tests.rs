@@ -7,6 +7,7 @@ use super::*;
 
 mod awaits;
 mod crates;
+mod differential;
 
 struct Session {
     engine: Engine,
