@@ -6,6 +6,7 @@
 //! the library's public interface.
 
 mod failure;
+pub(crate) mod kept;
 mod serve;
 mod show;
 mod store;

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use serde_json::{Value, json};
 
-use super::{Entry, Store, failure};
+use super::{Entry, Store, failure, kept};
 use crate::display::channel;
 
 /// Runs cells until the kernel closes the channel. Called once by the kernel's cell process, which
@@ -28,7 +29,10 @@ pub extern "C" fn dlcore_serve_cells() {
     std::thread::spawn(move || read_frames(socket, &cells));
     channel::send(&json!({"t": "ready"}));
     while let Ok(frame) = queue.recv() {
-        run_cell(&frame);
+        match frame["t"].as_str() {
+            Some("restore") => restore(&frame),
+            _ => run_cell(&frame),
+        }
     }
 }
 
@@ -38,7 +42,7 @@ fn read_frames(mut socket: UnixStream, cells: &mpsc::Sender<Value>) {
         match frame["t"].as_str() {
             Some("interrupt") => interrupt(frame["cell"].as_u64().unwrap_or_default()),
             Some("ack") => channel::acknowledge(frame["n"].as_u64().unwrap_or_default()),
-            Some("run") => {
+            Some("run" | "restore") => {
                 if cells.send(frame).is_err() {
                     return;
                 }
@@ -74,6 +78,10 @@ fn run_cell(frame: &Value) {
         {
             store.forget(name);
         }
+        kept::cell_begins(
+            frame["keep"].as_str(),
+            frame["number"].as_u64().unwrap_or_default(),
+        );
         let library = frame["library"].as_str().unwrap_or_default();
         let entry = frame["entry"].as_str().unwrap_or_default();
         // Unwinding must not leave through the C function that all this runs in.
@@ -92,6 +100,18 @@ fn run_cell(frame: &Value) {
             crate::interrupt::clear();
         }
         channel::send(&json!({"t": "done", "variables": store.describe()}));
+        kept::cell_ended(store);
+    });
+}
+
+/// Takes over what an earlier process of this session has left.
+fn restore(frame: &Value) {
+    let names: Vec<String> = serde_json::from_value(frame["names"].clone()).unwrap_or_default();
+    let folder = Path::new(frame["keep"].as_str().unwrap_or_default());
+    STORE.with_borrow_mut(|store| {
+        let restoring = AssertUnwindSafe(|| kept::restore(folder, &names, store));
+        let told = catch_unwind(restoring).unwrap_or_default();
+        channel::send(&json!({"t": "restored", "kept": told, "variables": store.describe()}));
     });
 }
 

@@ -4,6 +4,8 @@ use std::any::{Any, type_name};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
+use super::kept;
+
 /// Asks whether a type is `Copy`, by which of two methods the compiler finds for it: the generated
 /// cell calls `(&probe(&value)).copies()`.
 pub fn probe<T>(_: &T) -> Probe<T> {
@@ -103,10 +105,7 @@ impl Store {
     /// When there is none, or it has another type: the kernel compiled the cell against a
     /// different store.
     pub fn take<T: 'static>(&mut self, name: &str) -> T {
-        let slot = self
-            .slots
-            .remove(name)
-            .unwrap_or_else(|| panic!("the variable `{name}` is not there"));
+        let slot = self.take_slot(name);
         match slot.value.downcast() {
             Ok(value) => *value,
             Err(_) => panic!(
@@ -125,6 +124,23 @@ impl Store {
             self.shared.push(value);
             value
         })
+    }
+
+    /// Not generic: compiled once, here, instead of in each cell.
+    fn take_slot(&mut self, name: &str) -> Slot {
+        let slot = self
+            .slots
+            .remove(name)
+            .unwrap_or_else(|| panic!("the variable `{name}` is not there"));
+        kept::taken(name, &*slot.value);
+        slot
+    }
+
+    /// Every variable's name and value.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, &dyn Any)> {
+        self.slots
+            .iter()
+            .map(|(name, slot)| (name.as_str(), &*slot.value))
     }
 
     /// Drops the variable `name`, if it is there.

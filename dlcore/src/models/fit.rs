@@ -314,11 +314,13 @@ impl<'a> Run<'a> {
             .epoch_end(self.epoch, means, validation.as_deref());
         // Finished: what happens from here on belongs to no epoch that was begun.
         self.done = 0;
+        self.model.identity.touch();
         for callback in &mut self.settings.callbacks {
             if let Control::Stop(reason) = callback.epoch_end(self.epoch, &logs, self.model) {
                 return Ok(Some(End::Stopped(reason)));
             }
         }
+        crate::cell::kept::trained(self.model, &self.history);
         Ok(None)
     }
 
@@ -404,6 +406,8 @@ impl<'a> Run<'a> {
         history.finish(reason, partial, self.started.elapsed().as_secs_f64());
         self.live.finish(reason, &history);
         self.model.history = Some(history.clone());
+        self.model.identity.touch();
+        crate::cell::kept::trained(self.model, &history);
         history
     }
 }

@@ -14,7 +14,7 @@
 
 mod describe;
 mod file;
-mod tensors;
+pub(crate) mod tensors;
 #[cfg(test)]
 mod tests;
 

@@ -2,6 +2,7 @@
 
 use super::checks;
 use super::history::History;
+use super::identity::Identity;
 use super::summary::{Summary, SummaryRow};
 use crate::callbacks::Trainable;
 use crate::layers::{Layer, count_params, describe};
@@ -34,6 +35,7 @@ pub struct Sequential {
     pub(super) history: Option<History>,
     /// Why a model that came from a file is not compiled, though it was when it was saved.
     pub(super) not_compiled: Option<String>,
+    pub(crate) identity: Identity,
 }
 
 /// What `compile` adds to a model.
@@ -61,6 +63,7 @@ impl Sequential {
             compiled: None,
             history: None,
             not_compiled: None,
+            identity: Identity::new(),
         }
     }
 
@@ -87,6 +90,7 @@ impl Sequential {
             self.input_shape = layer.input_shape().map(<[usize]>::to_vec);
         }
         self.compiled = None;
+        self.identity.touch();
         self.layers.push(layer);
         if let Some(input_shape) = self.input_shape.clone()
             && let Err(error) = self.build(&input_shape)
@@ -106,6 +110,7 @@ impl Sequential {
     /// What is wrong with a layer, by its name.
     pub fn build(&mut self, input_shape: &[usize]) -> Result<()> {
         let mut shape = input_shape.to_vec();
+        self.identity.touch();
         for layer in &mut self.layers {
             if !layer.is_built() {
                 layer.build(&shape)?;
@@ -182,6 +187,7 @@ impl Sequential {
             metrics,
         });
         self.not_compiled = None;
+        self.identity.touch();
         Ok(())
     }
 
@@ -198,6 +204,28 @@ impl Sequential {
     /// The history of the last `fit`, also of one that ended with an error.
     pub fn history(&self) -> Option<&History> {
         self.history.as_ref()
+    }
+
+    /// A copy as of now, with what an unfinished `fit` has recorded so far.
+    pub(crate) fn with_history(&self, history: &History) -> Sequential {
+        let mut model = self.clone();
+        model.history = Some(history.clone());
+        model
+    }
+
+    /// Why a model that came from a file has to be compiled again.
+    pub(crate) fn not_compiled(&self) -> Option<&str> {
+        self.not_compiled.as_deref()
+    }
+
+    /// What weights and optimizer take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let state = self.compiled.iter().flat_map(|c| c.optimizer.state());
+        let slots: usize = state
+            .flat_map(|(_, slots)| slots)
+            .map(|slot| slot.len())
+            .sum();
+        4 * (self.count_params() + slots)
     }
 
     /// How many numbers the weights hold; 0 until the model is built.
@@ -281,6 +309,7 @@ impl Sequential {
                 )));
             }
         }
+        self.identity.touch();
         let places = self.layers.iter_mut().flat_map(|layer| layer.weights_mut());
         for (place, weight) in places.zip(weights) {
             *place = weight.detach().cast(place.dtype());
@@ -316,6 +345,7 @@ impl Trainable for Sequential {
     }
 
     fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.identity.touch();
         if let Some(compiled) = &mut self.compiled {
             compiled.optimizer.set_learning_rate(learning_rate);
         }

@@ -18,6 +18,7 @@ use super::process::{self, CellProcess, Incoming};
 use super::progress::Progress;
 use super::reference::Reference;
 use super::report::{self, Places};
+use super::revival::{self, Revived};
 use super::session_dir::SessionDir;
 use super::warm::{self, InUse, Toolchain};
 use super::{
@@ -288,13 +289,14 @@ impl Engine {
         }
         let frame = json!({
             "t": "run", "library": built.library, "entry": built.entry, "forget": forget, "cell": self.builds,
+            "keep": revival::folder(&self.dir), "number": self.cells.get(draft.index).map(|(number, _)| number),
         });
         let ended = match self.process.send(&frame) {
             Ok(()) => self.wait_for_end(sink),
             Err(_) => None,
         };
         let Some((failure, variables)) = ended else {
-            return self.process_died(sink);
+            return self.process_died(draft, sink);
         };
         // Taken over only now: a cell whose process died may have taken anything with it.
         self.state.attributes.clone_from(&draft.attributes);
@@ -410,8 +412,46 @@ impl Engine {
         self.state.variables = variables;
     }
 
+    /// A new cell process, with what the old one has left of its variables.
+    fn start_again(&mut self, draft: &Draft) -> Result<Revived> {
+        let known = std::mem::take(&mut self.state.variables);
+        let start =
+            || CellProcess::start(&self.config.home, &self.toolchain, &self.config.working_dir);
+        self.process = start()?;
+        let folder = revival::folder(&self.dir);
+        let code = self.cells.get(draft.index).map_or("", |(_, code)| code);
+        let Some(revived) = Revived::ask(&mut self.process, &folder, code) else {
+            // What it was to take over ended it: better none than that.
+            let _ = fs::remove_dir_all(&folder);
+            self.process = start()?;
+            return Ok(Revived::default());
+        };
+        for slot in revived.variables.as_array().into_iter().flatten() {
+            let (Some(name), Some(type_name)) = (slot["name"].as_str(), slot["type"].as_str())
+            else {
+                continue;
+            };
+            let Some(written) = types::writable(type_name) else {
+                continue;
+            };
+            let binding = draft.cell.bindings.iter().find(|b| b.name == name);
+            let mutable = match (known.get(name), binding) {
+                (Some(known), _) => known.mutable,
+                (None, binding) => binding.is_none_or(|binding| binding.mutable),
+            };
+            let copy = slot["copy"].as_bool().unwrap_or(false);
+            let kept = Kept {
+                written,
+                mutable,
+                copy,
+            };
+            self.state.variables.insert(name.to_owned(), kept);
+        }
+        Ok(revived)
+    }
+
     /// The cell process is gone: start another, and say what went with the old one.
-    fn process_died(&mut self, sink: &mut dyn FnMut(Event)) -> Outcome {
+    fn process_died(&mut self, draft: &Draft, sink: &mut dyn FnMut(Event)) -> Outcome {
         self.process.drain_output(&mut |incoming| {
             if let Incoming::Event(event) = incoming {
                 sink(event);
@@ -419,10 +459,13 @@ impl Engine {
         });
         let killed_by_user = self.interrupter.ended_by_user();
         let status = self.process.end();
-        let lost: Vec<String> = std::mem::take(&mut self.state.variables)
-            .into_keys()
-            .collect();
+        let before: Vec<String> = self.state.variables.keys().cloned().collect();
         self.forget.clear();
+        let restarted = self.start_again(draft);
+        let lost: Vec<String> = before
+            .into_iter()
+            .filter(|name| !self.state.variables.contains_key(name))
+            .collect();
         let gone = match lost.as_slice() {
             [] => "No variables were lost.".to_owned(),
             names => format!(
@@ -431,8 +474,6 @@ impl Engine {
             ),
         };
         let kept = "Functions, types and imports of earlier cells are still there.";
-        let restarted =
-            CellProcess::start(&self.config.home, &self.toolchain, &self.config.working_dir);
         let (ename, reason) = if killed_by_user {
             (
                 "Interrupted",
@@ -447,17 +488,14 @@ impl Engine {
                 ),
             )
         };
-        let mut traceback = vec![
-            format!("\u{1b}[1;31m{ename}\u{1b}[0m: {reason}"),
-            gone,
-            kept.to_owned(),
-        ];
+        let mut traceback = vec![format!("\u{1b}[1;31m{ename}\u{1b}[0m: {reason}")];
         match restarted {
-            Ok(process) => self.process = process,
+            Ok(revived) => traceback.extend(revived.told()),
             Err(error) => traceback.push(format!(
                 "A new process could not be started: {error:#}. Restart the kernel."
             )),
         }
+        traceback.extend([gone, kept.to_owned()]);
         Outcome::Failed(CellError {
             ename: ename.into(),
             evalue: reason,
@@ -588,7 +626,7 @@ const INTERRUPTED_COMPILING: &str =
     "interrupted while the cell was being compiled; nothing ran and nothing is lost";
 
 const STILL_RUNNING: &str = "\ninterrupt: training stops at its next batch; other code cannot be stopped gently. \
-    Interrupt again to end it; variables of this session are then lost.\n";
+    Interrupt again to end it; models, numbers, text and small tensors are then kept, other variables are lost.\n";
 
 fn not_kept(name: &str, kind: &str) -> Event {
     let note = format!(

@@ -115,6 +115,7 @@ mod process;
 mod progress;
 pub mod reference;
 mod report;
+mod revival;
 mod session_dir;
 mod source;
 mod types;
