@@ -13,6 +13,7 @@ pub mod display;
 pub mod error;
 pub mod grad;
 pub mod initializers;
+pub mod input;
 pub mod interrupt;
 pub mod layers;
 pub mod losses;

@@ -10,6 +10,7 @@ pub use crate::display::{
 pub use crate::error::{Error, Result};
 pub use crate::grad::GradientTape;
 pub use crate::initializers::Initializer;
+pub use crate::input::{input, input_password};
 pub use crate::layers::{Dense, Dropout, Layer};
 pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};

@@ -16,9 +16,9 @@ const BATCH: Duration = Duration::from_millis(50);
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// The output of one cell on its way to the notebook.
-pub struct Output<'a> {
-    iopub: &'a IoPub,
-    parent: &'a JupyterMessage,
+pub struct Output {
+    iopub: IoPub,
+    parent: JupyterMessage,
     count: usize,
     silent: bool,
     streams: Batches,
@@ -28,12 +28,12 @@ pub struct Output<'a> {
     pub result: Option<Map<String, Value>>,
 }
 
-impl<'a> Output<'a> {
+impl Output {
     /// Output of the cell that `parent` asked for. A silent cell publishes nothing.
-    pub fn new(iopub: &'a IoPub, parent: &'a JupyterMessage, count: usize, silent: bool) -> Self {
+    pub fn new(iopub: &IoPub, parent: &JupyterMessage, count: usize, silent: bool) -> Self {
         Output {
-            iopub,
-            parent,
+            iopub: iopub.clone(),
+            parent: parent.clone(),
             count,
             silent,
             streams: Batches::default(),
@@ -61,6 +61,8 @@ impl<'a> Output<'a> {
                 self.flush().await;
                 self.display(data, metadata, display_id, update).await;
             }
+            // Questions go another way: the session asks them.
+            Event::Input { .. } => self.flush().await,
             Event::Clear { wait } => {
                 self.flush().await;
                 self.publish(ClearOutput { wait }).await;
@@ -141,7 +143,7 @@ impl<'a> Output<'a> {
 
     async fn publish(&self, content: impl Into<jupyter_protocol::JupyterMessageContent>) {
         if !self.silent {
-            self.iopub.send(content, Some(self.parent)).await;
+            self.iopub.send(content, Some(&self.parent)).await;
         }
     }
 }

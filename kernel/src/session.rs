@@ -17,7 +17,7 @@ mod tests;
 
 use crate::analysis::Analysis;
 use crate::engine::SessionView;
-use crate::protocol::{self, Incoming, IoPub, Reader, Replies, Sockets};
+use crate::protocol::{self, Incoming, IoPub, Reader, Replies, Sockets, Stdin};
 use anyhow::Result;
 use jupyter_protocol::{
     CommClose, CommInfoReply, CompleteReply, ConnectionInfo, InspectReply, JupyterMessage,
@@ -57,6 +57,7 @@ where
     let mut session = Session {
         replies: sockets.shell_replies,
         iopub: sockets.iopub,
+        stdin: sockets.stdin,
         requests,
         evaluator,
         analysis: Arc::new(analysis),
@@ -93,6 +94,7 @@ async fn read(mut shell: Reader, queue: mpsc::UnboundedSender<Incoming>) {
 struct Session {
     replies: Replies,
     iopub: IoPub,
+    stdin: Stdin,
     requests: mpsc::UnboundedReceiver<Incoming>,
     evaluator: Evaluator,
     analysis: Arc<Analysis>,

@@ -42,6 +42,7 @@ fn read_frames(mut socket: UnixStream, cells: &mpsc::Sender<Value>) {
         match frame["t"].as_str() {
             Some("interrupt") => interrupt(frame["cell"].as_u64().unwrap_or_default()),
             Some("ack") => channel::acknowledge(frame["n"].as_u64().unwrap_or_default()),
+            Some("input_reply") => crate::input::answer(frame),
             Some("run" | "restore") => {
                 if cells.send(frame).is_err() {
                     return;

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use super::process;
+use super::{Answer, process};
 
 /// Stops what the engine is doing, from another thread. Cheap to clone.
 #[derive(Clone, Default)]
@@ -94,6 +94,18 @@ impl Interrupter {
                 }
                 Some(_) => {}
             },
+        }
+    }
+
+    /// Answers a question of the running cell; does nothing when none runs.
+    pub fn answer(&self, number: u64, answer: Answer) {
+        let frame = match answer {
+            Answer::Text(text) => json!({"t": "input_reply", "n": number, "value": text}),
+            Answer::End => json!({"t": "input_reply", "n": number, "value": null}),
+            Answer::Refused(why) => json!({"t": "input_reply", "n": number, "error": why}),
+        };
+        if let Phase::Running { control, .. } = &self.lock().phase {
+            let _ = process::send(control, &frame);
         }
     }
 

@@ -39,6 +39,15 @@ pub enum Event {
         /// Whether to wait for the next output.
         wait: bool,
     },
+    /// A question to whoever sits at the keyboard. The cell waits for an [`Answer`].
+    Input {
+        /// Which question: the answer names it.
+        number: u64,
+        /// What to show.
+        prompt: String,
+        /// Whether what is typed must not be shown.
+        password: bool,
+    },
     /// The value of the cell's last expression.
     Result {
         /// Content by mime type.
@@ -46,6 +55,17 @@ pub enum Event {
         /// Jupyter's metadata for the content.
         metadata: serde_json::Map<String, serde_json::Value>,
     },
+}
+
+/// What came of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// A line of text.
+    Text(String),
+    /// The input has ended: there will be no more.
+    End,
+    /// Nobody can be asked, and why.
+    Refused(String),
 }
 
 /// A failure, as Jupyter's `error` message tells it.

@@ -293,6 +293,11 @@ fn event_of(frame: &Value) -> Option<Event> {
             data: object("data"),
             metadata: object("metadata"),
         }),
+        "input" => Some(Event::Input {
+            number: frame["n"].as_u64().unwrap_or_default(),
+            prompt: frame["prompt"].as_str().unwrap_or_default().to_owned(),
+            password: frame["password"].as_bool().unwrap_or(false),
+        }),
         "clear" => Some(Event::Clear {
             wait: frame["wait"].as_bool().unwrap_or(false),
         }),

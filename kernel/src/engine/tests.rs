@@ -52,7 +52,7 @@ impl Session {
                     ran.result = data["text/plain"].as_str().map(str::to_owned)
                 }
                 Event::Display { data, .. } => ran.displays.push(data["text/plain"].clone()),
-                Event::Clear { .. } => {}
+                Event::Clear { .. } | Event::Input { .. } => {}
             });
         ran.builds = timing.builds;
         if let Outcome::Failed(error) = outcome {

@@ -5,20 +5,22 @@
 //! whatever arrives, keeping the order of what is published, and greeting subscribers.
 
 mod iopub;
+mod stdin;
 mod wire;
 
 use anyhow::{Context as _, Result, bail};
 use jupyter_protocol::{Channel, ConnectionInfo, JupyterMessage, JupyterMessageContent, Status};
 use jupyter_zmq_client::{
-    KernelHeartbeatConnection, RouterRecvConnection, RouterSendConnection,
-    create_kernel_control_connection, create_kernel_heartbeat_connection,
-    create_kernel_iopub_xpub_connection, create_kernel_shell_connection,
-    create_kernel_stdin_connection,
+    KernelHeartbeatConnection, RouterSendConnection, create_kernel_control_connection,
+    create_kernel_heartbeat_connection, create_kernel_iopub_xpub_connection,
+    create_kernel_shell_connection, create_kernel_stdin_connection,
 };
 use std::path::Path;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use iopub::IoPub;
+pub use stdin::{Question, Stdin};
 pub use wire::{Incoming, Reader};
 
 /// The version of the messaging protocol that this kernel speaks.
@@ -50,6 +52,8 @@ pub struct Sockets {
     pub control: Reader,
     /// Where replies on the control channel go.
     pub control_replies: Replies,
+    /// Where cells ask for input.
+    pub stdin: Stdin,
     /// Everything that is published.
     pub iopub: IoPub,
     /// Tasks that serve heartbeat, stdin and iopub for as long as the kernel lives.
@@ -78,7 +82,8 @@ impl Sockets {
 
         let (shell_out, shell_in) = shell.split();
         let (control_out, control_in) = control.split();
-        let (_, stdin_in) = stdin.split();
+        let (stdin_out, stdin_in) = stdin.split();
+        let (answers, answered) = mpsc::channel(stdin::QUEUE);
         let (iopub, publishing) = IoPub::start(publisher);
         Ok(Sockets {
             shell: Reader::new(shell_in, Channel::Shell),
@@ -87,17 +92,18 @@ impl Sockets {
             control_replies: Replies {
                 socket: control_out,
             },
+            stdin: Stdin::new(Replies { socket: stdin_out }, answered),
             iopub,
             background: vec![
                 publishing,
                 tokio::spawn(answer_heartbeats(heartbeat)),
-                tokio::spawn(discard_input(stdin_in)),
+                tokio::spawn(stdin::read(Reader::new(stdin_in, Channel::Stdin), answers)),
             ],
         })
     }
 }
 
-/// The sending side of a channel that answers requests.
+/// The sending side of a channel on which messages go to one client.
 pub struct Replies {
     socket: RouterSendConnection,
 }
@@ -110,10 +116,24 @@ impl Replies {
         content: impl Into<JupyterMessageContent>,
         metadata: serde_json::Value,
     ) {
+        let _ = self.deliver(parent, content, metadata).await;
+    }
+
+    /// Sends to the client that sent `parent`; returns the message's id, or why it did not leave.
+    async fn deliver(
+        &mut self,
+        parent: &JupyterMessage,
+        content: impl Into<JupyterMessageContent>,
+        metadata: serde_json::Value,
+    ) -> Result<String, String> {
         let reply = message(content, Some(parent)).with_metadata(metadata);
-        let kind = reply.header.msg_type.clone();
-        if let Err(error) = self.socket.send(reply).await {
-            eprintln!("rust-dl: could not send a {kind}: {error}");
+        let (kind, id) = (reply.header.msg_type.clone(), reply.header.msg_id.clone());
+        match self.socket.send(reply).await {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                eprintln!("rust-dl: could not send a {kind}: {error}");
+                Err(error.to_string())
+            }
         }
     }
 }
@@ -146,10 +166,4 @@ async fn answer_heartbeats(mut heartbeat: KernelHeartbeatConnection) {
             tokio::task::yield_now().await;
         }
     }
-}
-
-/// Cells read an empty standard input, so nothing is ever asked; what arrives is taken and dropped.
-async fn discard_input(mut stdin: RouterRecvConnection) {
-    use zeromq::SocketRecv as _;
-    while stdin.socket.recv().await.is_ok() {}
 }

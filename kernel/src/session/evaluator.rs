@@ -1,6 +1,6 @@
 //! The thread that owns the engine, and what the session says to it and hears from it.
 
-use crate::engine::{CellError, Engine, Event, Outcome, SessionView, Timing};
+use crate::engine::{Answer, CellError, Engine, Event, Outcome, SessionView, Timing};
 use anyhow::Result;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, mpsc as std_mpsc};
@@ -11,8 +11,14 @@ use tokio::sync::{Notify, mpsc};
 /// How many events may wait between the cell and the notebook before the cell waits too.
 const QUEUE: usize = 1024;
 
-/// Stops what an engine is doing, from any thread.
-pub type Stop = Arc<dyn Fn() + Send + Sync>;
+/// What can be done to an engine from any thread while it works.
+#[derive(Clone)]
+pub struct Reach {
+    /// Stops what it is doing.
+    pub stop: Arc<dyn Fn() + Send + Sync>,
+    /// Answers a question of the running cell.
+    pub answer: Arc<dyn Fn(u64, Answer) + Send + Sync>,
+}
 
 /// What a session needs of an engine.
 pub trait Evaluate {
@@ -22,7 +28,7 @@ pub trait Evaluate {
     /// What the session has defined so far.
     fn view(&self) -> SessionView;
     /// See [`crate::engine::Interrupter`].
-    fn stop(&self) -> Stop;
+    fn reach(&self) -> Reach;
 }
 
 impl Evaluate for Engine {
@@ -39,9 +45,12 @@ impl Evaluate for Engine {
         Engine::view(self)
     }
 
-    fn stop(&self) -> Stop {
-        let interrupter = self.interrupter();
-        Arc::new(move || interrupter.interrupt())
+    fn reach(&self) -> Reach {
+        let (interrupter, answerer) = (self.interrupter(), self.interrupter());
+        Reach {
+            stop: Arc::new(move || interrupter.interrupt()),
+            answer: Arc::new(move |number, answer| answerer.answer(number, answer)),
+        }
     }
 }
 
@@ -111,7 +120,7 @@ pub struct Interrupt {
 #[derive(Default)]
 struct InterruptState {
     /// Set while an engine is up.
-    stop: Mutex<Option<Stop>>,
+    reach: Mutex<Option<Reach>>,
     /// Whether a cell is with the engine or waits for it.
     running: AtomicBool,
     /// Wakes a cell that waits for an engine that is still starting.
@@ -124,11 +133,14 @@ impl Interrupt {
         if !self.shared.running.load(Ordering::SeqCst) {
             return;
         }
-        let stop = lock(&self.shared.stop).clone();
-        match stop {
-            Some(stop) => stop(),
+        match self.reach() {
+            Some(reach) => (reach.stop)(),
             None => self.shared.waiting.notify_one(),
         }
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        lock(&self.shared.reach).clone()
     }
 }
 
@@ -202,9 +214,8 @@ impl Evaluator {
                         Some(Update::Done(Box::new(running.interrupted())))
                     } else {
                         // The engine came up in between and has the cell.
-                        let stop = lock(&self.interrupt.shared.stop).clone();
-                        if let Some(stop) = stop {
-                            stop();
+                        if let Some(reach) = self.interrupt.reach() {
+                            (reach.stop)();
                         }
                         continue;
                     }
@@ -223,6 +234,13 @@ impl Evaluator {
         update
     }
 
+    /// Answers a question of the running cell.
+    pub fn answer(&self, number: u64, answer: Answer) {
+        if let Some(reach) = self.interrupt.reach() {
+            (reach.answer)(number, answer);
+        }
+    }
+
     /// Ends the engine: a cell that runs is stopped, first kindly, then not.
     pub async fn shut_down(mut self) {
         self.jobs = None;
@@ -237,9 +255,8 @@ impl Evaluator {
                 let _ = thread.join();
                 return;
             }
-            let stop = lock(&self.interrupt.shared.stop).clone();
-            if let Some(stop) = stop {
-                stop();
+            if let Some(reach) = self.interrupt.reach() {
+                (reach.stop)();
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -300,7 +317,7 @@ fn serve<E, S>(
         let engine = start(&mut |line| {
             let _ = reports.blocking_send(Update::Progress(line.to_owned()));
         })?;
-        *lock(&interrupt.shared.stop) = Some(engine.stop());
+        *lock(&interrupt.shared.reach) = Some(engine.reach());
         Ok(engine)
     };
     let mut engine = start(reports);
@@ -322,7 +339,7 @@ fn serve<E, S>(
         };
         let _ = reports.blocking_send(Update::Done(Box::new(done)));
     }
-    *lock(&interrupt.shared.stop) = None;
+    *lock(&interrupt.shared.reach) = None;
 }
 
 fn run(engine: &mut impl Evaluate, job: &Job, reports: &mpsc::Sender<Update>) -> Done {

@@ -3,8 +3,8 @@
 use super::Session;
 use super::evaluator::Update;
 use crate::display::{Output, media};
-use crate::engine::{CellError, Event, Outcome, Timing};
-use crate::protocol::{IoPub, message};
+use crate::engine::{Answer, CellError, Event, Outcome, Timing};
+use crate::protocol::{Question, message};
 use jupyter_protocol::{
     ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult,
     JupyterMessage, ReplyError, ReplyStatus, Status,
@@ -29,9 +29,9 @@ impl Session {
             self.iopub.send(input, Some(parent)).await;
         }
 
-        let iopub = self.iopub.clone();
-        let mut output = Output::new(&iopub, parent, count, request.silent);
-        let (outcome, timing) = self.run_cell(&request.code, count, &mut output).await;
+        let mut output = Output::new(&self.iopub, parent, count, request.silent);
+        let asks = request.allow_stdin.then_some(parent);
+        let (outcome, timing) = self.run_cell(&request.code, count, &mut output, asks).await;
         output.finish().await;
         let result_text = output.result.take().and_then(plain_text);
 
@@ -59,7 +59,7 @@ impl Session {
             "rust_dl": timing_metadata(&timing),
         });
         // Everything the cell put out has left before the reply says that it is over.
-        iopub.drained().await;
+        self.iopub.drained().await;
         let reply = ExecuteReply {
             status,
             execution_count: ExecutionCount::new(count),
@@ -81,32 +81,52 @@ impl Session {
         self.reply(parent, reply).await;
     }
 
-    /// Hands code to the engine and its events to `output`, streams in batches.
+    /// Hands code to the engine and its events to `output`, streams in batches. Questions go to
+    /// the frontend that sent `asks`.
     async fn run_cell(
         &mut self,
         code: &str,
         count: usize,
-        output: &mut Output<'_>,
+        output: &mut Output,
+        asks: Option<&JupyterMessage>,
     ) -> (Outcome, Timing) {
         let running = self.evaluator.submit(code, number(count));
         loop {
-            let update = match output.deadline() {
-                None => self.evaluator.next(&running).await,
-                Some(deadline) => tokio::select! {
-                    update = self.evaluator.next(&running) => update,
-                    () = tokio::time::sleep_until(deadline) => {
-                        output.flush().await;
-                        continue;
+            let update = tokio::select! {
+                update = self.evaluator.next(&running) => update,
+                () = at(output.deadline()) => {
+                    output.flush().await;
+                    continue;
+                }
+                (question, text) = self.stdin.answer() => {
+                    self.evaluator.answer(question, text.map_or(Answer::End, Answer::Text));
+                    if let (Some(next), Some(asks)) = (self.stdin.next_waiting(), asks) {
+                        self.ask(next, Some(asks)).await;
                     }
-                },
+                    continue;
+                }
             };
             match update {
                 Update::Progress(mut line) => {
                     line.push('\n');
                     output.event(Event::Stderr(line.into_bytes())).await;
                 }
+                Update::Event(Event::Input {
+                    number,
+                    prompt,
+                    password,
+                }) => {
+                    output.flush().await;
+                    let question = Question {
+                        number,
+                        prompt,
+                        password,
+                    };
+                    self.ask(question, asks).await;
+                }
                 Update::Event(event) => output.event(event).await,
                 Update::Done(done) => {
+                    self.stdin.forget();
                     if let Some(view) = done.view {
                         self.view = view;
                     }
@@ -114,6 +134,19 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Passes a cell's question on, or tells the cell why nobody can be asked.
+    async fn ask(&mut self, question: Question, parent: Option<&JupyterMessage>) {
+        let number = question.number;
+        let refusal = match parent {
+            None => NOBODY_TO_ASK.to_owned(),
+            Some(parent) => match self.stdin.ask(question, parent).await {
+                Ok(()) => return,
+                Err(why) => format!("the frontend's input channel cannot be reached: {why}"),
+            },
+        };
+        self.evaluator.answer(number, Answer::Refused(refusal));
     }
 
     /// Evaluates each expression as a cell of its own, of which only the value is kept.
@@ -139,9 +172,8 @@ impl Session {
         parent: &JupyterMessage,
         count: usize,
     ) -> ExpressionResult {
-        let iopub: IoPub = self.iopub.clone();
-        let mut output = Output::new(&iopub, parent, count, true);
-        let (outcome, _) = self.run_cell(expression, count, &mut output).await;
+        let mut output = Output::new(&self.iopub, parent, count, true);
+        let (outcome, _) = self.run_cell(expression, count, &mut output, None).await;
         match (outcome, output.result.take()) {
             (Outcome::Done, Some(data)) => ExpressionResult::Ok {
                 data: media(data),
@@ -158,6 +190,17 @@ impl Session {
                 traceback: error.traceback,
             },
         }
+    }
+}
+
+const NOBODY_TO_ASK: &str = "there is nobody to ask for input: this notebook is run without a person \
+    (allow_stdin is false). Write the value into the cell instead";
+
+/// Returns at that time; never, when there is none.
+async fn at(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

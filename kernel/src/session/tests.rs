@@ -1,6 +1,6 @@
 //! The session over real sockets, with an engine that does what each test's cell says.
 
-use super::evaluator::{Evaluate, Stop, plain_error};
+use super::evaluator::{Evaluate, Reach, plain_error};
 use crate::analysis::Analysis;
 use crate::engine::{Event, Outcome, SessionView, Timing, Variable};
 use jupyter_protocol::{ConnectionInfo, JupyterMessage, JupyterMessageContent, Transport};
@@ -73,12 +73,15 @@ impl Evaluate for Scripted {
         }
     }
 
-    fn stop(&self) -> Stop {
+    fn reach(&self) -> Reach {
         let stopped = self.stopped.clone();
-        Arc::new(move || {
-            *stopped.0.lock().unwrap() = true;
-            stopped.1.notify_all();
-        })
+        Reach {
+            stop: Arc::new(move || {
+                *stopped.0.lock().unwrap() = true;
+                stopped.1.notify_all();
+            }),
+            answer: Arc::new(|_, _| {}),
+        }
     }
 }
 
