@@ -1,7 +1,10 @@
 //! What a running cell sends out, as Jupyter's messages: streams in batches, everything in order.
 
+mod allowance;
+
 use crate::engine::Event;
 use crate::protocol::IoPub;
+use allowance::Allowance;
 use jupyter_protocol::{
     ClearOutput, DisplayData, ErrorOutput, ExecuteResult, ExecutionCount, JupyterMessage, Media,
     MediaType, Stdio, StreamContent, Transient, UpdateDisplayData,
@@ -22,6 +25,7 @@ pub struct Output {
     count: usize,
     silent: bool,
     streams: Batches,
+    allowance: Allowance,
     /// When the batch that waits has to leave.
     deadline: Option<Instant>,
     /// The cell's value, once it has come.
@@ -37,6 +41,7 @@ impl Output {
             count,
             silent,
             streams: Batches::default(),
+            allowance: Allowance::default(),
             deadline: None,
             result: None,
         }
@@ -52,6 +57,10 @@ impl Output {
         match event {
             Event::Stdout(bytes) => self.stream(Name::Stdout, &bytes).await,
             Event::Stderr(bytes) => self.stream(Name::Stderr, &bytes).await,
+            Event::Note(text) => {
+                self.flush().await;
+                self.publish_stream(Name::Stderr, text).await;
+            }
             Event::Display {
                 data,
                 metadata,
@@ -85,15 +94,18 @@ impl Output {
     pub async fn flush(&mut self) {
         self.deadline = None;
         if let Some((name, text)) = self.streams.take() {
-            self.publish(stream_content(name, text)).await;
+            self.publish_stream(name, text).await;
         }
     }
 
-    /// Sends everything that is left; nothing may follow.
+    /// Sends everything that is left. Only threads of the cell may print more.
     pub async fn finish(&mut self) {
         self.flush().await;
         for (name, text) in self.streams.take_tails() {
-            self.publish(stream_content(name, text)).await;
+            self.publish_stream(name, text).await;
+        }
+        if let Some(note) = self.allowance.last_note() {
+            self.publish_stream(Name::Stderr, note).await;
         }
     }
 
@@ -104,8 +116,15 @@ impl Output {
     }
 
     async fn stream(&mut self, name: Name, bytes: &[u8]) {
+        let bytes = self.allowance.admit(bytes);
         if let Some((other, text)) = self.streams.push(name, bytes) {
-            self.publish(stream_content(other, text)).await;
+            self.publish_stream(other, text).await;
+        }
+        if let Some(note) = self.allowance.first_note() {
+            self.flush().await;
+            // Half a character at the very end is no character.
+            self.streams.take_tails();
+            self.publish_stream(Name::Stderr, note).await;
         }
         if self.streams.waiting() >= BATCH_BYTES {
             self.flush().await;
@@ -138,6 +157,14 @@ impl Output {
                 transient,
             })
             .await;
+        }
+    }
+
+    /// Streams leave at a bounded rate, which the cell comes to feel when it prints faster.
+    async fn publish_stream(&self, name: Name, text: String) {
+        if !self.silent {
+            self.iopub.paced(text.len()).await;
+            self.publish(stream_content(name, text)).await;
         }
     }
 

@@ -16,6 +16,7 @@ mod outside;
 mod tests;
 
 use crate::analysis::Analysis;
+use crate::display::Output;
 use crate::engine::SessionView;
 use crate::protocol::{self, Incoming, IoPub, Reader, Replies, Sockets, Stdin};
 use anyhow::Result;
@@ -27,7 +28,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-use evaluator::{Evaluate, Evaluator, Interrupt};
+use evaluator::{Evaluate, Evaluator, Interrupt, Update};
 use history::History;
 
 /// Serves one notebook until it is shut down.
@@ -64,6 +65,8 @@ where
         view: SessionView::default(),
         history: History::default(),
         count: 0,
+        late: None,
+        progress: Vec::new(),
         to_abort: 0,
         ending,
     };
@@ -103,6 +106,10 @@ struct Session {
     history: History,
     /// The number of the last cell.
     count: usize,
+    /// The output of the last cell, to which belongs what its threads still print.
+    late: Option<Output>,
+    /// What the engine said of its start before there was a cell to say it in.
+    progress: Vec<String>,
     /// How many requests were waiting when a cell failed: the cells among them do not run.
     to_abort: usize,
     ending: mpsc::Sender<()>,
@@ -115,6 +122,14 @@ impl Session {
                 biased;
                 _ = end.recv() => return,
                 incoming = self.requests.recv() => incoming,
+                update = self.evaluator.idle() => {
+                    self.between_cells(update).await;
+                    continue;
+                }
+                () = flush_due(self.late.as_ref()) => {
+                    self.flush_late().await;
+                    continue;
+                }
             };
             let Some(incoming) = incoming else { return };
             // A shutdown does not wait for the cell that runs: that is dropped with its session.
@@ -123,6 +138,27 @@ impl Session {
                 _ = end.recv() => return,
                 () = self.answer(incoming) => {}
             }
+        }
+    }
+
+    /// Takes what the engine says while no cell runs.
+    async fn between_cells(&mut self, update: Update) {
+        match update {
+            Update::Progress(line) => self.progress.push(line),
+            Update::Late(event) => {
+                if let Some(late) = &mut self.late {
+                    late.event(event).await;
+                }
+            }
+            Update::View(view) => self.view = view,
+            // Of a cell that was given up.
+            Update::Event(_) | Update::Done(_) => {}
+        }
+    }
+
+    async fn flush_late(&mut self) {
+        if let Some(late) = &mut self.late {
+            late.flush().await;
         }
     }
 
@@ -222,6 +258,14 @@ impl Session {
             },
             None => InspectReply::default(),
         }
+    }
+}
+
+/// Returns when what waits in `output` has to leave; never, when nothing waits.
+async fn flush_due(output: Option<&Output>) {
+    match output.and_then(Output::deadline) {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Condvar, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -27,6 +28,7 @@ pub extern "C" fn dlcore_serve_cells() {
     let (cells, queue) = mpsc::channel();
     channel::answers_will_come();
     std::thread::spawn(move || read_frames(socket, &cells));
+    std::thread::spawn(show_unfinished_lines);
     channel::send(&json!({"t": "ready"}));
     while let Ok(frame) = queue.recv() {
         match frame["t"].as_str() {
@@ -86,7 +88,9 @@ fn run_cell(frame: &Value) {
         let library = frame["library"].as_str().unwrap_or_default();
         let entry = frame["entry"].as_str().unwrap_or_default();
         // Unwinding must not leave through the C function that all this runs in.
+        running(true);
         let ran = catch_unwind(AssertUnwindSafe(|| load_and_run(library, entry, store)));
+        running(false);
         if ran.is_err() {
             let message = "the variables of this session do not fit the cell; restart the kernel";
             channel::send(&json!({"t": "failure", "type": "KernelError", "message": message}));
@@ -114,6 +118,28 @@ fn restore(frame: &Value) {
         let told = catch_unwind(restoring).unwrap_or_default();
         channel::send(&json!({"t": "restored", "kept": told, "variables": store.describe()}));
     });
+}
+
+/// Whether a cell runs.
+static RUNNING: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+fn running(now: bool) {
+    *RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    RUNNING.1.notify_one();
+}
+
+/// How long a progress bar that ends in no line break may wait to be seen.
+const UNFINISHED: Duration = Duration::from_millis(100);
+
+/// Shows what a running cell has printed without a line break, which standard output holds back.
+fn show_unfinished_lines() {
+    loop {
+        let running = RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = RUNNING.1.wait_while(running, |running| !*running);
+        drop(wait);
+        std::thread::sleep(UNFINISHED);
+        let _ = std::io::stdout().flush();
+    }
 }
 
 fn load_and_run(library: &str, entry: &str, store: &mut Store) -> Result<(), libloading::Error> {

@@ -4,6 +4,8 @@
 //! its thread pool and the standard library that it shares with the cells come from the dynamic
 //! library built for the present compiler.
 
+mod order;
+
 use std::os::fd::{BorrowedFd, RawFd};
 use std::path::Path;
 
@@ -42,6 +44,7 @@ pub fn run(dlcore: &Path) -> Result<()> {
     let serve = unsafe { *library.get::<extern "C" fn()>(b"dlcore_serve_cells")? };
     // Cells hold on to it until the very end of the process.
     std::mem::forget(library);
+    order::keep();
     serve();
     Ok(())
 }

@@ -31,7 +31,7 @@ pub struct Engine {
     toolchain: Toolchain,
     _in_use: Option<InUse>,
     dir: SessionDir,
-    process: CellProcess,
+    pub(super) process: CellProcess,
     interrupter: Interrupter,
     state: State,
     /// Number and text of every cell that an error may point into.
@@ -171,7 +171,7 @@ impl Engine {
             Err(error) => return Outcome::Failed(error),
         };
         if !warnings.is_empty() {
-            sink(Event::Stderr(warnings.into_bytes()));
+            sink(Event::Note(warnings));
         }
         let started = Instant::now();
         let outcome = self.run(&draft, &library, sink);
@@ -282,7 +282,7 @@ impl Engine {
         for name in &draft.lost {
             let note =
                 format!("note: the type of `{name}` was defined anew, so its old value is gone\n");
-            sink(Event::Stderr(note.into_bytes()));
+            sink(Event::Note(note));
         }
         for name in &draft.nameless {
             sink(not_kept(name, "a closure or an `async` block"));
@@ -337,7 +337,7 @@ impl Engine {
                 && done.is_none()
             {
                 hint = None;
-                sink(Event::Stderr(STILL_RUNNING.as_bytes().to_vec()));
+                sink(Event::Note(STILL_RUNNING.to_owned()));
             }
         }
         self.process.end_of_cell(sink);
@@ -407,7 +407,7 @@ impl Engine {
                 "note: the cell had taken `{name}` over before it failed, so `{name}` is gone; \
                  pass `&{name}` or `{name}.clone()` to keep it\n"
             );
-            sink(Event::Stderr(note.into_bytes()));
+            sink(Event::Note(note));
         }
         self.state.variables = variables;
     }
@@ -448,6 +448,12 @@ impl Engine {
             self.state.variables.insert(name.to_owned(), kept);
         }
         Ok(revived)
+    }
+
+    /// As [`Self::process_died`], when no cell ran.
+    pub(super) fn idle_process_died(&mut self, sink: &mut dyn FnMut(Event)) -> Outcome {
+        let no_cell = self.state.draft("", self.cells.len());
+        self.process_died(&no_cell, sink)
     }
 
     /// The cell process is gone: start another, and say what went with the old one.
@@ -596,7 +602,7 @@ impl Engine {
             let note = format!(
                 "note: the type of `{name}` may come from a crate that was built anew, so its old value is gone\n"
             );
-            sink(Event::Stderr(note.into_bytes()));
+            sink(Event::Note(note));
             self.state.variables.remove(&name);
             self.forget.push(name);
         }
@@ -633,7 +639,7 @@ fn not_kept(name: &str, kind: &str) -> Event {
         "note: `{name}` is {kind}, whose type cannot be written down, so it is not kept for the next cell. \
          Put it in a box (`let {name}: Box<dyn Fn(f32) -> f32> = Box::new(…)`) or make it a `fn`.\n"
     );
-    Event::Stderr(note.into_bytes())
+    Event::Note(note)
 }
 
 struct Built {

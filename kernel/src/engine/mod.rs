@@ -23,6 +23,8 @@ pub enum Event {
     Stdout(Vec<u8>),
     /// Bytes the cell wrote to standard error.
     Stderr(Vec<u8>),
+    /// What the kernel itself has to say while a cell runs: it is shown however much was printed.
+    Note(String),
     /// Something to show, or an update of what was shown under the same id.
     Display {
         /// Content by mime type; `image/png` is base64.
@@ -130,6 +132,7 @@ mod diagnostics;
 mod draft;
 mod evaluator;
 mod generate;
+mod idle;
 mod interrupt;
 mod process;
 mod progress;

@@ -1,7 +1,7 @@
 //! The kernel's end of the cell process: its socket, its captured output, its life and death.
 
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,14 @@ pub struct CellProcess {
     control: Arc<Mutex<UnixStream>>,
 }
 
+/// What a wait ended with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ready {
+    Nothing,
+    Output,
+    Frame,
+}
+
 /// What came from the cell process.
 pub enum Incoming {
     /// Something for the notebook.
@@ -63,7 +71,7 @@ impl CellProcess {
         // async-signal-safe; `theirs` lives until after the spawn.
         unsafe {
             command.pre_exec(move || {
-                let fd = std::os::fd::BorrowedFd::borrow_raw(inherited);
+                let fd = BorrowedFd::borrow_raw(inherited);
                 fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
                 Ok(())
             });
@@ -107,23 +115,46 @@ impl CellProcess {
     /// Waits until something came or `milliseconds` are over, and hands it to `take`. Returns
     /// false when the process has closed its end.
     pub fn wait(&mut self, milliseconds: u16, take: &mut dyn FnMut(Incoming)) -> Result<bool> {
+        match self.poll(PollTimeout::from(milliseconds), None)? {
+            Ready::Nothing => self.settle(take),
+            ready => return self.take_in(ready, take),
+        }
+        Ok(true)
+    }
+
+    /// As [`Self::wait`], however long it takes, unless there is something to read from `woken`.
+    pub fn wait_until(
+        &mut self,
+        woken: BorrowedFd<'_>,
+        take: &mut dyn FnMut(Incoming),
+    ) -> Result<bool> {
+        let ready = self.poll(PollTimeout::NONE, Some(woken))?;
+        let alive = self.take_in(ready, take);
+        self.settle(take);
+        alive
+    }
+
+    fn poll(&self, timeout: PollTimeout, also: Option<BorrowedFd<'_>>) -> Result<Ready> {
         let mut fds = vec![PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        for fd in [&self.stdout, &self.stderr].into_iter().flatten() {
-            fds.push(PollFd::new(fd.as_fd(), PollFlags::POLLIN));
+        let outputs = [&self.stdout, &self.stderr].into_iter().flatten();
+        let others = outputs.map(AsFd::as_fd).chain(also);
+        fds.extend(others.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        match poll(&mut fds, timeout) {
+            Ok(0) => Ok(Ready::Nothing),
+            Ok(_) if fds[0].any().unwrap_or(false) => Ok(Ready::Frame),
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(Ready::Output),
+            Err(error) => Err(error).context("waiting for the cell"),
         }
-        let ready = match poll(&mut fds, PollTimeout::from(milliseconds)) {
-            Ok(ready) => ready,
-            Err(nix::errno::Errno::EINTR) => 1,
-            Err(error) => return Err(error).context("waiting for the cell"),
-        };
-        let socket_ready = fds[0].any().unwrap_or(false);
-        drop(fds);
-        if ready == 0 {
-            self.content
-                .settle(&mut |event| take(Incoming::Event(event)));
-            return Ok(true);
-        }
-        if !socket_ready {
+    }
+
+    /// What only might have become rich content is text.
+    fn settle(&mut self, take: &mut dyn FnMut(Incoming)) {
+        self.content
+            .settle(&mut |event| take(Incoming::Event(event)));
+    }
+
+    fn take_in(&mut self, ready: Ready, take: &mut dyn FnMut(Incoming)) -> Result<bool> {
+        if ready != Ready::Frame {
             self.drain_output(take);
             return Ok(true);
         }
@@ -135,8 +166,7 @@ impl CellProcess {
         };
         // What the cell printed before it sent this stands in the pipes by now: it goes first.
         self.drain_output(take);
-        self.content
-            .settle(&mut |event| take(Incoming::Event(event)));
+        self.settle(take);
         self.incoming.extend_from_slice(&chunk[..read]);
         while let Some(frame) = self.next_frame()? {
             // Output printed after the frame waits until the frame has been passed on.
@@ -159,6 +189,7 @@ impl CellProcess {
             content.take(&bytes, &mut |event| take(Incoming::Event(event)))
         });
         drain(&mut self.stderr, &mut |bytes| {
+            content.settle(&mut |event| take(Incoming::Event(event)));
             take(Incoming::Event(Event::Stderr(bytes)))
         });
     }

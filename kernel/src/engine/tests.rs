@@ -47,6 +47,7 @@ impl Session {
             .engine
             .evaluate(code, self.count, &mut |event| match event {
                 Event::Stdout(bytes) => ran.stdout += &String::from_utf8_lossy(&bytes),
+                Event::Note(note) => ran.stderr += &note,
                 Event::Stderr(bytes) => ran.stderr += &String::from_utf8_lossy(&bytes),
                 Event::Result { data, .. } => {
                     ran.result = data["text/plain"].as_str().map(str::to_owned)
@@ -322,7 +323,7 @@ fn an_interrupt_stops_the_cell_and_a_second_one_ends_it() {
     // said that the cell does not stop by itself.
     let press = |event: Event| match event {
         Event::Stdout(_) => (0..2).for_each(|_| interrupter.interrupt()),
-        Event::Stderr(text) if String::from_utf8_lossy(&text).contains("Interrupt again") => {
+        Event::Note(text) if text.contains("Interrupt again") => {
             interrupter.interrupt();
         }
         _ => {}

@@ -1,11 +1,14 @@
 //! The publishing side: one task owns the socket, so that what is published keeps its order.
 
 use super::message;
+use super::pace::Pace;
 use jupyter_protocol::{IoPubWelcome, JupyterMessage, JupyterMessageContent};
 use jupyter_zmq_client::{KernelIoPubXPubConnection, SubscriptionEvent};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// How many messages may wait for the socket before publishers wait too.
 const QUEUE: usize = 256;
@@ -21,13 +24,16 @@ enum Order {
 #[derive(Clone)]
 pub struct IoPub {
     orders: mpsc::Sender<Order>,
+    pace: Arc<Mutex<Pace>>,
 }
 
 impl IoPub {
     /// Takes the socket over and starts the task that serves it.
     pub fn start(socket: KernelIoPubXPubConnection) -> (IoPub, JoinHandle<()>) {
         let (orders, waiting) = mpsc::channel(QUEUE);
-        (IoPub { orders }, tokio::spawn(serve(socket, waiting)))
+        let pace = Arc::new(Mutex::new(Pace::new(Instant::now())));
+        let iopub = IoPub { orders, pace };
+        (iopub, tokio::spawn(serve(socket, waiting)))
     }
 
     /// Publishes `content` as caused by `parent`.
@@ -44,6 +50,15 @@ impl IoPub {
                 .into(),
         ];
         let _ = self.orders.send(Order::Publish(Box::new(message))).await;
+    }
+
+    /// Returns when `bytes` more of a stream may be published.
+    pub async fn paced(&self, bytes: usize) {
+        let wait = {
+            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.take(bytes, Instant::now())
+        };
+        tokio::time::sleep(wait).await;
     }
 
     /// Returns when everything given before has been handed to the socket.

@@ -5,6 +5,7 @@
 //! whatever arrives, keeping the order of what is published, and greeting subscribers.
 
 mod iopub;
+mod pace;
 mod stdin;
 mod wire;
 

@@ -2,14 +2,18 @@
 
 use crate::engine::{Answer, CellError, Engine, Event, Outcome, SessionView, Timing};
 use anyhow::Result;
+use std::io::{Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, mpsc as std_mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
-/// How many events may wait between the cell and the notebook before the cell waits too.
-const QUEUE: usize = 1024;
+/// How many events may wait between the cell and the notebook before the cell waits too. Each may
+/// be a full read of a pipe, 64 KiB.
+const QUEUE: usize = 16;
 
 /// What can be done to an engine from any thread while it works.
 #[derive(Clone)]
@@ -25,6 +29,9 @@ pub trait Evaluate {
     /// Compiles and runs one cell; see [`Engine::evaluate`].
     fn evaluate(&mut self, code: &str, cell: u32, sink: &mut dyn FnMut(Event))
     -> (Outcome, Timing);
+    /// Between cells: returns when `woken` can be read or something has happened that nobody asked
+    /// for, which goes to `sink`; true when that has changed what is defined. See [`Engine::idle`].
+    fn idle(&mut self, woken: &UnixStream, sink: &mut dyn FnMut(Event)) -> bool;
     /// What the session has defined so far.
     fn view(&self) -> SessionView;
     /// See [`crate::engine::Interrupter`].
@@ -39,6 +46,10 @@ impl Evaluate for Engine {
         sink: &mut dyn FnMut(Event),
     ) -> (Outcome, Timing) {
         Engine::evaluate(self, code, cell, sink)
+    }
+
+    fn idle(&mut self, woken: &UnixStream, sink: &mut dyn FnMut(Event)) -> bool {
+        Engine::idle(self, woken, sink)
     }
 
     fn view(&self) -> SessionView {
@@ -61,6 +72,10 @@ pub enum Update {
     Progress(String),
     /// Output of the cell that runs.
     Event(Event),
+    /// Output that came when no cell ran: of a thread that an earlier one started.
+    Late(Event),
+    /// What is defined has changed when no cell ran.
+    View(SessionView),
     /// A cell is over.
     Done(Box<Done>),
 }
@@ -76,6 +91,13 @@ pub struct Done {
     pub timing: Timing,
     /// What is defined now; `None` when there is no engine.
     pub view: Option<SessionView>,
+}
+
+/// The way to the engine's thread, which sleeps where it also hears of the cell process.
+struct Jobs {
+    queue: std_mpsc::Sender<Job>,
+    /// Closed with the queue, which wakes the thread too.
+    wake: UnixStream,
 }
 
 struct Job {
@@ -146,7 +168,7 @@ impl Interrupt {
 
 /// The engine's thread, seen from the session.
 pub struct Evaluator {
-    jobs: Option<std_mpsc::Sender<Job>>,
+    jobs: Option<Jobs>,
     updates: mpsc::Receiver<Update>,
     interrupt: Interrupt,
     thread: Option<JoinHandle<()>>,
@@ -161,16 +183,20 @@ impl Evaluator {
         E: Evaluate,
         S: FnMut(&mut dyn FnMut(&str)) -> Result<E> + Send + 'static,
     {
-        let (jobs, work) = std_mpsc::channel();
+        let (queue, work) = std_mpsc::channel();
+        let (wake, woken) = UnixStream::pair().expect("the system makes one more socket");
+        for end in [&wake, &woken] {
+            end.set_nonblocking(true).expect("a socket can do this");
+        }
         let (reports, updates) = mpsc::channel(QUEUE);
         let interrupt = Interrupt::default();
         let shared = interrupt.clone();
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
-            .spawn(move || serve(start, &work, &reports, &shared))
+            .spawn(move || serve(start, &work, &woken, &reports, &shared))
             .expect("the system starts one thread");
         Evaluator {
-            jobs: Some(jobs),
+            jobs: Some(Jobs { queue, wake }),
             updates,
             interrupt,
             thread: Some(thread),
@@ -196,11 +222,21 @@ impl Evaluator {
         };
         if let Some(jobs) = &self.jobs {
             // The thread ends only when this sender does.
-            let _ = jobs.send(job);
+            let _ = jobs.queue.send(job);
+            // A socket that is full of these wakes it just as well.
+            let _ = (&jobs.wake).write(&[1]);
         }
         Running {
             job: self.last_job,
             hold,
+        }
+    }
+
+    /// What happens between two cells. May be dropped and called again.
+    pub async fn idle(&mut self) -> Update {
+        match self.updates.recv().await {
+            Some(update) => update,
+            None => std::future::pending().await,
         }
     }
 
@@ -307,6 +343,7 @@ pub fn plain_error(ename: &str, evalue: &str) -> CellError {
 fn serve<E, S>(
     mut start: S,
     work: &std_mpsc::Receiver<Job>,
+    woken: &UnixStream,
     reports: &mpsc::Sender<Update>,
     interrupt: &Interrupt,
 ) where
@@ -321,7 +358,15 @@ fn serve<E, S>(
         Ok(engine)
     };
     let mut engine = start(reports);
-    while let Ok(job) = work.recv() {
+    loop {
+        let job = match work.try_recv() {
+            Ok(job) => job,
+            Err(std_mpsc::TryRecvError::Disconnected) => break,
+            Err(std_mpsc::TryRecvError::Empty) => {
+                idle(engine.as_mut().ok(), woken, reports);
+                continue;
+            }
+        };
         if engine.is_err() && job.id > 1 {
             engine = start(reports);
         }
@@ -340,6 +385,31 @@ fn serve<E, S>(
         let _ = reports.blocking_send(Update::Done(Box::new(done)));
     }
     *lock(&interrupt.shared.reach) = None;
+}
+
+/// Sleeps until there may be a job, and passes on what happens meanwhile.
+fn idle<E: Evaluate>(engine: Option<&mut E>, woken: &UnixStream, reports: &mpsc::Sender<Update>) {
+    match engine {
+        Some(engine) => {
+            let changed = engine.idle(woken, &mut |event| {
+                let _ = reports.blocking_send(Update::Late(event));
+            });
+            if changed {
+                let _ = reports.blocking_send(Update::View(engine.view()));
+            }
+        }
+        None => wait_for(woken),
+    }
+    let mut woken = woken;
+    let mut bytes = [0; 64];
+    while woken.read(&mut bytes).is_ok_and(|read| read > 0) {}
+}
+
+/// Returns when there is something to read.
+pub fn wait_for(woken: &UnixStream) {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut fds = [PollFd::new(woken.as_fd(), PollFlags::POLLIN)];
+    let _ = poll(&mut fds, PollTimeout::NONE);
 }
 
 fn run(engine: &mut impl Evaluate, job: &Job, reports: &mpsc::Sender<Update>) -> Done {

@@ -1,7 +1,7 @@
 //! execute_request: one cell from the notebook to the engine and its output back.
 
-use super::Session;
 use super::evaluator::Update;
+use super::{Session, flush_due};
 use crate::display::{Output, media};
 use crate::engine::{Answer, CellError, Event, Outcome, Timing};
 use crate::protocol::{Question, message};
@@ -15,6 +15,7 @@ use std::collections::HashMap;
 impl Session {
     /// Runs one cell.
     pub(super) async fn execute(&mut self, parent: &JupyterMessage, request: &ExecuteRequest) {
+        self.flush_late().await;
         let started = message(Status::busy(), None).header.date;
         let count = self.count + 1;
         let counted = request.store_history && !request.silent;
@@ -30,6 +31,10 @@ impl Session {
         }
 
         let mut output = Output::new(&self.iopub, parent, count, request.silent);
+        for mut line in std::mem::take(&mut self.progress) {
+            line.push('\n');
+            output.event(Event::Note(line)).await;
+        }
         let asks = request.allow_stdin.then_some(parent);
         let (outcome, timing) = self.run_cell(&request.code, count, &mut output, asks).await;
         output.finish().await;
@@ -48,6 +53,7 @@ impl Session {
         if counted {
             self.history.add(count, &request.code, result_text);
         }
+        self.late = Some(output);
         let expressions = match (&status, &request.user_expressions) {
             (ReplyStatus::Ok, Some(asked)) => self.user_expressions(asked, parent, count).await,
             _ => HashMap::new(),
@@ -94,7 +100,7 @@ impl Session {
         loop {
             let update = tokio::select! {
                 update = self.evaluator.next(&running) => update,
-                () = at(output.deadline()) => {
+                () = flush_due(Some(output)) => {
                     output.flush().await;
                     continue;
                 }
@@ -109,7 +115,7 @@ impl Session {
             match update {
                 Update::Progress(mut line) => {
                     line.push('\n');
-                    output.event(Event::Stderr(line.into_bytes())).await;
+                    output.event(Event::Note(line)).await;
                 }
                 Update::Event(Event::Input {
                     number,
@@ -125,6 +131,7 @@ impl Session {
                     self.ask(question, asks).await;
                 }
                 Update::Event(event) => output.event(event).await,
+                Update::Late(_) | Update::View(_) => self.between_cells(update).await,
                 Update::Done(done) => {
                     self.stdin.forget();
                     if let Some(view) = done.view {
@@ -195,14 +202,6 @@ impl Session {
 
 const NOBODY_TO_ASK: &str = "there is nobody to ask for input: this notebook is run without a person \
     (allow_stdin is false). Write the value into the cell instead";
-
-/// Returns at that time; never, when there is none.
-async fn at(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
 
 fn published(error: &CellError) -> ErrorOutput {
     ErrorOutput {

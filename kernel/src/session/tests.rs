@@ -1,11 +1,13 @@
 //! The session over real sockets, with an engine that does what each test's cell says.
 
-use super::evaluator::{Evaluate, Reach, plain_error};
+use super::evaluator::{Evaluate, Reach, plain_error, wait_for};
 use crate::analysis::Analysis;
 use crate::engine::{Event, Outcome, SessionView, Timing, Variable};
 use jupyter_protocol::{ConnectionInfo, JupyterMessage, JupyterMessageContent, Transport};
 use jupyter_zmq_client as zmq;
 use serde_json::{Map, Value, json};
+use std::collections::VecDeque;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -14,6 +16,8 @@ use tokio::task::JoinHandle;
 #[derive(Clone, Default)]
 struct Scripted {
     stopped: Arc<(Mutex<bool>, Condvar)>,
+    /// What a thread of a cell prints when the cell is over.
+    later: VecDeque<String>,
 }
 
 impl Evaluate for Scripted {
@@ -30,6 +34,12 @@ impl Evaluate for Scripted {
             match step {
                 "out" => sink(Event::Stdout(format!("{rest}\n").into_bytes())),
                 "err" => sink(Event::Stderr(format!("{rest}\n").into_bytes())),
+                "later" => self.later.push_back(format!("{rest}\n")),
+                "flood" => {
+                    for _ in 0..rest.parse().unwrap() {
+                        sink(Event::Stdout(vec![b'x'; 1 << 16]));
+                    }
+                }
                 "bytes" => sink(Event::Stdout(vec![rest.parse().unwrap()])),
                 "value" => sink(Event::Result {
                     data: text(rest),
@@ -59,6 +69,14 @@ impl Evaluate for Scripted {
             ..Timing::default()
         };
         (outcome, timing)
+    }
+
+    fn idle(&mut self, woken: &UnixStream, sink: &mut dyn FnMut(Event)) -> bool {
+        match self.later.pop_front() {
+            Some(line) => sink(Event::Stdout(line.into_bytes())),
+            None => wait_for(woken),
+        }
+        false
     }
 
     fn view(&self) -> SessionView {
@@ -307,6 +325,54 @@ async fn output_comes_while_the_cell_runs_and_an_interrupt_ends_it() {
     // The half character comes out at the end, as what it is not.
     assert_eq!(kinds(&rest), ["stream", "error", "status"]);
     assert_eq!(rest[0].1["text"], "\u{fffd}");
+    client.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_after_a_cell_is_its_output_though_no_other_runs() {
+    let mut client = Client::new().await;
+    let request = client.send(cell("out now\nlater a\nlater b")).await;
+    client.reply().await;
+    client.published(&request).await;
+    let mut text = String::new();
+    while text != "a\nb\n" {
+        let message = tokio::time::timeout(LONG, client.iopub.read())
+            .await
+            .expect("the late output")
+            .unwrap();
+        assert_eq!(message.parent_header.as_ref().unwrap().msg_id, request);
+        text += described(&message).1["text"].as_str().unwrap();
+    }
+    let (reply, published) = client.execute("out next").await;
+    assert_eq!(reply["status"], "ok");
+    assert_eq!(published[2].1["text"], "next\n");
+    client.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_is_cut_off_with_a_note_and_the_next_cell_is_shown() {
+    let mut client = Client::new().await;
+    let (reply, published) = client.execute("flood 1600\nout end\nvalue 1").await;
+    assert_eq!(reply["status"], "ok");
+    let text = |name: &str| {
+        let of_stream = published
+            .iter()
+            .filter(|(_, content)| content["name"] == name);
+        of_stream
+            .map(|(_, content)| content["text"].as_str().unwrap())
+            .collect::<String>()
+    };
+    assert_eq!(text("stdout"), "x".repeat(4 << 20));
+    assert!(text("stderr").contains("96.0 MB of output left out"));
+    assert_eq!(
+        kinds(&published)
+            .iter()
+            .filter(|kind| **kind == "execute_result")
+            .count(),
+        1
+    );
+    let (_, published) = client.execute("out mine").await;
+    assert_eq!(published[2].1["text"], "mine\n");
     client.end().await;
 }
 
