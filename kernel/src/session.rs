@@ -7,6 +7,7 @@
 mod control;
 mod evaluator;
 mod execute;
+mod help;
 mod history;
 mod info;
 mod is_complete;
@@ -21,8 +22,8 @@ use crate::engine::SessionView;
 use crate::protocol::{self, Incoming, IoPub, Reader, Replies, Sockets, Stdin};
 use anyhow::Result;
 use jupyter_protocol::{
-    CommClose, CommInfoReply, CompleteReply, ConnectionInfo, InspectReply, JupyterMessage,
-    JupyterMessageContent, ReplyError, ReplyStatus, ShutdownReply, Status,
+    CommClose, CommInfoReply, CompleteReply, ConnectionInfo, InspectReply, InspectRequest,
+    JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus, ShutdownReply, Status,
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -35,6 +36,19 @@ use history::History;
 ///
 /// `start` makes the engine; it runs on the engine's own thread, at once.
 pub async fn serve<E, S>(info: &ConnectionInfo, start: S, analysis: Analysis) -> Result<()>
+where
+    E: Evaluate,
+    S: FnMut(&mut dyn FnMut(&str)) -> Result<E> + Send + 'static,
+{
+    serve_with(info, start, analysis, History::of_user()).await
+}
+
+async fn serve_with<E, S>(
+    info: &ConnectionInfo,
+    start: S,
+    analysis: Analysis,
+    history: History,
+) -> Result<()>
 where
     E: Evaluate,
     S: FnMut(&mut dyn FnMut(&str)) -> Result<E> + Send + 'static,
@@ -63,7 +77,7 @@ where
         evaluator,
         analysis: Arc::new(analysis),
         view: SessionView::default(),
-        history: History::default(),
+        history,
         count: 0,
         late: None,
         progress: Vec::new(),
@@ -191,7 +205,7 @@ impl Session {
                 self.reply(parent, reply).await;
             }
             JupyterMessageContent::InspectRequest(request) => {
-                let reply = self.inspect(&request.code, request.cursor_pos).await;
+                let reply = self.inspect(request).await;
                 self.reply(parent, reply).await;
             }
             JupyterMessageContent::IsCompleteRequest(request) => {
@@ -249,8 +263,10 @@ impl Session {
         }
     }
 
-    async fn inspect(&mut self, code: &str, cursor: usize) -> InspectReply {
-        match self.analysis.inspect(&self.view, code, cursor).await {
+    async fn inspect(&mut self, request: &InspectRequest) -> InspectReply {
+        let full = request.detail_level.is_some_and(|level| level > 0);
+        let (code, cursor) = (&request.code, request.cursor_pos);
+        match self.analysis.inspect(&self.view, code, cursor, full).await {
             Some(data) => InspectReply {
                 found: true,
                 data: crate::display::media(data),

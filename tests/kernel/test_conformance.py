@@ -1,7 +1,4 @@
-"""The public conformance tests for Jupyter kernels (jupyter_kernel_test).
-
-All but the pager's: payloads are deprecated in the protocol, and help here is an ordinary result.
-"""
+"""The public conformance tests for Jupyter kernels (jupyter_kernel_test), all of them."""
 
 import jupyter_kernel_test as jkt
 
@@ -27,6 +24,7 @@ class Conformance(jkt.KernelTests):
         {"code": "display(&plot::image(&Tensor::zeros([4, 4])));", "mime": "image/svg+xml"},
     ]
     code_clear_output = "clear_output(false);"
+    code_page_something = "Tensor?"
 
     completion_samples = [
         {"text": "Tensor::zer", "matches": {"zeros", "zeros_like"}},

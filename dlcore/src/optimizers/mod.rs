@@ -106,6 +106,8 @@ impl OptimizerChoice {
     }
 }
 
+const NAMES: [&str; 3] = ["sgd", "rmsprop", "adam"];
+
 /// The optimizer of this name with its defaults: `"sgd"`, `"rmsprop"`, `"adam"`.
 ///
 /// # Errors
@@ -115,11 +117,7 @@ pub fn from_name(name: &str) -> Result<Box<dyn Optimizer>> {
         "sgd" => Ok(Box::new(SGD::new())),
         "rmsprop" => Ok(Box::new(RMSprop::new())),
         "adam" => Ok(Box::new(Adam::new())),
-        _ => Err(Error::Value(names::unknown(
-            "optimizer",
-            name,
-            &["sgd", "rmsprop", "adam"],
-        ))),
+        _ => Err(Error::Value(names::unknown("optimizer", name, &NAMES))),
     }
 }
 

@@ -95,6 +95,9 @@ impl Analysis {
     /// What could stand at `cursor`, which counts code points of `code`.
     pub async fn complete(&self, view: &SessionView, code: &str, cursor: usize) -> Completions {
         let at = byte_offset(code, cursor);
+        if let Some(found) = self.names().complete_string(code, at) {
+            return found;
+        }
         let source = Source::of(view, code, at);
         if let Some(found) = self
             .ask(Question::complete(&source))
@@ -108,14 +111,19 @@ impl Analysis {
         self.names().complete(view, code, at)
     }
 
-    /// Documentation of what stands at `cursor`: content by mime type.
+    /// Documentation of what stands at `cursor`: content by mime type. In `full` with the source,
+    /// where there is one.
     pub async fn inspect(
         &self,
         view: &SessionView,
         code: &str,
         cursor: usize,
+        full: bool,
     ) -> Option<Map<String, Value>> {
         let at = source::end_of_name(code, byte_offset(code, cursor))?;
+        if full && let Some(own) = self.names().own_source(view, code, at) {
+            return Some(described(own));
+        }
         let source = Source::of(view, code, at);
         let answer = self.ask(Question::inspect(&source)).await;
         if let Some((plain, html)) = answer.and_then(Answer::documentation) {
@@ -124,11 +132,7 @@ impl Analysis {
             data.insert("text/html".to_owned(), html.into());
             return Some(data);
         }
-        self.names().describe(view, code, at).map(|text| {
-            let mut data = Map::new();
-            data.insert("text/plain".to_owned(), text.into());
-            data
-        })
+        self.names().describe(view, code, at).map(described)
     }
 
     /// Ends the worker, if there is one.
@@ -160,6 +164,16 @@ impl Analysis {
     fn names(&self) -> &Names {
         self.names.get_or_init(|| Names::of_library(&self.home))
     }
+}
+
+/// A signature and the documentation below it, as text and as markdown.
+fn described(text: String) -> Map<String, Value> {
+    let (signature, documentation) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let markdown = format!("```rust\n{signature}\n```\n\n{documentation}");
+    let mut data = Map::new();
+    data.insert("text/markdown".to_owned(), markdown.trim_end().into());
+    data.insert("text/plain".to_owned(), text.into());
+    data
 }
 
 /// The byte where the `cursor`th code point of `code` begins; the end when there are fewer.

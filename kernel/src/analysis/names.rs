@@ -1,6 +1,7 @@
 //! Names that are known without rust-analyzer: the session's, dlcore's, the language's.
 
 mod library;
+mod strings;
 
 use super::{Completions, Match, code_points};
 use crate::engine::SessionView;
@@ -49,6 +50,28 @@ impl Names {
         }
     }
 
+    /// Names that fit the string that `at` stands in; `None` when it stands in none that is known.
+    pub fn complete_string(&self, code: &str, at: usize) -> Option<Completions> {
+        let place = strings::place(code, at)?;
+        let (module, prefixes) = strings::names_for(&place)?;
+        let mut names: Vec<String> = self.library.choices(module).to_vec();
+        if prefixes.len() > 1 {
+            names.push("loss".to_owned());
+        }
+        let begun = &code[place.start..at];
+        let matches = prefixes
+            .iter()
+            .flat_map(|prefix| names.iter().map(move |name| format!("{prefix}{name}")))
+            .filter(|name| name.starts_with(begun))
+            .map(|name| plain(&name, "text"))
+            .collect();
+        Some(Completions {
+            matches,
+            start: code_points(code, place.start),
+            end: code_points(code, at),
+        })
+    }
+
     /// The methods of a variable whose type is known; of everything, when it is not.
     fn methods(&self, view: &SessionView, receiver: &str) -> Vec<Match> {
         let variable = view.variables.iter().find(|known| known.name == receiver);
@@ -89,6 +112,12 @@ impl Names {
         matches
     }
 
+    /// The text of what the session itself defines under the name that ends at `at`.
+    pub fn own_source(&self, view: &SessionView, code: &str, at: usize) -> Option<String> {
+        let name = &code[start_of_name(code, at)..at];
+        own_item(view, name).cloned()
+    }
+
     /// What is known of the name that ends at `at`.
     pub fn describe(&self, view: &SessionView, code: &str, at: usize) -> Option<String> {
         let start = start_of_name(code, at);
@@ -104,8 +133,7 @@ impl Names {
             let mutable = if variable.mutable { "mut " } else { "" };
             return Some(format!("let {mutable}{name}: {}", variable.type_name));
         }
-        let defines = |item: &&String| item_name(item).is_some_and(|(known, _)| known == name);
-        let own = view.items.iter().rev().find(defines).cloned();
+        let own = own_item(view, name).map(|item| head(item));
         own.or_else(|| self.library.describe(name))
     }
 }
@@ -143,9 +171,31 @@ fn start_of_name(code: &str, at: usize) -> usize {
         .map_or(at, |(start, _)| start)
 }
 
+fn own_item<'v>(view: &'v SessionView, name: &str) -> Option<&'v String> {
+    let defines = |item: &&String| item_name(item).is_some_and(|(known, _)| known == name);
+    view.items.iter().rev().find(defines)
+}
+
+/// An item without what a function does.
+fn head(item: &str) -> String {
+    let Ok(syn::Item::Fn(function)) = syn::parse_str(item) else {
+        return item.to_owned();
+    };
+    let body = function.block.brace_token.span.open().byte_range().start;
+    forget_spans();
+    item.get(..body).unwrap_or(item).trim_end().to_owned()
+}
+
+/// What was parsed stays in a table of this thread, for the places in it, until this is called.
+fn forget_spans() {
+    proc_macro2::extra::invalidate_current_thread_spans();
+}
+
 /// The name that an item defines.
 fn item_name(item: &str) -> Option<(String, &'static str)> {
-    let (name, kind) = match syn::parse_str::<syn::Item>(item).ok()? {
+    let item = syn::parse_str::<syn::Item>(item).ok();
+    forget_spans();
+    let (name, kind) = match item? {
         syn::Item::Fn(item) => (item.sig.ident, "function"),
         syn::Item::Struct(item) => (item.ident, "class"),
         syn::Item::Enum(item) => (item.ident, "class"),

@@ -1,7 +1,7 @@
 //! execute_request: one cell from the notebook to the engine and its output back.
 
 use super::evaluator::Update;
-use super::{Session, flush_due};
+use super::{Session, flush_due, help};
 use crate::display::{Output, media};
 use crate::engine::{Answer, CellError, Event, Outcome, Timing};
 use crate::protocol::{Question, message};
@@ -35,8 +35,17 @@ impl Session {
             line.push('\n');
             output.event(Event::Note(line)).await;
         }
-        let asks = request.allow_stdin.then_some(parent);
-        let (outcome, timing) = self.run_cell(&request.code, count, &mut output, asks).await;
+        let mut payload = Vec::new();
+        let (outcome, timing) = match help::asked(&request.code, &self.view) {
+            Some(asked) => {
+                payload.push(self.help(&asked).await);
+                (Outcome::Done, Timing::default())
+            }
+            None => {
+                let asks = request.allow_stdin.then_some(parent);
+                self.run_cell(&request.code, count, &mut output, asks).await
+            }
+        };
         output.finish().await;
         let result_text = output.result.take().and_then(plain_text);
 
@@ -69,7 +78,7 @@ impl Session {
         let reply = ExecuteReply {
             status,
             execution_count: ExecutionCount::new(count),
-            payload: Vec::new(),
+            payload,
             user_expressions: Some(expressions),
             error,
         };

@@ -1,28 +1,76 @@
-//! The inputs of this session, kept in memory.
+//! What was entered, in this session and in earlier ones.
+
+mod file;
+mod search;
 
 use jupyter_protocol::{HistoryEntry, HistoryReply, HistoryRequest};
+use std::path::PathBuf;
 
-/// Frontends show a session number; a kernel's memory has one session.
-const SESSION: usize = 1;
+use file::HistoryFile;
+use search::matches_glob;
 
-#[derive(Default)]
+/// The number of a session that no file keeps.
+const ONLY_SESSION: usize = 1;
+/// How many cells stay in memory where they cannot be written to a file.
+const MOST_IN_MEMORY: usize = 1000;
+
+/// Cells in the order in which they were entered, with their plain-text results.
 pub(super) struct History {
+    file: Option<HistoryFile>,
+    /// Cells that are in no file.
     cells: Vec<Cell>,
 }
 
+/// One cell that was entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Cell {
+    session: usize,
     number: usize,
     input: String,
     output: Option<String>,
 }
 
 impl History {
+    /// A history that ends with the session.
+    #[cfg(test)]
+    pub(super) fn in_memory() -> History {
+        History {
+            file: None,
+            cells: Vec::new(),
+        }
+    }
+
+    /// A history that goes on from earlier sessions of this user, if there is a place to keep it.
+    pub(super) fn of_user() -> History {
+        let base = dirs::state_dir().or_else(dirs::data_local_dir);
+        History::kept_in(base.map(|base| base.join("rust-dl")))
+    }
+
+    fn kept_in(directory: Option<PathBuf>) -> History {
+        History {
+            file: directory.map(|directory| HistoryFile::new(&directory)),
+            cells: Vec::new(),
+        }
+    }
+
     pub(super) fn add(&mut self, number: usize, input: &str, output: Option<String>) {
-        self.cells.push(Cell {
+        let mut cell = Cell {
+            session: ONLY_SESSION,
             number,
             input: input.to_owned(),
             output,
-        });
+        };
+        if let Some(file) = &mut self.file {
+            match file.add(&mut cell) {
+                Ok(()) => return,
+                Err(error) => file.complain(&error),
+            }
+            cell.session = file.session();
+        }
+        if self.cells.len() == MOST_IN_MEMORY {
+            self.cells.remove(0);
+        }
+        self.cells.push(cell);
     }
 
     pub(super) fn answer(&self, request: &HistoryRequest) -> HistoryReply {
@@ -33,10 +81,8 @@ impl History {
                 stop,
                 output,
                 ..
-            } => (self.range(*session, *start, *stop), *output),
-            HistoryRequest::Tail { n, output, .. } => {
-                (last(self.cells.iter().collect(), *n), *output)
-            }
+            } => (self.range(session.unwrap_or(0), *start, *stop), *output),
+            HistoryRequest::Tail { n, output, .. } => (last(self.all(), *n), *output),
             HistoryRequest::Search {
                 pattern,
                 unique,
@@ -45,157 +91,174 @@ impl History {
                 ..
             } => (last(self.search(pattern, *unique), *n), *output),
         };
-        HistoryReply::new(
-            cells
-                .into_iter()
-                .map(|cell| cell.entry(with_output))
-                .collect(),
-        )
+        let entry = |cell: Cell| cell.entry(with_output);
+        HistoryReply::new(cells.into_iter().map(entry).collect())
+    }
+
+    /// All cells, those of this session last.
+    fn all(&self) -> Vec<Cell> {
+        let Some(file) = &self.file else {
+            return self.cells.clone();
+        };
+        let (mine, mut cells): (Vec<Cell>, Vec<Cell>) = file
+            .read()
+            .into_iter()
+            .partition(|cell| cell.session == file.session());
+        // Two kernels at once write in turns.
+        cells.sort_by_key(|cell| (cell.session, cell.number));
+        cells.extend(mine);
+        cells.extend(self.cells.iter().cloned());
+        cells
     }
 
     /// Session 0 is the present one, negative ones count back from it; `stop` is not included.
-    fn range(&self, session: Option<i32>, start: i32, stop: i32) -> Vec<&Cell> {
-        if !matches!(session, None | Some(0)) && session != Some(SESSION as i32) {
-            return Vec::new();
-        }
+    fn range(&self, session: i32, start: i32, stop: i32) -> Vec<Cell> {
+        let present = self
+            .file
+            .as_ref()
+            .map_or(ONLY_SESSION, HistoryFile::session) as i64;
+        let session = match i64::from(session) {
+            back if back <= 0 => present + back,
+            named => named,
+        };
         let stop = if stop <= 0 { i32::MAX } else { stop };
-        self.cells
-            .iter()
-            .filter(|cell| (start as i64..stop as i64).contains(&(cell.number as i64)))
-            .collect()
+        let asked = |cell: &Cell| {
+            cell.session as i64 == session
+                && (i64::from(start)..i64::from(stop)).contains(&(cell.number as i64))
+        };
+        self.all().into_iter().filter(asked).collect()
     }
 
-    fn search(&self, pattern: &str, unique: bool) -> Vec<&Cell> {
+    fn search(&self, pattern: &str, unique: bool) -> Vec<Cell> {
         let pattern: Vec<char> = pattern.chars().collect();
-        let mut found: Vec<&Cell> = Vec::new();
-        for cell in &self.cells {
+        let mut found: Vec<Cell> = self.all();
+        found.retain(|cell| {
             let input: Vec<char> = cell.input.chars().collect();
-            if matches_glob(&pattern, &input) {
-                if unique {
-                    found.retain(|earlier| earlier.input != cell.input);
-                }
-                found.push(cell);
-            }
+            matches_glob(&pattern, &input)
+        });
+        if unique {
+            let mut seen = std::collections::HashSet::new();
+            found.reverse();
+            found.retain(|cell| seen.insert(cell.input.clone()));
+            found.reverse();
         }
         found
     }
 }
 
 impl Cell {
-    fn entry(&self, with_output: bool) -> HistoryEntry {
-        let input = self.input.clone();
+    fn entry(self, with_output: bool) -> HistoryEntry {
         if with_output {
-            let output = self.output.clone().unwrap_or_default();
-            HistoryEntry::InputOutput(SESSION, self.number, (input, output))
+            let output = self.output.unwrap_or_default();
+            HistoryEntry::InputOutput(self.session, self.number, (self.input, output))
         } else {
-            HistoryEntry::Input(SESSION, self.number, input)
+            HistoryEntry::Input(self.session, self.number, self.input)
         }
     }
 }
 
-fn last(cells: Vec<&Cell>, n: i32) -> Vec<&Cell> {
-    let skip = cells.len().saturating_sub(usize::try_from(n).unwrap_or(0));
-    cells.into_iter().skip(skip).collect()
-}
-
-/// Whether all of `text` fits a pattern of `*` and `?`.
-fn matches_glob(pattern: &[char], text: &[char]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    // Where to go on when what follows the last star turns out not to fit.
-    let mut retry: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                retry = Some((p + 1, t));
-                p += 1;
-            }
-            Some(&c) if c == '?' || c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match retry {
-                Some((after_star, from)) => {
-                    p = after_star;
-                    t = from + 1;
-                    retry = Some((after_star, from + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
+fn last(mut cells: Vec<Cell>, n: i32) -> Vec<Cell> {
+    let keep = usize::try_from(n).unwrap_or(0);
+    cells.split_off(cells.len().saturating_sub(keep))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn glob(pattern: &str, text: &str) -> bool {
-        let chars = |s: &str| s.chars().collect::<Vec<_>>();
-        matches_glob(&chars(pattern), &chars(text))
-    }
-
-    #[test]
-    fn globs() {
-        assert!(glob("*", ""));
-        assert!(glob("let*x", "let mut x"));
-        assert!(glob("?é*", "aé∂"));
-        assert!(glob("*a*ab", "aaab"));
-        assert!(!glob("let", "let x"));
-        assert!(!glob("*y", "let x"));
-    }
-
-    fn filled() -> History {
-        let mut history = History::default();
+    fn fill(history: &mut History) {
         for (number, input) in [(1, "a"), (2, "b"), (3, "a")] {
             history.add(number, input, Some(format!("out {number}")));
         }
-        history
     }
 
-    fn inputs(reply: &HistoryReply) -> Vec<(usize, String)> {
+    fn inputs(reply: &HistoryReply) -> Vec<(usize, usize, String)> {
         reply
             .history
             .iter()
             .map(|entry| match entry {
-                HistoryEntry::Input(_, n, input) => (*n, input.clone()),
-                HistoryEntry::InputOutput(_, n, (input, output)) => {
-                    (*n, format!("{input} -> {output}"))
+                HistoryEntry::Input(session, n, input) => (*session, *n, input.clone()),
+                HistoryEntry::InputOutput(session, n, (input, output)) => {
+                    (*session, *n, format!("{input} -> {output}"))
                 }
             })
             .collect()
     }
 
-    #[test]
-    fn tail_range_and_search() {
-        let history = filled();
-        let tail = HistoryRequest::Tail {
-            n: 2,
+    fn tail(n: i32) -> HistoryRequest {
+        HistoryRequest::Tail {
+            n,
             output: true,
             raw: true,
-        };
-        assert_eq!(
-            inputs(&history.answer(&tail)),
-            [(2, "b -> out 2".into()), (3, "a -> out 3".into())]
-        );
-        let range = HistoryRequest::Range {
-            session: Some(0),
+        }
+    }
+
+    fn range(session: i32) -> HistoryRequest {
+        HistoryRequest::Range {
+            session: Some(session),
             start: 1,
             stop: 3,
             output: false,
             raw: true,
-        };
-        assert_eq!(
-            inputs(&history.answer(&range)),
-            [(1, "a".into()), (2, "b".into())]
-        );
-        let search = HistoryRequest::Search {
-            pattern: "a".into(),
-            unique: true,
+        }
+    }
+
+    fn search(pattern: &str, unique: bool, n: i32) -> HistoryRequest {
+        HistoryRequest::Search {
+            pattern: pattern.into(),
+            unique,
             output: false,
             raw: true,
-            n: 10,
-        };
-        assert_eq!(inputs(&history.answer(&search)), [(3, "a".into())]);
+            n,
+        }
+    }
+
+    #[test]
+    fn tail_range_and_search() {
+        let directory = tempfile::tempdir().unwrap();
+        for mut history in [
+            History::in_memory(),
+            History::kept_in(Some(directory.path().join("new"))),
+        ] {
+            fill(&mut history);
+            assert_eq!(
+                inputs(&history.answer(&tail(2))),
+                [(1, 2, "b -> out 2".into()), (1, 3, "a -> out 3".into())]
+            );
+            assert_eq!(
+                inputs(&history.answer(&range(0))),
+                [(1, 1, "a".into()), (1, 2, "b".into())]
+            );
+            let found = |unique, n| inputs(&history.answer(&search("a", unique, n))).len();
+            assert_eq!(
+                (found(true, 10), found(false, 10), found(false, 1)),
+                (1, 2, 1)
+            );
+            assert_eq!(inputs(&history.answer(&tail(0))), []);
+        }
+    }
+
+    #[test]
+    fn earlier_sessions_are_found_by_number_and_counting_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = || History::kept_in(Some(directory.path().to_owned()));
+        fill(&mut kept());
+        let (mut second, mut third) = (kept(), kept());
+        third.add(1, "two lines\nof \"text\"", None);
+        second.add(1, "later", None);
+        assert_eq!(
+            inputs(&third.answer(&tail(2))),
+            [
+                (3, 1, "later -> ".into()),
+                (2, 1, "two lines\nof \"text\" -> ".into())
+            ]
+        );
+        let expected = [(1, 1, "a".into()), (1, 2, "b".into())];
+        assert_eq!(inputs(&third.answer(&range(-1))), expected);
+        assert_eq!(inputs(&second.answer(&range(1))), expected);
+        assert_eq!(inputs(&third.answer(&range(7))), []);
+        // A session that has entered nothing yet has the next number.
+        assert_eq!(inputs(&kept().answer(&range(-3))), expected);
+        assert_eq!(inputs(&third.answer(&search("*i*", true, 9))).len(), 1);
     }
 }

@@ -1,14 +1,29 @@
 //! What the kernel says of itself.
 
 use crate::protocol::PROTOCOL_VERSION;
-use jupyter_protocol::{CodeMirrorMode, HelpLink, KernelInfoReply, LanguageInfo, ReplyStatus};
+use jupyter_protocol::{
+    CodeMirrorMode, HelpLink, KernelInfoReply, LanguageInfo, ReplyStatus, UnknownMessage,
+};
+use serde_json::json;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
 static RUSTC_VERSION: OnceCell<Option<String>> = OnceCell::const_new();
 
 /// The answer to kernel_info_request. Needs no engine.
-pub(super) async fn kernel_info() -> KernelInfoReply {
+pub(super) async fn kernel_info() -> UnknownMessage {
+    let reply = typed().await;
+    let mut content = serde_json::to_value(reply).unwrap_or_default();
+    // Known to the protocol since 5.5, not yet to the typed message. Neither subshells nor a
+    // debugger, which are the features there are.
+    content["supported_features"] = json!([]);
+    UnknownMessage {
+        msg_type: "kernel_info_reply".to_owned(),
+        content,
+    }
+}
+
+async fn typed() -> KernelInfoReply {
     let version = language_version().await;
     KernelInfoReply {
         status: ReplyStatus::Ok,

@@ -10,11 +10,14 @@ const INDENT: usize = 4;
 pub(super) fn is_complete(code: &str) -> IsCompleteReply {
     // Commands (`:dep …`, `:vars`) are no Rust, and complete as they are.
     let (_, rust) = split_commands(code);
-    match scan(&rust) {
+    let reply = match scan(&rust) {
         Scan::Open { depth } => IsCompleteReply::incomplete(" ".repeat(INDENT * depth)),
         Scan::Mismatch => IsCompleteReply::invalid(),
         Scan::Closed => judge(&rust),
-    }
+    };
+    // Spans live in a table of this thread that otherwise grows with every question.
+    proc_macro2::extra::invalidate_current_thread_spans();
+    reply
 }
 
 /// All brackets are closed: the parser knows whether something is still to come.

@@ -1,5 +1,6 @@
 //! The session over real sockets, with an engine that does what each test's cell says.
 
+use super::History;
 use super::evaluator::{Evaluate, Reach, plain_error, wait_for};
 use crate::analysis::Analysis;
 use crate::engine::{Event, Outcome, SessionView, Timing, Variable};
@@ -148,7 +149,9 @@ impl Client {
         drop(held);
         let home = tempfile::tempdir().unwrap();
         let (served, analysis) = (info.clone(), Analysis::without_worker(home.path().into()));
-        let kernel = tokio::spawn(async move { super::serve(&served, start, analysis).await });
+        let kernel = tokio::spawn(async move {
+            super::serve_with(&served, start, analysis, History::in_memory()).await
+        });
         let (shell, control, iopub) = connect(&info).await;
         Client {
             info,

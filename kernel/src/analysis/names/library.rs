@@ -11,6 +11,8 @@ pub struct Library {
     prelude: BTreeSet<String>,
     /// What stands in each type and each module.
     members: BTreeMap<String, BTreeMap<String, Member>>,
+    /// The names that users choose by, such as those of activations, by the module that lists them.
+    choices: BTreeMap<String, Vec<String>>,
     /// Every public item by its name.
     items: BTreeMap<String, Member>,
 }
@@ -80,6 +82,11 @@ impl Library {
         methods.into_iter()
     }
 
+    /// The names that a module takes as text.
+    pub fn choices(&self, module: &str) -> &[String] {
+        self.choices.get(module).map_or(&[], Vec::as_slice)
+    }
+
     /// How an item is written, and its documentation.
     pub fn describe(&self, name: &str) -> Option<String> {
         Some(self.items.get(name)?.text.clone())
@@ -115,6 +122,11 @@ impl Library {
             }
             if let syn::Item::Enum(item) = item {
                 self.add_variants(item);
+            }
+            if let syn::Item::Const(item) = item
+                && item.ident == "NAMES"
+            {
+                self.choices.insert(module.to_owned(), texts(&item.expr));
             }
         }
     }
@@ -182,8 +194,25 @@ impl Library {
     }
 }
 
+/// The texts in an array of them.
+fn texts(array: &syn::Expr) -> Vec<String> {
+    let syn::Expr::Array(array) = array else {
+        return Vec::new();
+    };
+    let text = |element: &syn::Expr| match element {
+        syn::Expr::Lit(literal) => match &literal.lit {
+            syn::Lit::Str(text) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
+    };
+    array.elems.iter().filter_map(text).collect()
+}
+
 fn parsed(path: &Path) -> Option<syn::File> {
-    syn::parse_file(&std::fs::read_to_string(path).ok()?).ok()
+    let file = syn::parse_file(&std::fs::read_to_string(path).ok()?).ok();
+    super::forget_spans();
+    file
 }
 
 /// `plot` of `plot.rs` and of `plot/mod.rs`.

@@ -1,0 +1,123 @@
+//! Where in a call a string stands: `.activation("re` is offered activations.
+
+/// An unfinished string and the call that it is an argument of.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Place<'c> {
+    /// The byte after the opening quote.
+    pub start: usize,
+    /// The function or method that is called.
+    pub callee: &'c str,
+    /// Which of its arguments the string is in.
+    pub argument: usize,
+}
+
+/// The string that `at` stands in, if it is an argument.
+pub fn place(code: &str, at: usize) -> Option<Place<'_>> {
+    let mut calls: Vec<(usize, usize)> = Vec::new();
+    let mut rest = code[..at].char_indices().peekable();
+    while let Some((position, c)) = rest.next() {
+        match c {
+            '/' if code[position..at].starts_with("//") => {
+                rest.find(|&(_, c)| c == '\n')?;
+            }
+            '"' => {
+                let Some(_) = end_of_string(&mut rest) else {
+                    let (open, argument) = calls
+                        .iter()
+                        .rev()
+                        .find(|(open, _)| code[*open..].starts_with('('))?;
+                    return Some(Place {
+                        start: position + 1,
+                        callee: super::last_name(&code[..*open]),
+                        argument: *argument,
+                    });
+                };
+            }
+            // `'"'` is a character, `'a` is a lifetime.
+            '\'' => {
+                let text = &code[position..at];
+                for quoted in [
+                    "'\"'", "'\\\"'", "'('", "')'", "'['", "']'", "'{'", "'}'", "','",
+                ] {
+                    if text.starts_with(quoted) {
+                        rest.nth(quoted.len() - 2);
+                    }
+                }
+            }
+            '(' | '[' | '{' => calls.push((position, 0)),
+            ')' | ']' | '}' => {
+                calls.pop();
+            }
+            ',' => {
+                if let Some((_, argument)) = calls.last_mut() {
+                    *argument += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Goes past the closing quote; `None` when there is none.
+fn end_of_string(rest: &mut impl Iterator<Item = (usize, char)>) -> Option<()> {
+    while let Some((_, c)) = rest.next() {
+        match c {
+            '\\' => {
+                rest.next()?;
+            }
+            '"' => return Some(()),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The module of dlcore that lists the names which fit there, and what may stand before each.
+pub fn names_for(place: &Place<'_>) -> Option<(&'static str, &'static [&'static str])> {
+    const PLAIN: &[&str] = &[""];
+    match (place.callee, place.argument) {
+        ("activation", 0) => Some(("activations", PLAIN)),
+        ("kernel_initializer" | "bias_initializer" | "initializer", 0) => {
+            Some(("initializers", PLAIN))
+        }
+        ("compile", 0) => Some(("optimizers", PLAIN)),
+        ("compile", 1) => Some(("losses", PLAIN)),
+        ("compile", 2) => Some(("metrics", PLAIN)),
+        ("monitor", 0) => Some(("metrics", &["", "val_"])),
+        // `Activation::from_name("…")`: the type says what.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_end(code: &str) -> Option<(&str, usize)> {
+        place(code, code.len()).map(|place| (place.callee, place.argument))
+    }
+
+    #[test]
+    fn a_string_knows_its_call_and_its_place_in_it() {
+        assert_eq!(
+            at_end("Dense::new(8).activation(\"re"),
+            Some(("activation", 0))
+        );
+        assert_eq!(
+            at_end("net.compile(RMSprop::new(1, 2), \""),
+            Some(("compile", 1))
+        );
+        assert_eq!(
+            at_end("net.compile(\"a\", \"b(\\\",\", [\"acc\", \"m"),
+            Some(("compile", 2))
+        );
+        assert_eq!(
+            at_end("// f(\"\nlet c = ['\"', ',']; g(\"ü"),
+            Some(("g", 0))
+        );
+        assert_eq!(at_end("f(\"done\") + 1"), None);
+        assert_eq!(at_end("let s = \"alone"), None);
+        assert_eq!(place("f(\"ab", 5).map(|place| place.start), Some(3));
+    }
+}
