@@ -131,16 +131,18 @@ def test_a_thread_prints_while_no_cell_runs(kernel):
 
 
 def test_the_death_of_an_idle_cell_process_is_told_once_with_what_is_lost(kernel):
-    kernel.execute("fn kept() -> i32 { 7 }\nlet lost = 1; let model = 2;")
+    kernel.execute("fn kept() -> i32 { 7 }\nlet lost = vec![1]; let number = 2;")
     process = cell_process(kernel)
     os.kill(process.pid, signal.SIGKILL)
     message = kernel.client.get_iopub_msg(timeout=SECONDS)
     text = message["content"]["text"]
     assert message["msg_type"] == "stream" and message["content"]["name"] == "stderr"
-    assert "lost" in text and "model" in text and "kept" not in text
+    assert "gone: lost. Run again: [1]" in text and "kept()" not in text
     wait_until(lambda: any("cell" in c.cmdline() for c in kernel.process.children()), "another cell process")
     reply, published = kernel.execute("kept()")
     assert reply["status"] == "ok" and streamed(published, "stderr") == ""
+    _, published = kernel.execute("number")
+    assert [c["data"]["text/plain"] for kind, c in published if kind == "execute_result"] == ["2"]
     reply, published = kernel.execute("lost")
     assert reply["ename"] == "E0425" and kinds(published).count("error") == 1
     assert not psutil.pid_exists(process.pid)

@@ -28,6 +28,8 @@ pub struct Kept {
     pub mutable: bool,
     /// Whether its type is `Copy`.
     pub copy: bool,
+    /// The number of the cell that bound it.
+    pub cell: u32,
 }
 
 /// The session as it will be if the cell builds.

@@ -391,12 +391,17 @@ impl Engine {
                 |binding| binding.mutable,
             );
             let copy = slot["copy"].as_bool().unwrap_or(false);
+            let cell = match (binding, known) {
+                (None, Some(known)) => known.cell,
+                _ => self.number_of(draft),
+            };
             variables.insert(
                 name.to_owned(),
                 Kept {
                     written,
                     mutable,
                     copy,
+                    cell,
                 },
             );
         }
@@ -444,10 +449,18 @@ impl Engine {
                 written,
                 mutable,
                 copy,
+                cell: known
+                    .get(name)
+                    .map_or_else(|| self.number_of(draft), |known| known.cell),
             };
             self.state.variables.insert(name.to_owned(), kept);
         }
         Ok(revived)
+    }
+
+    /// The number that the user knows the draft's cell by.
+    fn number_of(&self, draft: &Draft) -> u32 {
+        self.cells.get(draft.index).map_or(0, |(number, _)| *number)
     }
 
     /// As [`Self::process_died`], when no cell ran.
@@ -465,20 +478,19 @@ impl Engine {
         });
         let killed_by_user = self.interrupter.ended_by_user();
         let status = self.process.end();
-        let before: Vec<String> = self.state.variables.keys().cloned().collect();
+        let before: Vec<(String, u32)> = self
+            .state
+            .variables
+            .iter()
+            .map(|(name, kept)| (name.clone(), kept.cell))
+            .collect();
         self.forget.clear();
         let restarted = self.start_again(draft);
-        let lost: Vec<String> = before
+        let lost: Vec<(String, u32)> = before
             .into_iter()
-            .filter(|name| !self.state.variables.contains_key(name))
+            .filter(|(name, _)| !self.state.variables.contains_key(name))
             .collect();
-        let gone = match lost.as_slice() {
-            [] => "No variables were lost.".to_owned(),
-            names => format!(
-                "These variables are gone: {}. Run the cells that made them again.",
-                names.join(", ")
-            ),
-        };
+        let gone = report::lost(&lost);
         let kept = "Functions, types and imports of earlier cells are still there.";
         let (ename, reason) = if killed_by_user {
             (

@@ -80,6 +80,21 @@ fn draw(name: &str, message: &str, number: u32, code: &str, range: Range<usize>)
     Renderer::styled().render(&[title.element(snippet)])
 }
 
+/// Which variables are gone, and which cells bring them back; each with its cell.
+pub fn lost(variables: &[(String, u32)]) -> String {
+    if variables.is_empty() {
+        return "No variables were lost.".to_owned();
+    }
+    let names: Vec<&str> = variables.iter().map(|(name, _)| name.as_str()).collect();
+    let cells: std::collections::BTreeSet<u32> = variables.iter().map(|(_, cell)| *cell).collect();
+    let cells: Vec<String> = cells.iter().map(|cell| format!("[{cell}]")).collect();
+    format!(
+        "These variables are gone: {}. Run again: {}.",
+        names.join(", "),
+        cells.join(", ")
+    )
+}
+
 /// An error whose text is all there is to say.
 pub fn plain(ename: &str, text: String) -> CellError {
     CellError {
