@@ -1,6 +1,7 @@
-//! The command line: `rust-dl install | uninstall | run | warm | doctor`.
+//! The command line: `rust-dl install | uninstall | run | warm | doctor | export`.
 
 mod doctor;
+mod export;
 mod files;
 mod install;
 mod places;
@@ -47,6 +48,13 @@ enum Sub {
     Warm,
     /// Look at everything the kernel needs and say what to do where something is missing
     Doctor,
+    /// Write a notebook as a cargo project, whose `cargo run --release` does what the notebook did
+    Export {
+        /// The notebook
+        notebook: PathBuf,
+        /// Where to [default: a directory named after the notebook, beside it]
+        directory: Option<PathBuf>,
+    },
     /// Run cells (the kernel calls this)
     #[command(hide = true)]
     Cell {
@@ -107,6 +115,12 @@ pub fn run() -> ExitCode {
         Sub::Run { connection_file } => serve(&connection_file).map(|()| ExitCode::SUCCESS),
         Sub::Warm => warm_up().map(|()| ExitCode::SUCCESS),
         Sub::Doctor => places::home().map(|home| doctor::examine(&home)),
+        Sub::Export {
+            notebook,
+            directory,
+        } => places::home()
+            .and_then(|home| export::export(&home, &notebook, directory))
+            .map(|()| ExitCode::SUCCESS),
         Sub::Cell { dlcore } => cell_process::run(&dlcore).map(|()| ExitCode::SUCCESS),
         Sub::Evcxr => return crate::engine::reference::main(),
         Sub::Analyse { home, directory } => {

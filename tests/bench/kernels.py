@@ -1,5 +1,6 @@
 """Starting kernels and timing their cells, for the benchmarks."""
 
+import atexit
 import dataclasses
 import json
 import os
@@ -29,7 +30,9 @@ class Kernel:
     def __init__(self, name: str, directory: pathlib.Path, environment: dict[str, str] | None = None) -> None:
         self.manager = KernelManager(kernel_name=name)
         self.since = time.perf_counter()
-        self.manager.start_kernel(cwd=str(directory), env=os.environ | (environment or {}), stderr=subprocess.DEVNULL)
+        self.manager.start_kernel(cwd=str(directory), env=os.environ | (environment or {}),
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        atexit.register(self.manager.shutdown_kernel, now=True)  # a benchmark that fails leaves no kernel
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=TIMEOUT)
@@ -49,6 +52,7 @@ class Kernel:
         return Cell(time.perf_counter() - began, "".join(text))
 
     def close(self) -> None:
+        atexit.unregister(self.manager.shutdown_kernel)
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
 

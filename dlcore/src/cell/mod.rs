@@ -10,11 +10,13 @@ pub(crate) mod kept;
 mod serve;
 mod show;
 mod store;
+mod time;
 mod wait;
 
 pub use failure::{Failure, run};
 pub use show::{NoOwnDisplay, ShowDebug, ShowNothing, ShowRich, Shown, shown_by_itself};
 pub use store::{CheapClone, IsCopy, IsNotCopy, NoSpare, Probe, Spare, Store, probe};
+pub use time::{Timing, time};
 pub use wait::{block_on, interruptible};
 
 /// What a compiled cell exports: takes its variables from the store, runs, puts them back.

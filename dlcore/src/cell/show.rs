@@ -81,6 +81,11 @@ pub fn shown_by_itself<T: 'static>(_returned: &T) -> bool {
     std::any::TypeId::of::<T>() != std::any::TypeId::of::<NotShown>()
 }
 
+/// Without a kernel, in a program that a notebook became, the text form is printed.
 fn send(bundle: &MimeBundle) {
+    if !channel::connected() {
+        println!("{}", bundle.plain());
+        return;
+    }
     channel::send(&serde_json::json!({"t": "result", "data": bundle.to_json(), "metadata": {}}));
 }

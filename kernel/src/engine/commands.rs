@@ -10,6 +10,9 @@ Functions and types are compiled into each cell, so a `static` begins anew in ea
 
 :dep      adds a crate, as Cargo.toml names it: `:dep rand = "0.9"`
 :vars     the variables of this session and their types
+:time     how long an expression takes, by running it often: `:time x.dot(&y)`
+:opt      how far cells are optimised, 0 (the usual) to 3: for loops of your own; dlcore always is
+:restart  begins the session anew, without variables and definitions
 :engine   what evaluates: `:engine evcxr` is evcxr's own evaluator, `:engine rustc` (the usual) goes back
 :timing   where the time of the last cell went
 :help     this text
@@ -37,12 +40,47 @@ pub fn split(code: &str) -> (Vec<&str>, String) {
     (commands, rest)
 }
 
+/// Turns `:time EXPRESSION` into a call that runs it over and over.
+fn timed(code: &str) -> Result<String, CellError> {
+    let is_time = |line: &&str| line.split_whitespace().next() == Some(":time");
+    let (commands, _) = split(code);
+    let Some(line) = commands.into_iter().find(is_time) else {
+        return Ok(code.to_owned());
+    };
+    let expression = line.trim_start_matches(":time").trim();
+    if expression.is_empty() {
+        let message = "expected an expression, for instance `:time x.dot(&y)`; `:timing` tells where the time of the last cell went";
+        return Err(report::plain("UnknownCommand", message.to_owned()));
+    }
+    let call =
+        format!("::dlcore::cell::time(&mut || {{ ::std::hint::black_box({{ {expression} }}); }})");
+    Ok(code.replacen(line, &call, 1))
+}
+
+/// Settings of evcxr's that mean nothing here.
+const SETTINGS: &[&str] = &[
+    ":cache",
+    ":sccache",
+    ":linker",
+    ":codegen_backend",
+    ":fmt",
+    ":offline",
+    ":toolchain",
+    ":types",
+    ":efmt",
+    ":preserve_vars_on_panic",
+    ":allow_static_linking",
+    ":build_env",
+    ":quiet",
+];
+
 /// Runs the commands a cell begins with. Returns the rest of the cell.
 pub(super) fn run(
     engine: &mut Engine,
     code: &str,
     sink: &mut dyn FnMut(Event),
 ) -> Result<String, CellError> {
+    let code = &timed(code)?;
     let (commands, rest) = split(code);
     let is_dep = |command: &&str| command.split_whitespace().next() == Some(":dep");
     let (crates, commands): (Vec<_>, Vec<_>) = commands.into_iter().partition(is_dep);
@@ -79,6 +117,11 @@ fn answer(
         ":help" => Ok(HELP.to_owned()),
         ":vars" => Ok(engine.list_variables()),
         ":timing" => Ok(timing(engine)),
+        ":opt" => engine.optimise(rest.trim()),
+        ":restart" | ":clear" => engine.restart(),
+        name if SETTINGS.contains(&name) => Ok(format!(
+            "{name} is a setting of evcxr's and changes nothing here\n"
+        )),
         name => Err(report::plain(
             "UnknownCommand",
             format!("there is no command {name}; `:help` lists those there are"),

@@ -40,6 +40,8 @@ pub struct Engine {
     sources: Vec<(String, Generated)>,
     builds: u32,
     crates: Crates,
+    /// How far cells are optimised.
+    opt_level: &'static str,
     /// evcxr, while that evaluates.
     reference: Option<Reference>,
     /// Variables to be dropped in the cell process before the next cell.
@@ -78,6 +80,7 @@ impl Engine {
             sources: vec![],
             builds: 0,
             crates: Crates::default(),
+            opt_level: "0",
             reference: None,
             forget: vec![],
             last_timing: Timing::default(),
@@ -251,7 +254,7 @@ impl Engine {
         let dir = self.dir.path();
         fs::write(dir.join(file), &generated.text)
             .context("cannot write the cell's source (is the disk full?)")?;
-        let mut command = self.toolchain.cell_command();
+        let mut command = self.toolchain.cell_command(self.opt_level);
         command.arg(file).current_dir(dir);
         self.crates.arguments(&mut command);
         let mut stderr = String::new();
@@ -519,6 +522,36 @@ impl Engine {
             evalue: reason,
             traceback,
         })
+    }
+
+    /// Sets how far the next cells are optimised.
+    pub(super) fn optimise(&mut self, level: &str) -> Result<String, CellError> {
+        let levels = ["0", "1", "2", "3"];
+        let Some(level) = levels.into_iter().find(|known| *known == level) else {
+            let message = format!("expected `:opt 0` to `:opt 3`, got {level:?}");
+            return Err(report::plain("UnknownCommand", message));
+        };
+        self.opt_level = level;
+        let speed = if level == "0" {
+            ""
+        } else {
+            " (they take longer to compile)"
+        };
+        Ok(format!(
+            "cells are compiled at opt-level {level} from now on{speed}; dlcore is optimised anyway\n"
+        ))
+    }
+
+    /// Begins the session anew; crates of `:dep` stay built.
+    pub(super) fn restart(&mut self) -> Result<String, CellError> {
+        let process =
+            CellProcess::start(&self.config.home, &self.toolchain, &self.config.working_dir);
+        self.process =
+            process.map_err(|error| report::plain("KernelError", format!("{error:#}")))?;
+        self.state = State::default();
+        self.crates = Crates::default();
+        self.forget.clear();
+        Ok("the session begins anew: no variables, no definitions\n".to_owned())
     }
 
     /// Has evcxr's own evaluator run the next cells, or no longer.

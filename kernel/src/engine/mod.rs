@@ -131,6 +131,7 @@ mod deps;
 mod diagnostics;
 mod draft;
 mod evaluator;
+mod export;
 mod generate;
 mod idle;
 mod interrupt;
@@ -149,6 +150,7 @@ mod tests;
 
 pub use commands::split as split_commands;
 pub use evaluator::Engine;
+pub use export::{Program, program as export};
 
 /// Removes what sessions kept in the cache directory, unless one still lives: another
 /// installation's, perhaps.

@@ -386,6 +386,28 @@ fn an_unused_result_is_warned_about() {
 }
 
 #[test]
+fn commands_time_optimise_and_begin_anew() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let x = Tensor::ones([20, 20]); fn twice(n: u32) -> u32 { n * 2 }");
+    let shown = session.ok(":time x.dot(&x)").result.unwrap();
+    assert!(
+        shown.contains(" a run (") && shown.contains(" runs)"),
+        "{shown}"
+    );
+    assert!(session.fails(":time").evalue.contains(":time x.dot(&y)"));
+    assert!(session.fails(":opt fast").evalue.contains(":opt 3"));
+    let ran = session.ok(":opt 2\n:sccache 1\nlet y = twice(4); y + x.len() as u32");
+    assert_eq!(ran.result.as_deref(), Some("408"));
+    assert!(ran.stdout.contains("opt-level 2") && ran.stdout.contains("changes nothing here"));
+    session.ok(":restart");
+    assert_eq!(session.fails("x").ename, "E0425");
+    assert_eq!(session.fails("twice(1)").ename, "E0425");
+    assert_eq!(session.ok("1 + 1").result.as_deref(), Some("2"));
+}
+
+#[test]
 fn a_notebook_for_evcxr_shows_what_it_shows_there() {
     let Some(mut session) = Session::start() else {
         return;

@@ -65,7 +65,7 @@ impl Toolchain {
 
     /// A rustc call for one cell: everything but the source. It is to run in a directory that holds
     /// `incremental/`, and leaves [`CELL_LIBRARY`] there.
-    pub fn cell_command(&self) -> Command {
+    pub fn cell_command(&self, opt_level: &str) -> Command {
         let mut command = Command::new(self.rustc());
         command
             .args([
@@ -78,7 +78,7 @@ impl Toolchain {
             ])
             .args([
                 "-C",
-                "opt-level=0",
+                &format!("opt-level={opt_level}"),
                 "-C",
                 "prefer-dynamic",
                 "-C",
@@ -388,7 +388,7 @@ fn prime(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
     let source = scratch.join("cell_0.rs");
     let code = super::generate::empty_cell();
     fs::write(&source, code)?;
-    let mut command = toolchain.cell_command();
+    let mut command = toolchain.cell_command("0");
     command.arg(&source).current_dir(scratch);
     let built = command.output()?;
     ensure!(

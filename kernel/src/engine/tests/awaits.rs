@@ -10,6 +10,10 @@ fn a_cell_may_await_without_a_runtime() {
     session.ok("async fn double(x: u32) -> u32 { x * 2 }\nlet name = String::from(\"kept\");");
     let ran = session.ok("let y = double(21).await; println!(\"{name} {y}\");");
     assert_eq!((ran.stdout.as_str(), ran.builds), ("kept 42\n", 1));
+    assert_eq!(
+        session.ok("println!(\"{}\", double(4).await);").stdout,
+        "8\n"
+    );
     assert_eq!(session.ok("double(y).await").result.as_deref(), Some("84"));
     assert_eq!(session.ok("name").result.as_deref(), Some("\"kept\""));
     // An async block that nobody awaits does not make the cell one that awaits.
