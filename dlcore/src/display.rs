@@ -5,6 +5,7 @@
 //! that nothing a program prints can be taken for it; outside, its text is printed.
 
 pub mod channel;
+pub(crate) mod progress;
 mod rich;
 
 use std::sync::OnceLock;

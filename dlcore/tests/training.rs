@@ -521,7 +521,9 @@ fn a_last_layer_that_does_not_fit_the_loss_is_refused() {
         )
         .unwrap();
     let mut one = Sequential::new().add(Dense::new(1).activation("softmax").input_shape([2]));
-    one.compile("sgd", "binary_crossentropy", ["accuracy"])
+    let text = message(one.compile("sgd", "binary_crossentropy", ["accuracy"]));
+    assert!(text.contains(".activation(\"sigmoid\")"), "{text}");
+    one.compile("sgd", "categorical_crossentropy", ["accuracy"])
         .unwrap();
     let text = message(one.fit(&Tensor::zeros([4, 2]), &Tensor::zeros([4]), quiet(1)));
     assert!(text.contains("of which softmax is always 1"), "{text}");

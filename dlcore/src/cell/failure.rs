@@ -20,10 +20,24 @@ impl<E: Debug + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Failure {
             message: describe(&error).unwrap_or_else(|| format!("{error:?}")),
-            type_name: std::any::type_name::<E>(),
+            type_name: name_of(&error).unwrap_or(std::any::type_name::<E>()),
             location: Location::caller(),
         }
     }
+}
+
+/// What an error of this library is called: short, and to be searched for.
+fn name_of(error: &dyn Any) -> Option<&'static str> {
+    use crate::Error;
+    Some(match error.downcast_ref::<Error>()? {
+        Error::Shape(_) => "ShapeError",
+        Error::Value(_) => "ValueError",
+        Error::Model(_) => "ModelError",
+        Error::Device(_) => "DeviceError",
+        Error::File { .. } => "FileError",
+        Error::Download(_) => "DownloadError",
+        Error::Io { .. } => "IoError",
+    })
 }
 
 /// The text of the error types that are met most, which read better than their `Debug` form.
@@ -140,6 +154,7 @@ mod tests {
         let failure = fails().expect_err("it fails");
         assert_eq!(failure.message, "rate must be below 1, got 2");
         assert!(failure.location.file().ends_with("failure.rs"));
+        assert_eq!(failure.type_name, "ValueError");
     }
 
     #[test]

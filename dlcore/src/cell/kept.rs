@@ -108,6 +108,14 @@ impl Shared {
     }
 }
 
+/// A number or boolean as text.
+pub(super) fn plain(value: &dyn std::any::Any) -> Option<String> {
+    match Content::of_plain(value)? {
+        Content::Plain(_, text) => Some(text),
+        _ => None,
+    }
+}
+
 /// A cell takes a variable over.
 pub(super) fn taken(name: &str, value: &dyn std::any::Any) {
     if let (Some(model), Some(shared)) = (value.downcast_ref::<Sequential>(), lock().as_mut()) {

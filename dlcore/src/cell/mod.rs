@@ -5,6 +5,7 @@
 //! must exist once in the process, however many cells are loaded, exists here. It is no part of
 //! the library's public interface.
 
+mod about;
 mod failure;
 pub(crate) mod kept;
 mod serve;

@@ -4,7 +4,7 @@ use std::any::{Any, type_name};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use super::kept;
+use super::{about, kept};
 
 /// Asks whether a type is `Copy`, by which of two methods the compiler finds for it: the generated
 /// cell calls `(&probe(&value)).copies()`.
@@ -148,9 +148,12 @@ impl Store {
         self.slots.remove(name);
     }
 
-    /// Name, type and whether it is `Copy`, of every variable.
+    /// Name, type, whether it is `Copy`, what is to be seen of it and its size, of every variable.
     pub(super) fn describe(&self) -> serde_json::Value {
-        let describe = |(name, slot): (&String, &Slot)| serde_json::json!({"name": name, "type": slot.type_name, "copy": slot.copy});
+        let describe = |(name, slot): (&String, &Slot)| {
+            let (about, bytes) = about::of(&*slot.value);
+            serde_json::json!({"name": name, "type": slot.type_name, "copy": slot.copy, "about": about, "bytes": bytes})
+        };
         self.slots.iter().map(describe).collect()
     }
 }

@@ -10,6 +10,7 @@ use super::fetch::{self, File};
 use super::mt19937::RandomState;
 use super::npz::Npz;
 use super::sequences::Sequences;
+use crate::display::progress::Progress;
 use crate::{Error, Result, Tensor};
 
 const REVIEWS: File = File {
@@ -76,9 +77,13 @@ pub fn load(num_words: u32) -> Result<Imdb> {
     let mut npz = Npz::open(&path)?;
     // One generator shuffles the training reviews, then the test reviews.
     let mut random = RandomState::new(SEED);
+    let mut progress = Progress::start("imdb", "parts", 3);
     let (train, train_labels) = part(&mut npz, "x_train", "y_train", &mut random)?;
+    progress.at(1);
     let (test, test_labels) = part(&mut npz, "x_test", "y_test", &mut random)?;
+    progress.at(2);
     let words = word_index()?;
+    progress.at(3);
     let limit = match num_words {
         // Keras takes the largest number as the limit, and so cuts the rarest word.
         0 => train

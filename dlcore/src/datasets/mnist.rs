@@ -4,6 +4,7 @@
 
 use super::fetch::{self, File};
 use super::npz::Npz;
+use crate::display::progress::Progress;
 use crate::{Result, Tensor};
 
 const MNIST: File = File {
@@ -35,8 +36,11 @@ pub fn load() -> Result<Mnist> {
 }
 
 fn read(npz: &mut Npz) -> Result<Mnist> {
+    let mut progress = Progress::start("mnist", "parts", 2);
     let (train_images, train_labels) = part(npz, "x_train", "y_train")?;
+    progress.at(1);
     let (test_images, test_labels) = part(npz, "x_test", "y_test")?;
+    progress.at(2);
     Ok(Mnist {
         train_images,
         train_labels,

@@ -35,9 +35,24 @@ pub(super) fn last_layer(layer: &dyn Layer, loss: &Loss) -> Result<()> {
             describe(layer),
             activation.name(),
         ),
-        _ => return Ok(()),
+        _ => match other_activation(layer, loss, activation) {
+            Some(problem) => problem,
+            None => return Ok(()),
+        },
     };
     Err(Error::Model(format!("compile: {problem}")))
+}
+
+/// Softmax where each unit should answer by itself: one loss was taken for the other.
+fn other_activation(layer: &dyn Layer, loss: &Loss, activation: &Activation) -> Option<String> {
+    let binary = matches!(loss.kind, Kind::BinaryCrossentropy);
+    (binary && *activation == Activation::Softmax && !loss.from_logits).then(|| {
+        format!(
+            "binary_crossentropy asks each unit a question of its own, but {} ends in \"softmax\", whose units share one \
+             answer; use \"categorical_crossentropy\", or for a question of yes or no one unit with .activation(\"sigmoid\")",
+            describe(layer)
+        )
+    })
 }
 
 fn full_name(loss: &Loss) -> &'static str {

@@ -4,6 +4,7 @@ use super::checks;
 use super::evaluation::Evaluation;
 use super::sequential::{Compiled, Sequential};
 use super::step;
+use crate::display::progress::Progress;
 use crate::{Error, Result, Tensor, interrupt};
 
 /// Samples taken at a time where the user does not say: no loss and no metric of ours depends on it.
@@ -81,7 +82,8 @@ impl Sequential {
         let x = checks::inputs(self, x, "evaluate")?;
         let y = checks::targets(self, &compiled.loss, &x, y, "evaluate")?;
         let already = interrupt::requested();
-        match self.measure(&x, &y, BATCH, already)? {
+        let mut progress = Progress::start("evaluate", "samples", x.shape()[0]);
+        match self.measure(&x, &y, BATCH, already, Some(&mut progress))? {
             Some(values) => {
                 let names = compiled
                     .metrics
@@ -103,6 +105,7 @@ impl Sequential {
         y: &Tensor,
         batch_size: usize,
         overlook_interrupt: bool,
+        mut progress: Option<&mut Progress>,
     ) -> Result<Option<Vec<f64>>> {
         let compiled = self.compiled("evaluate")?;
         let mut means = Means::new(1 + compiled.metrics.len());
@@ -117,6 +120,9 @@ impl Sequential {
                 step::batch(y, None, range.clone()),
             );
             means.add(&step::test(&self.layers, compiled, &x, &y)?, range.len());
+            if let Some(progress) = &mut progress {
+                progress.at(range.end);
+            }
         }
         Ok(Some(means.values().to_vec()))
     }
@@ -134,13 +140,16 @@ impl Sequential {
         let x = checks::inputs(self, x, "predict")?;
         let samples = x.shape()[0];
         let already = interrupt::requested();
+        let mut progress = Progress::start("predict", "samples", samples);
         let mut outputs = Vec::with_capacity(samples.div_ceil(BATCH));
         for start in (0..samples).step_by(BATCH) {
             if interrupt::requested() && !already {
                 return Err(interrupted("predict"));
             }
-            let x = step::batch(&x, None, start..(start + BATCH).min(samples));
+            let end = (start + BATCH).min(samples);
+            let x = step::batch(&x, None, start..end);
             outputs.push(self.forward(&x, false).detach());
+            progress.at(end);
         }
         Tensor::try_concat(&outputs.iter().collect::<Vec<_>>(), 0)
     }

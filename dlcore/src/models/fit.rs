@@ -301,7 +301,10 @@ impl<'a> Run<'a> {
     fn end_epoch(&mut self) -> Result<Option<End>> {
         let validation = match &self.data.validation {
             None => None,
-            Some((x, y)) => match self.model.measure(x, y, self.settings.batch_size, false)? {
+            Some((x, y)) => match self
+                .model
+                .measure(x, y, self.settings.batch_size, false, None)?
+            {
                 Some(values) => Some(values),
                 None => return Ok(Some(End::Interrupted)),
             },

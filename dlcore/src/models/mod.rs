@@ -18,4 +18,6 @@ pub use sequential::Sequential;
 pub use settings::Fit;
 pub use summary::{Summary, SummaryRow};
 
+pub(crate) use summary::grouped;
+
 pub(crate) use history::{format_metric, greater_is_better};

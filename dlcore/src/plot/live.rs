@@ -51,7 +51,7 @@ impl LiveFit {
         let mode = match plan.verbose {
             0 => Mode::Silent,
             1 if channel::connected() => {
-                Mode::Chart(Chart::start(&plan, Pace::of(&plan), notebook()))
+                Mode::Chart(Chart::start(&plan, Pace::usual(), notebook()))
             }
             verbose => Mode::Terminal(Terminal::start(&plan, verbose == 1)),
         };
@@ -130,12 +130,9 @@ struct Pace {
 }
 
 impl Pace {
-    fn of(plan: &LivePlan) -> Self {
-        // One epoch is shown once it is over, unless it keeps one waiting.
-        let single = plan.epochs.saturating_sub(plan.initial_epoch) <= 1;
-        let first = Duration::from_millis(if single { 2000 } else { 500 });
+    fn usual() -> Self {
         Pace {
-            first,
+            first: Duration::from_millis(500),
             every: EVERY,
         }
     }
@@ -191,7 +188,8 @@ impl Chart {
         }
         let state = Mutex::new(State {
             run,
-            dirty: false,
+            // A first batch that takes long is shown too.
+            dirty: true,
             over: false,
         });
         let shared = Arc::new(Shared {
@@ -355,7 +353,10 @@ mod tests {
     fn frames_follow_the_training_and_the_last_one_is_complete() {
         let (mut live, frames) = live(2, Duration::ZERO);
         live.batch_end(0, 5, &[0.5, 0.7]);
-        let first = frames.recv().unwrap();
+        let first = frames
+            .iter()
+            .find(|frame| !frame.plain().starts_with("Epoch 1/2 0/10"))
+            .unwrap();
         assert_eq!(first.mimes().collect::<Vec<_>>(), [TEXT, SVG]);
         assert!(
             first.plain().starts_with("Epoch 1/2 5/10"),

@@ -116,6 +116,19 @@ impl Tensor {
         self.storage.dtype()
     }
 
+    /// What the elements take, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        if let Some(rows) = self.sparse() {
+            return rows.bytes();
+        }
+        let element = match self.dtype() {
+            DType::Bool | DType::U8 => 1,
+            DType::I32 | DType::F32 => 4,
+            DType::I64 | DType::F64 => 8,
+        };
+        self.len() * element
+    }
+
     /// The device the elements are on.
     pub fn device(&self) -> Device {
         Device::Cpu

@@ -57,6 +57,12 @@ impl SparseRows {
         self.offsets[self.first + self.shape[0]] - self.offsets[self.first]
     }
 
+    /// What columns, values and row ends take, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let value = if self.values.is_some() { 4 } else { 0 };
+        self.stored() * (4 + value) + (self.shape[0] + 1) * size_of::<usize>()
+    }
+
     /// A row's columns, ascending, and their values; no values means ones.
     #[inline]
     pub fn row(&self, index: usize) -> (&[u32], Option<&[f32]>) {

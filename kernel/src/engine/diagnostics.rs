@@ -4,8 +4,8 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snip
 use serde::Deserialize;
 use std::ops::Range;
 
-use super::CellError;
 use super::generate::{CellIndex, Generated, Origin};
+use super::{CellError, delimiters, hints, report};
 
 /// One of rustc's JSON messages.
 #[derive(Debug, Clone, Deserialize)]
@@ -46,7 +46,7 @@ pub fn read(stderr: &str) -> (Vec<Diagnostic>, String) {
     let mut other = String::new();
     for line in stderr.lines() {
         match serde_json::from_str(line) {
-            Ok(message) => messages.push(message),
+            Ok(message) => messages.push(Diagnostic::shortened(message)),
             Err(_) => {
                 other.push_str(line);
                 other.push('\n');
@@ -56,6 +56,9 @@ pub fn read(stderr: &str) -> (Vec<Diagnostic>, String) {
     (messages, other)
 }
 
+/// A cell, and bytes of it.
+pub type Place = (CellIndex, Range<usize>);
+
 /// The texts that messages can point into.
 pub struct Sources<'a> {
     /// The crate that was compiled.
@@ -64,6 +67,10 @@ pub struct Sources<'a> {
     pub file: &'a str,
     /// Number and text of each cell of the session.
     pub cells: &'a [(u32, String)],
+    /// The cell that was compiled.
+    pub index: CellIndex,
+    /// The session's variables.
+    pub names: &'a [String],
 }
 
 impl Diagnostic {
@@ -214,12 +221,28 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
         .iter()
         .filter(|error| matches!(error.primary_origin(sources), Some((Origin::User(..), _))))
         .collect();
+    if errors
+        .iter()
+        .any(|error| error.message.contains("delimiter"))
+        && let Some((number, code)) = sources.cells.get(sources.index)
+        && let Some(found) = delimiters::unbalanced(code)
+    {
+        let mut error = report::at(
+            "error",
+            &found.message,
+            *number,
+            code,
+            found.at..found.at + 1,
+        );
+        error.traceback.push(hint_line(&found.hint));
+        return error;
+    }
     let Some(first) = users.first() else {
         return unplaced_error(&errors, other);
     };
     let mut traceback: Vec<String> = users.iter().map(|error| error.render(sources)).collect();
-    if let Some(hint) = users.iter().find_map(|error| hint(error)) {
-        traceback.push(format!("\u{1b}[1;36mhint\u{1b}[0m: {hint}"));
+    if let Some(hint) = users.iter().find_map(|error| hints::hint(error, sources)) {
+        traceback.push(hint_line(&hint));
     }
     CellError {
         ename: first.code().unwrap_or("error").to_owned(),
@@ -227,6 +250,13 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
         traceback,
     }
 }
+
+fn hint_line(hint: &str) -> String {
+    format!("\u{1b}[1;36mhint\u{1b}[0m: {hint}")
+}
+
+const UNUSED_RESULT: &str =
+    "put `?` behind it: an error then ends the cell and is shown, instead of passing unseen";
 
 /// The warnings about the cell itself, drawn; those about earlier cells have been seen.
 pub fn warnings(messages: &[Diagnostic], sources: &Sources<'_>, index: CellIndex) -> String {
@@ -237,7 +267,13 @@ pub fn warnings(messages: &[Diagnostic], sources: &Sources<'_>, index: CellIndex
     messages
         .iter()
         .filter(in_cell)
-        .map(|message| message.render(sources) + "\n")
+        .map(|message| {
+            let hint = match message.message.starts_with("unused `Result`") {
+                true => hint_line(UNUSED_RESULT) + "\n",
+                false => String::new(),
+            };
+            message.render(sources) + "\n" + &hint
+        })
         .collect()
 }
 
@@ -270,28 +306,104 @@ fn unplaced_error(errors: &[&Diagnostic], other: &str) -> CellError {
     }
 }
 
-/// One line that solves the mistakes met most in these notebooks.
-fn hint(error: &Diagnostic) -> Option<String> {
-    let message = error.message.as_str();
-    match error.code()? {
-        "E0382" => Some("the value was given away earlier; pass a reference (`&x`) or a `.clone()` there to keep it (tensors are cheap to clone)".into()),
-        "E0308" if message.contains("mismatched types") && error.labels().any(|label| label.contains("expected `&")) => {
-            Some("put `&` in front of the argument".into())
+impl Diagnostic {
+    /// What stands at its places.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.spans.iter().filter_map(|span| span.label.as_deref())
+    }
+
+    /// What stands at its places in cells, and where that is.
+    pub fn places<'a>(
+        &'a self,
+        sources: &'a Sources<'_>,
+    ) -> impl Iterator<Item = (&'a str, Place)> {
+        self.spans
+            .iter()
+            .filter_map(|span| Some((span.label.as_deref()?, span.user(sources)?)))
+    }
+
+    /// Its notes and helps that point into cells.
+    pub fn notes_in_cells<'a>(&'a self, sources: &'a Sources<'_>) -> impl Iterator<Item = &'a str> {
+        let placed =
+            |child: &&Diagnostic| child.spans.iter().any(|span| span.user(sources).is_some());
+        self.children
+            .iter()
+            .filter(placed)
+            .map(|child| child.message.as_str())
+    }
+
+    /// Whether rustc knows what to write instead.
+    pub fn has_suggestion(&self) -> bool {
+        let suggests = |span: &Span| span.suggested_replacement.is_some();
+        self.children
+            .iter()
+            .any(|child| child.spans.iter().any(suggests))
+    }
+
+    /// The cell it points into, and the bytes there.
+    pub fn primary_in_cell(&self, sources: &Sources<'_>) -> Option<(CellIndex, Range<usize>)> {
+        match self.primary_origin(sources)? {
+            (Origin::User(cell, range), _) => Some((cell, range)),
+            _ => None,
         }
-        "E0308" | "E0277" if error.labels().chain([message]).any(|text| text.contains("integer") && (text.contains("f32") || text.contains("f64"))) => {
-            Some("write the number with a decimal point: `2.0` instead of `2`".into())
+    }
+
+    /// The text it points at.
+    pub fn primary_text<'a>(&self, sources: &Sources<'a>) -> Option<&'a str> {
+        let (cell, range) = self.primary_in_cell(sources)?;
+        sources.cells.get(cell)?.1.get(range)
+    }
+
+    /// In fewer words: without lists of what else there is, and with types by their names alone.
+    fn shortened(mut self) -> Diagnostic {
+        self.message = brief(&self.message);
+        for span in &mut self.spans {
+            span.label = span.label.as_deref().map(brief);
         }
-        "E0596" => Some("bind it with `let mut` in the cell that creates it, and run that cell again".into()),
-        "E0277" if message.starts_with("the `?` operator can only be applied") => {
-            Some("`?` belongs behind a value of type Result; leave it out here".into())
-        }
-        "E0425" => Some("run the cell that defines it first, or check the spelling".into()),
-        _ => None,
+        let arithmetic = self.message.starts_with("cannot ");
+        let unused = self.code() == Some("unused_must_use");
+        let noise = |child: &Diagnostic| {
+            child
+                .message
+                .starts_with("the following other types implement")
+                || child
+                    .message
+                    .starts_with("the nightly-only, unstable trait")
+                || arithmetic && child.message.starts_with("the trait `")
+                || unused
+        };
+        self.children.retain(|child| !noise(child));
+        self.children = self
+            .children
+            .into_iter()
+            .map(Diagnostic::shortened)
+            .collect();
+        self
     }
 }
 
-impl Diagnostic {
-    fn labels(&self) -> impl Iterator<Item = &str> {
-        self.spans.iter().filter_map(|span| span.label.as_deref())
+fn brief(text: &str) -> String {
+    without_paths(text).replace(" in the current scope", "")
+}
+
+/// `Loss` for `dlcore::losses::Loss`.
+fn without_paths(text: &str) -> String {
+    let mut brief = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("dlcore::") {
+        brief.push_str(&rest[..at]);
+        let path = &rest[at..];
+        let end = path.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+        let (path, after) = path.split_at(end.unwrap_or(path.len()));
+        let path = path.trim_end_matches(':');
+        // Functions keep their type's name.
+        let names: Vec<&str> = path.split("::").collect();
+        let first = names
+            .iter()
+            .position(|name| name.starts_with(char::is_uppercase));
+        let from = first.unwrap_or(names.len() - 1);
+        brief.push_str(&names[from..].join("::"));
+        rest = after;
     }
+    brief + rest
 }

@@ -30,6 +30,10 @@ pub struct Kept {
     pub copy: bool,
     /// The number of the cell that bound it.
     pub cell: u32,
+    /// What there is to see of it: a shape, a length, a value.
+    pub about: String,
+    /// What it takes in memory.
+    pub bytes: u64,
 }
 
 /// The session as it will be if the cell builds.

@@ -23,6 +23,7 @@ use super::session_dir::SessionDir;
 use super::warm::{self, InUse, Toolchain};
 use super::{
     CellError, EngineConfig, Event, Outcome, SessionView, Timing, Variable, commands, types,
+    variables,
 };
 
 /// Compiles and runs cells for one notebook. Used from one thread at a time.
@@ -189,6 +190,7 @@ impl Engine {
         mut draft: Draft,
         timing: &mut Timing,
     ) -> Result<(Draft, Built, String), CellError> {
+        let names: Vec<String> = self.state.variables.keys().cloned().collect();
         loop {
             self.builds += 1;
             timing.builds += 1;
@@ -214,6 +216,8 @@ impl Engine {
                 generated: &generated,
                 file: &file,
                 cells: &self.cells,
+                index: draft.index,
+                names: &names,
             };
             if compiled.interrupted {
                 return Err(report::plain("Interrupted", INTERRUPTED_COMPILING.into()));
@@ -405,6 +409,8 @@ impl Engine {
                     mutable,
                     copy,
                     cell,
+                    about: slot["about"].as_str().unwrap_or_default().to_owned(),
+                    bytes: slot["bytes"].as_u64().unwrap_or_default(),
                 },
             );
         }
@@ -455,6 +461,8 @@ impl Engine {
                 cell: known
                     .get(name)
                     .map_or_else(|| self.number_of(draft), |known| known.cell),
+                about: slot["about"].as_str().unwrap_or_default().to_owned(),
+                bytes: slot["bytes"].as_u64().unwrap_or_default(),
             };
             self.state.variables.insert(name.to_owned(), kept);
         }
@@ -655,21 +663,7 @@ impl Engine {
 
     /// Variables as `:vars` lists them.
     pub(super) fn list_variables(&self) -> String {
-        let width = self
-            .state
-            .variables
-            .keys()
-            .map(String::len)
-            .max()
-            .unwrap_or(0);
-        let line = |(name, kept): (&String, &Kept)| {
-            format!(
-                "{}{name:width$}  {}\n",
-                if kept.mutable { "mut " } else { "    " },
-                types::short(&kept.written)
-            )
-        };
-        self.state.variables.iter().map(line).collect()
+        variables::table(&self.state.variables)
     }
 }
 

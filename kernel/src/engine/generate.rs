@@ -236,6 +236,14 @@ impl Generated {
         })
     }
 
+    /// Where the code at this byte came from; a shown expression begins behind a bracket of ours.
+    pub fn origin_near(&self, at: usize) -> Option<Origin> {
+        self.origin(&(at..at + 1)).or_else(|| {
+            let start = self.text.get(at..)?.strip_prefix("(\n").map(|_| at + 2)?;
+            self.origin(&(start..start + 1))
+        })
+    }
+
     /// The byte at a line and column (both from 1; columns count characters, as rustc's do).
     pub fn byte_at(&self, line: usize, column: usize) -> Option<usize> {
         let start = match line.checked_sub(1)? {

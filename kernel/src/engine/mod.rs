@@ -127,12 +127,14 @@ pub struct SessionView {
 
 mod commands;
 mod content;
+mod delimiters;
 mod deps;
 mod diagnostics;
 mod draft;
 mod evaluator;
 mod export;
 mod generate;
+mod hints;
 mod idle;
 mod interrupt;
 mod process;
@@ -143,6 +145,7 @@ mod revival;
 mod session_dir;
 mod source;
 mod types;
+mod variables;
 pub mod warm;
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl<'a> Places<'a> {
         let (line, column) = (line.as_u64()? as usize, column.as_u64()? as usize);
         let (_, generated) = self.sources.iter().rev().find(|(name, _)| name == file)?;
         let at = generated.byte_at(line, column)?;
-        let Origin::User(cell, range) = generated.origin(&(at..at + 1))? else {
+        let Origin::User(cell, range) = generated.origin_near(at)? else {
             return None;
         };
         let (number, text) = self.cells.get(cell)?;
@@ -93,6 +93,15 @@ pub fn lost(variables: &[(String, u32)]) -> String {
         names.join(", "),
         cells.join(", ")
     )
+}
+
+/// An error at a place of a cell.
+pub fn at(name: &str, message: &str, number: u32, code: &str, range: Range<usize>) -> CellError {
+    CellError {
+        ename: name.to_owned(),
+        evalue: message.to_owned(),
+        traceback: vec![draw(name, message, number, code, range)],
+    }
 }
 
 /// An error whose text is all there is to say.

@@ -8,6 +8,7 @@ use super::*;
 mod awaits;
 mod crates;
 mod differential;
+mod mistakes;
 mod revival;
 
 struct Session {

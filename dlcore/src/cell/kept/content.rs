@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
+use crate::Tensor;
 use crate::cell::Store;
 use crate::config::Parsed;
 use crate::models::save::{self, Parts, tensors};
 use crate::models::{History, Sequential};
 use crate::tensor::{Storage, dense};
-use crate::{DType, Tensor};
 
 /// A model with its optimizer's state is kept up to this size.
 const LARGEST_MODEL: usize = 256 << 20;
@@ -78,9 +78,14 @@ impl Content {
             return Some(Content::History(Box::new(history.clone())));
         }
         if let Some(tensor) = value.downcast_ref::<Tensor>() {
-            let small = bytes(tensor) <= LARGEST_TENSOR && !tensor.is_sparse();
+            let small = tensor.bytes() <= LARGEST_TENSOR && !tensor.is_sparse();
             return small.then(|| Content::Tensor(tensor.detach()));
         }
+        Self::of_plain(value)
+    }
+
+    /// A number, a boolean or a text.
+    pub(super) fn of_plain(value: &dyn Any) -> Option<Content> {
         each_plain!(T => if let Some(plain) = value.downcast_ref::<T>() {
             let text = plain.to_string();
             return (text.len() <= LONGEST_TEXT).then(|| Content::Plain(type_name::<T>(), text));
@@ -105,7 +110,7 @@ impl Content {
     /// The bytes that count against the limit for all tensors together.
     pub(super) fn limited_bytes(&self) -> usize {
         match self {
-            Content::Tensor(tensor) => bytes(tensor),
+            Content::Tensor(tensor) => tensor.bytes(),
             _ => 0,
         }
     }
@@ -199,14 +204,4 @@ impl Content {
 
 fn of_model(model: Sequential) -> Option<Content> {
     (model.bytes() <= LARGEST_MODEL).then(|| Content::Model(Box::new(model)))
-}
-
-/// What a tensor's elements take.
-fn bytes(tensor: &Tensor) -> usize {
-    let element = match tensor.dtype() {
-        DType::Bool | DType::U8 => 1,
-        DType::I32 | DType::F32 => 4,
-        DType::I64 | DType::F64 => 8,
-    };
-    tensor.len() * element
 }

@@ -1,0 +1,142 @@
+//! What a person wants to see of a variable in a list, and what it takes in memory.
+//!
+//! The types met most are looked up at run time, so that a cell has nothing more to compile.
+
+use std::any::Any;
+
+use super::kept;
+use crate::Tensor;
+use crate::datasets::Sequences;
+use crate::models::{Evaluation, History, Sequential, grouped};
+
+/// A longer text is told by its length.
+const LONGEST: usize = 40;
+
+/// What there is to see, and its size in bytes. Sizes of other types are without what they point to.
+pub(super) fn of(value: &dyn Any) -> (String, usize) {
+    let own = size_of_val(value);
+    if let Some(tensor) = value.downcast_ref::<Tensor>() {
+        return tensor_about(tensor);
+    }
+    if let Some(model) = value.downcast_ref::<Sequential>() {
+        let parameters = grouped(model.count_params());
+        return (format!("{parameters} parameters"), model.bytes());
+    }
+    if let Some(history) = value.downcast_ref::<History>() {
+        let numbers = history.len() * history.metrics().len();
+        return (counted(history.len(), "epoch"), own + 8 * numbers);
+    }
+    if let Some(scores) = value.downcast_ref::<Evaluation>() {
+        return (scores.to_string(), own);
+    }
+    if let Some(sequences) = value.downcast_ref::<Sequences>() {
+        return (counted(sequences.len(), "sequence"), own);
+    }
+    if let Some(text) = value.downcast_ref::<String>() {
+        return (text_about(text), text.len());
+    }
+    if let Some(text) = value.downcast_ref::<&'static str>() {
+        return (text_about(text), text.len());
+    }
+    if let Some((length, bytes)) = list(value) {
+        return (counted(length, "element"), bytes);
+    }
+    match kept::plain(value) {
+        Some(text) => (text, own),
+        None => (String::new(), own),
+    }
+}
+
+/// `f32 [60000, 784]`
+fn tensor_about(tensor: &Tensor) -> (String, usize) {
+    let sparse = if tensor.is_sparse() { ", sparse" } else { "" };
+    let about = format!("{} {:?}{sparse}", tensor.dtype(), tensor.shape());
+    (about, tensor.bytes())
+}
+
+fn text_about(text: &str) -> String {
+    let length = text.chars().count();
+    match length <= LONGEST {
+        true => format!("{text:?}"),
+        false => counted(length, "character"),
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(count))
+}
+
+/// The length of a vector of one of the usual types, and what its elements take.
+fn list(value: &dyn Any) -> Option<(usize, usize)> {
+    macro_rules! first_of {
+        ($($element:ty),*) => {
+            $(if let Some(list) = value.downcast_ref::<Vec<$element>>() {
+                return Some((list.len(), size_of_val(list.as_slice())));
+            })*
+        };
+    }
+    first_of!(
+        f32,
+        f64,
+        i32,
+        i64,
+        u8,
+        u16,
+        u32,
+        u64,
+        usize,
+        isize,
+        i8,
+        i16,
+        bool,
+        char,
+        &'static str
+    );
+    if let Some(texts) = value.downcast_ref::<Vec<String>>() {
+        let bytes = texts.iter().map(|text| size_of::<String>() + text.len());
+        return Some((texts.len(), bytes.sum()));
+    }
+    if let Some(tensors) = value.downcast_ref::<Vec<Tensor>>() {
+        return Some((tensors.len(), tensors.iter().map(Tensor::bytes).sum()));
+    }
+    macro_rules! first_nested {
+        ($($element:ty),*) => {
+            $(if let Some(lists) = value.downcast_ref::<Vec<Vec<$element>>>() {
+                let bytes = lists.iter().map(|list| size_of_val(list.as_slice()));
+                return Some((lists.len(), bytes.sum()));
+            })*
+        };
+    }
+    first_nested!(f32, f64, i32, i64, u8, u32, usize);
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::Dense;
+
+    #[test]
+    fn the_types_met_most_show_what_one_wants_to_know() {
+        let about = |value: &dyn Any| of(value);
+        let model = Sequential::new().add(Dense::new(10).input_shape([784]));
+        let cases: [(&dyn Any, &str, usize); 9] = [
+            (&Tensor::zeros([2, 3]), "f32 [2, 3]", 24),
+            (&model, "7,850 parameters", 31_400),
+            (&vec![1.0; 1000], "1,000 elements", 8000),
+            (&vec![1_u8], "1 element", 1),
+            (&String::from("short"), "\"short\"", 5),
+            (&"x".repeat(1000), "1,000 characters", 1000),
+            (&3.5_f32, "3.5", 4),
+            (&true, "true", 1),
+            (&Some(1_u16), "", 4),
+        ];
+        for (value, text, bytes) in cases {
+            assert_eq!(about(value), (text.to_owned(), bytes));
+        }
+        let sparse = Tensor::from_sparse_rows(9, &[vec![0, 5], vec![]]).unwrap();
+        assert_eq!(about(&sparse).0, "f32 [2, 9], sparse");
+        assert!(about(&sparse).1 < 72);
+    }
+}

@@ -1,0 +1,425 @@
+//! One line of help for the mistakes that are made most in these notebooks.
+
+use syn::spanned::Spanned;
+use syn::visit::Visit;
+
+use super::diagnostics::{Diagnostic, Place, Sources};
+
+/// The line that solves it, where there is one.
+pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
+    let text = error.primary_text(sources).unwrap_or_default();
+    let message = error.message.as_str();
+    match error.code() {
+        Some("E0382") => Some(moved(error, message, sources)),
+        Some("E0308") => mismatched(error, text),
+        Some("E0277") if message.starts_with("cannot ") => arithmetic(error, sources),
+        Some("E0277") => unfulfilled(message, text),
+        Some("E0596") => Some(not_mutable(error, message, sources)),
+        Some("E0425" | "E0433" | "E0412" | "E0405" | "E0432") => Some(unknown_name(text, sources, error)),
+        Some("E0423") if DTYPES.contains(&text) => {
+            Some(format!("element types are named `DType::{}`", text.to_uppercase()))
+        }
+        Some("E0599") => missing_method(message, text),
+        Some("E0608") if message.contains("Tensor") => Some(
+            "parts of a tensor are taken with slice: `x.slice(0)`, `x.slice((.., 1..3))`; one number is `x.slice((0, 1)).item()`"
+                .into(),
+        ),
+        Some("E0615") => Some(format!("it is a method: call it with parentheses, `{text}()`")),
+        Some("E0369") if error.labels().any(|label| label.contains("Tensor")) => Some(
+            "tensors have + - * / among each other and with numbers; for anything else take the numbers: `x.to_vec()`".into(),
+        ),
+        None => unreadable(message, text, sources),
+        _ => None,
+    }
+}
+
+const DTYPES: [&str; 6] = ["bool", "u8", "i32", "i64", "f32", "f64"];
+
+/// The texts between backticks.
+fn quoted(message: &str) -> Vec<&str> {
+    message.split('`').skip(1).step_by(2).collect()
+}
+
+fn moved(error: &Diagnostic, message: &str, sources: &Sources<'_>) -> String {
+    let name = quoted(message).first().copied().unwrap_or("it");
+    // What stands behind the place where it was moved.
+    let behind = |at: Place| sources.cells.get(at.0)?.1.get(at.1.end..);
+    let by_add = error
+        .places(sources)
+        .filter(|(label, _)| label.contains("moved"))
+        .any(|(_, at)| behind(at).is_some_and(|rest| rest.trim_start().starts_with(".add(")));
+    if by_add {
+        return format!(
+            "`add` takes the model and hands it back: write `let {name} = {name}.add(…);`, or chain the layers \
+             (`Sequential::new().add(…).add(…)`)"
+        );
+    }
+    if error.labels().any(|label| label.contains("in operator")) {
+        return format!("write `&{name}` there: operators take references too, and `{name}` stays");
+    }
+    format!(
+        "`{name}` was given away there; pass `&{name}`, or `{name}.clone()` where a value is needed, to keep it \
+         (a clone of a tensor or a model copies nothing)"
+    )
+}
+
+/// The types of a label that says `expected …, found …`.
+fn expected_found(error: &Diagnostic) -> Option<(&str, &str)> {
+    error.labels().find_map(|label| {
+        let (expected, found) = label.strip_prefix("expected ")?.split_once(", found ")?;
+        Some((expected.trim_matches('`'), found.trim_matches('`')))
+    })
+}
+
+fn mismatched(error: &Diagnostic, text: &str) -> Option<String> {
+    let (expected, found) = expected_found(error)?;
+    if expected.trim_start_matches('&') == found && expected.starts_with('&') {
+        return Some(format!("put `&` in front: `&{text}`"));
+    }
+    if let Some(owned) = found.strip_prefix('&')
+        && owned == expected
+    {
+        return Some(format!(
+            "a value is wanted, not a reference: `{}.clone()`",
+            text.trim_start_matches('&')
+        ));
+    }
+    let whole = ["usize", "u8", "u32", "u64", "i32", "i64"].contains(&expected);
+    match (expected, found) {
+        (_, "floating-point number") if whole => Some(format!(
+            "a whole number belongs here: `{}` instead of `{text}`",
+            text.split('.').next().unwrap_or("1"),
+        )),
+        ("f32" | "f64", "integer") => Some(format!("write it with a decimal point: `{text}.0`")),
+        ("f32" | "f64", "f32" | "f64" | "usize" | "u8" | "u32" | "u64" | "i32" | "i64") => {
+            Some(format!("convert it: `{text} as {expected}`"))
+        }
+        (_, "usize" | "u8" | "u32" | "u64" | "i32" | "i64" | "f32" | "f64") if whole => {
+            Some(format!("convert it: `{text} as {expected}`"))
+        }
+        ("Fit", "integer") => Some(format!("settings are built from `Fit::epochs({text})`")),
+        ("Tensor", number) if number == "integer" || number.starts_with("floating") => {
+            Some(format!(
+                "a number is no tensor yet: `Tensor::from({text}{})`",
+                if number == "integer" { ".0" } else { "" }
+            ))
+        }
+        ("Tensor", list) if list.starts_with("Vec<") || list.starts_with('[') => {
+            Some(format!("make a tensor of it: `Tensor::from({text})`"))
+        }
+        (wanted, result) if result.starts_with("Result<") && result[7..].starts_with(wanted) => {
+            Some(format!("put `?` behind it: `{text}?`"))
+        }
+        _ => None,
+    }
+}
+
+fn is_integer(kind: &str) -> bool {
+    [
+        "{integer}",
+        "usize",
+        "isize",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "i8",
+        "i16",
+        "i32",
+        "i64",
+    ]
+    .contains(&kind)
+}
+
+fn is_float(kind: &str) -> bool {
+    ["{float}", "f32", "f64"].contains(&kind)
+}
+
+/// `cannot multiply `f32` by `&Tensor``: two numbers of two types, or a number left of a tensor.
+fn arithmetic(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
+    let types = quoted(&error.message);
+    // Of a difference the compiler names the right side first.
+    let (left_type, right_type) = match error.message.starts_with("cannot subtract") {
+        true => (*types.get(1)?, *types.first()?),
+        false => (*types.first()?, *types.get(1)?),
+    };
+    let (cell, at) = error.primary_in_cell(sources)?;
+    let operands = Operands::at(&sources.cells.get(cell)?.1, at.start);
+    let (left, operator, right) = match &operands {
+        Some(found) => (
+            found.left.as_str(),
+            found.operator.as_str(),
+            found.right.as_str(),
+        ),
+        None => ("a", "*", "b"),
+    };
+    let number = |kind: &str| is_integer(kind) || is_float(kind);
+    let tensor = |kind: &str| kind.trim_start_matches('&') == "Tensor";
+    if number(left_type) && tensor(right_type) {
+        return Some(match operator {
+            "*" | "+" => format!("put the tensor on the left: `{right} {operator} {left}`"),
+            _ => {
+                format!("left of a tensor a number is an f64: `({left} as f64) {operator} {right}`")
+            }
+        });
+    }
+    let (text, kind, other) = match (is_integer(left_type), is_float(right_type)) {
+        (true, true) => (left, left_type, right_type),
+        _ if is_float(left_type) && is_integer(right_type) => (right, right_type, left_type),
+        _ if number(left_type) && number(right_type) => {
+            return Some(format!(
+                "both sides need one type: `{left} {operator} {right} as {left_type}`"
+            ));
+        }
+        _ => return None,
+    };
+    let float = if other == "f32" { "f32" } else { "f64" };
+    Some(match kind {
+        "{integer}" => {
+            format!("write the whole number with a decimal point: `{text}.0` instead of `{text}`")
+        }
+        _ => format!("convert the whole number: `{text} as {float}`"),
+    })
+}
+
+/// The two sides of a binary operator.
+struct Operands {
+    operator_at: usize,
+    left: String,
+    operator: String,
+    right: String,
+}
+
+impl Operands {
+    /// Of the operator at this byte of a cell.
+    fn at(code: &str, operator_at: usize) -> Option<Operands> {
+        let statements = syn::parse::Parser::parse_str(syn::Block::parse_within, code).ok()?;
+        let mut found = Finder {
+            code,
+            operator_at,
+            found: None,
+        };
+        statements
+            .iter()
+            .for_each(|statement| found.visit_stmt(statement));
+        let found = found.found;
+        proc_macro2::extra::invalidate_current_thread_spans();
+        found.filter(|found| found.operator_at == operator_at)
+    }
+}
+
+struct Finder<'a> {
+    code: &'a str,
+    operator_at: usize,
+    found: Option<Operands>,
+}
+
+impl Visit<'_> for Finder<'_> {
+    fn visit_expr_binary(&mut self, binary: &syn::ExprBinary) {
+        let text =
+            |range: std::ops::Range<usize>| self.code.get(range).unwrap_or_default().to_owned();
+        let operator = binary.op.span().byte_range();
+        if operator.start == self.operator_at {
+            self.found = Some(Operands {
+                operator_at: operator.start,
+                left: text(binary.left.span().byte_range()),
+                operator: text(operator),
+                right: text(binary.right.span().byte_range()),
+            });
+        }
+        syn::visit::visit_expr_binary(self, binary);
+    }
+}
+
+fn unfulfilled(message: &str, text: &str) -> Option<String> {
+    if message.starts_with("the `?` operator can only be applied") {
+        return Some("`?` belongs behind a value of type Result; leave it out here".into());
+    }
+    if message.starts_with("the `?` operator can only be used in") {
+        return Some("give the function a result: `fn f(…) -> Result<()> { …; Ok(()) }`".into());
+    }
+    if message.contains("cannot be indexed by") {
+        return Some(format!("positions are of type usize: `[{text} as usize]`"));
+    }
+    if message.contains("doesn't implement `std::fmt::Display`") {
+        return Some("print it with `{:?}`".into());
+    }
+    None
+}
+
+fn not_mutable(error: &Diagnostic, message: &str, sources: &Sources<'_>) -> String {
+    let name = quoted(message).first().copied().unwrap_or("it");
+    let bound_here = error
+        .notes_in_cells(sources)
+        .any(|note| note.starts_with("consider changing this to be mutable"));
+    match bound_here {
+        true => format!("it is changed here, so bind it with `let mut {name}`"),
+        false => format!(
+            "it is changed here, so bind it with `let mut {name} = …` in the cell that creates it, and run that cell again; \
+             or take it over: `let mut {name} = {name};`"
+        ),
+    }
+}
+
+/// What Keras calls something, without case and underscores, and how it is said here.
+const SAID_HERE: &[(&[&str], &str)] = &[
+    (
+        &["relu", "sigmoid", "tanh", "softmax", "linear"],
+        "activations are chosen by name: `.activation(\"relu\")`",
+    ),
+    (
+        &[
+            "meansquarederror",
+            "mse",
+            "meanabsoluteerror",
+            "mae",
+            "binarycrossentropy",
+            "categoricalcrossentropy",
+            "sparsecategoricalcrossentropy",
+        ],
+        "losses are chosen by name: `\"categorical_crossentropy\"`, or built: `Loss::categorical_crossentropy()`",
+    ),
+    (
+        &["accuracy", "acc"],
+        "metrics are chosen by name: `[\"accuracy\"]`",
+    ),
+    (&["rmsprop"], "it is written `RMSprop`"),
+    (&["sgd"], "it is written `SGD`"),
+    (&["adam"], "it is written `Adam`"),
+    (
+        &[
+            "conv1d",
+            "conv2d",
+            "maxpooling2d",
+            "averagepooling2d",
+            "flatten",
+            "lstm",
+            "gru",
+            "simplernn",
+            "embedding",
+            "batchnormalization",
+            "layernormalization",
+            "input",
+            "activation",
+        ],
+        "the layers here are `Dense` and `Dropout`; a layer of your own is a type that implements `Layer`",
+    ),
+    (
+        &["np", "numpy", "keras", "tf", "torch", "plt", "pd"],
+        "this is Rust: tensors, layers and plots are there without an import (`:help`)",
+    ),
+    (
+        &["true_", "none", "null", "self_"],
+        "in Rust it is `true`, `false`, `None`",
+    ),
+];
+
+/// Settings that are methods here and arguments in Python.
+const ARGUMENTS: [&str; 12] = [
+    "epochs",
+    "batch_size",
+    "validation_split",
+    "validation_data",
+    "verbose",
+    "callbacks",
+    "shuffle",
+    "activation",
+    "input_shape",
+    "optimizer",
+    "loss",
+    "metrics",
+];
+
+fn unknown_name(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> String {
+    let after = error.primary_in_cell(sources).and_then(|(cell, at)| {
+        let rest = sources.cells.get(cell)?.1.get(at.end..)?.trim_start();
+        Some(rest.starts_with('=') && !rest.starts_with("=="))
+    });
+    if ARGUMENTS.contains(&text) && after == Some(true) {
+        return "arguments have no names in Rust; settings are methods: `Fit::epochs(5).batch_size(128)`, \
+                `Dense::new(512).activation(\"relu\")`"
+            .into();
+    }
+    let plain = |name: &str| name.to_lowercase().replace('_', "");
+    let wanted = plain(text);
+    for (names, said) in SAID_HERE {
+        let close = |name: &&str| distance(&wanted, name) <= wanted.len() / 6;
+        if names.iter().any(close) && !sources.names.iter().any(|name| name == text) {
+            return (*said).to_owned();
+        }
+    }
+    let near = sources
+        .names
+        .iter()
+        .map(|name| (distance(text, name), name))
+        .filter(|(edits, name)| *edits <= 1 + name.len().min(text.len()) / 4 && *edits < text.len())
+        .min();
+    match near {
+        Some((_, name)) => format!("did you mean `{name}`?"),
+        None if error.has_suggestion() => "check the spelling".into(),
+        None => "run the cell that defines it first, or check the spelling".into(),
+    }
+}
+
+/// Insertions, deletions, substitutions and swaps of neighbours that turn one into the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let mut least = (rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]))
+                .min(rows[i - 1][j] + 1)
+                .min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+fn missing_method(message: &str, text: &str) -> Option<String> {
+    if message.contains("Fit") && text == "new" {
+        return Some("settings begin with the number of epochs: `Fit::epochs(5)`".into());
+    }
+    let here = match text {
+        "view" => "reshape",
+        "astype" => "cast",
+        "size" | "numel" => "len",
+        "numpy" | "tolist" => "to_vec",
+        "T" => "transpose",
+        "mm" => "dot",
+        "weights" | "trainable_weights" => "get_weights",
+        _ => return None,
+    };
+    let of_ours = ["Tensor", "Sequential"]
+        .iter()
+        .any(|kind| message.contains(kind));
+    of_ours.then(|| format!("it is called `{here}` here"))
+}
+
+/// Text that is no Rust at all.
+fn unreadable(message: &str, text: &str, sources: &Sources<'_>) -> Option<String> {
+    let code = sources
+        .cells
+        .get(sources.index)
+        .map_or("", |(_, code)| code.trim_start());
+    if ["import ", "from ", "def "]
+        .iter()
+        .any(|word| code.starts_with(word))
+    {
+        return Some(
+            "this is Python; cells are Rust, with everything of dlcore in reach (`:help`)".into(),
+        );
+    }
+    if text == "@" {
+        return Some("the matrix product is a method: `a.dot(&b)`".into());
+    }
+    if message.starts_with("expected `;`") {
+        return Some("end the statement with `;`".into());
+    }
+    None
+}

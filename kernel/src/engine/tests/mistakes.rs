@@ -1,0 +1,234 @@
+//! The mistakes that newcomers make: each gets one line of help that solves it.
+
+use super::*;
+
+/// A message without its colours.
+fn plain(error: &CellError) -> String {
+    let mut text = String::new();
+    let mut pieces = error.traceback.join("\n");
+    while let Some(at) = pieces.find('\u{1b}') {
+        text += &pieces[..at];
+        let end = pieces[at..]
+            .find('m')
+            .map_or(pieces.len(), |end| at + end + 1);
+        pieces = pieces.split_off(end);
+    }
+    text + &pieces
+}
+
+const SETUP: &str =
+    "let x = Tensor::ones([64, 8]); let w = Tensor::ones([8, 4]); let v = vec![1.0, 2.0];
+    let labels = Tensor::from((0..64).map(|i| i % 4).collect::<Vec<i64>>());
+    let mut network = Sequential::new().add(Dense::new(4).activation(\"softmax\").input_shape([8]));
+    network.compile(\"rmsprop\", \"categorical_crossentropy\", [\"accuracy\"])?;
+    let fixed = Sequential::new().add(Dense::new(1).input_shape([8]));";
+
+/// A cell, the error's name, and what solves it.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    // A value that was moved.
+    (
+        "let total = x + 1.0;\nlet again = x.len();",
+        "E0382",
+        "write `&x` there",
+    ),
+    ("let taken = x;\nx.len()", "E0382", "`x.clone()`"),
+    (
+        "let mut q = Sequential::new(); q.add(Dense::new(3)); q.summary()",
+        "E0382",
+        "let q = q.add(",
+    ),
+    // A missing `&`.
+    ("network.fit(x, &labels, Fit::epochs(1))?;", "E0308", "`&x`"),
+    // An integer where a float belongs, and the other way round.
+    (
+        "let lr: f32 = 0.1; let y = lr * 2;",
+        "E0277",
+        "`2.0` instead of `2`",
+    ),
+    (
+        "let lr = 0.1; let y = 2 * lr;",
+        "E0277",
+        "`2.0` instead of `2`",
+    ),
+    ("let n = v.len(); let y = 0.5 * n;", "E0277", "`n as f64`"),
+    ("Dense::new(512.0);", "E0308", "`512` instead of `512.0`"),
+    ("Dropout::new(1);", "E0308", "`1.0`"),
+    (
+        "let lr: f32 = 0.1;\nlet step = lr * &w;",
+        "E0277",
+        "`&w * lr`",
+    ),
+    (
+        "let lr: f32 = 0.1;\nlet step = lr - &w;",
+        "E0277",
+        "`(lr as f64) - &w`",
+    ),
+    // A missing `mut`.
+    (
+        "let model = Sequential::new();\nmodel.compile(\"sgd\", \"mse\", [\"mae\"])?;",
+        "E0596",
+        "`let mut model`",
+    ),
+    (
+        "fixed.compile(\"sgd\", \"mse\", [\"mae\"])?;",
+        "E0596",
+        "`let mut fixed = …` in the cell that creates it",
+    ),
+    // A shape that does not fit.
+    ("x.dot(&x)", "panic", "last axis but one of the right"),
+    ("x.reshape([3, 3])", "panic", "it needs 512"),
+    ("&x + &w", "panic", "8 meets 4"),
+    (
+        "network.fit(&Tensor::ones([64, 9]), &labels, Fit::epochs(1))?;",
+        "ShapeError",
+        "expected input of shape [batch, 8]",
+    ),
+    (
+        "network.fit(&x, &Tensor::ones([63]), Fit::epochs(1))?;",
+        "ShapeError",
+        "each sample needs its label",
+    ),
+    // An unknown layer, activation or loss.
+    (
+        "Sequential::new().add(Dense2::new(3));",
+        "E0433",
+        "write `Dense`",
+    ),
+    (
+        "Sequential::new().add(Conv2D::new(3));",
+        "E0433",
+        "layers here are `Dense` and `Dropout`",
+    ),
+    (
+        "Dense::new(3).activation(Relu);",
+        "E0425",
+        ".activation(\"relu\")",
+    ),
+    (
+        "let mut m = Sequential::new().add(Dense::new(3).activation(\"rellu\").input_shape([8]));\nm.compile(\"sgd\", \"mse\", [\"mae\"])?;",
+        "ModelError",
+        "did you mean \"relu\"?",
+    ),
+    (
+        "network.compile(\"rmsprop\", \"categorical_crosentropy\", [\"accuracy\"])?;",
+        "ValueError",
+        "did you mean \"categorical_crossentropy\"?",
+    ),
+    (
+        "network.compile(\"rmsprop\", CategoricalCrossentropy, [\"accuracy\"])?;",
+        "E0425",
+        "Loss::categorical_crossentropy()",
+    ),
+    (
+        "network.compile(Rmsprop::new(), \"mse\", [\"mae\"])?;",
+        "E0433",
+        "RMSprop",
+    ),
+    // `?` on a value that is no Result, and in a function that returns none.
+    ("let n = x.len()?;", "E0277", "leave it out here"),
+    ("fn f() { \"1\".parse::<u8>()?; }", "E0277", "Result<()>"),
+    // A loss that does not fit the last layer; labels that are not encoded.
+    (
+        "network.compile(\"rmsprop\", \"binary_crossentropy\", [\"accuracy\"])?;",
+        "ModelError",
+        "use \"categorical_crossentropy\"",
+    ),
+    (
+        "let mut r = Sequential::new().add(Dense::new(4).activation(\"relu\").input_shape([8]));\nr.compile(\"sgd\", \"categorical_crossentropy\", [\"accuracy\"])?;",
+        "ModelError",
+        ".activation(\"softmax\")",
+    ),
+    (
+        "network.fit(&x, &labels, Fit::epochs(1).verbose(0))?;",
+        "ShapeError",
+        "to_categorical(&y, 4)",
+    ),
+    // Slips of the pen.
+    ("netwrok.summary()", "E0425", "did you mean `network`?"),
+    ("let a = 1\nlet b = 2;", "error", "`;`"),
+    (
+        "if true {\n    let z = 1;",
+        "error",
+        "this `{` is never closed",
+    ),
+    (
+        "let f = Fit::epochs(1;",
+        "error",
+        "this `(` is never closed",
+    ),
+    ("x.reshape([64, 8], 3)", "E0061", "unexpected argument"),
+    ("x.shap()", "E0599", "write `shape`"),
+    ("x.shape", "E0615", "`shape()`"),
+    ("network.fit(&x, &labels, 5)?;", "E0308", "`Fit::epochs(5)`"),
+    (
+        "network.fit(&x, &labels, epochs = 5)?;",
+        "E0425",
+        "arguments have no names",
+    ),
+    ("x.cast(f32)", "E0423", "`DType::F32`"),
+    ("let t: Tensor = 5;", "E0308", "`Tensor::from(5.0)`"),
+    ("x[0]", "E0608", "x.slice(0)"),
+    ("let i: i32 = 1; v[i]", "E0277", "`[i as usize]`"),
+    ("println!(\"{}\", v);", "E0277", "{:?}"),
+    ("import numpy as np", "error", "this is Python"),
+    ("x @ w", "error", "`a.dot(&b)`"),
+];
+
+#[test]
+fn each_mistake_gets_the_line_that_solves_it() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok(SETUP);
+    let mut wrong = String::new();
+    for (cell, name, solution) in MISTAKES {
+        let error = session.fails(cell);
+        let text = plain(&error);
+        let ours = ["cell_", "__store", "__probe", "num_complex", "dlcore::"];
+        let clear = error.ename == *name
+            && text.contains(solution)
+            && text.contains(&format!("cell [{}]", session.count))
+            && !ours.iter().any(|name| text.contains(name))
+            && error.evalue.lines().count() == 1
+            && text.lines().count() <= 20;
+        if !clear {
+            wrong += &format!(
+                "\n{cell}\nneeds {name}: {solution}\n{}: {text}\n",
+                error.ename
+            );
+        }
+        session.ok("(x.len(), w.len(), labels.len(), network.name());");
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn a_result_that_is_not_looked_at_is_warned_about_in_one_line() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok(SETUP);
+    let ran = session.ok("network.fit(&x, &labels, Fit::epochs(1).verbose(0));");
+    assert!(ran.stderr.contains("put `?` behind it"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("let _"), "{}", ran.stderr);
+}
+
+#[test]
+fn variables_are_listed_with_what_there_is_to_see() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok(
+        "let x = Tensor::zeros([3, 4]); let name = String::from(\"short\"); let odd = Some(1u8);",
+    );
+    session.ok("let mut network = Sequential::new().add(Dense::new(2).input_shape([3]));");
+    let table = session.ok(":vars").stdout;
+    for line in [
+        "    x        Tensor      f32 [3, 4]",
+        "mut network  Sequential  8 parameters",
+        "\"short\"",
+        "4 variables, ",
+    ] {
+        assert!(table.contains(line), "{line}\n{table}");
+    }
+}
