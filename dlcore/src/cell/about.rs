@@ -7,6 +7,8 @@ use std::any::Any;
 use super::kept;
 use crate::Tensor;
 use crate::datasets::Sequences;
+use crate::datasets::imdb::Imdb;
+use crate::datasets::mnist::Mnist;
 use crate::models::{Evaluation, History, Sequential, grouped};
 
 /// A longer text is told by its length.
@@ -30,7 +32,28 @@ pub(super) fn of(value: &dyn Any) -> (String, usize) {
         return (scores.to_string(), own);
     }
     if let Some(sequences) = value.downcast_ref::<Sequences>() {
-        return (counted(sequences.len(), "sequence"), own);
+        return (counted(sequences.len(), "sequence"), rows_bytes(sequences));
+    }
+    if let Some(data) = value.downcast_ref::<Mnist>() {
+        let images = counted(
+            data.train_images.shape()[0] + data.test_images.shape()[0],
+            "image",
+        );
+        let parts = [
+            &data.train_images,
+            &data.train_labels,
+            &data.test_images,
+            &data.test_labels,
+        ];
+        return (images, parts.map(Tensor::bytes).iter().sum());
+    }
+    if let Some(data) = value.downcast_ref::<Imdb>() {
+        let reviews = counted(data.train_data.len() + data.test_data.len(), "review");
+        let labels = data.train_labels.bytes() + data.test_labels.bytes();
+        return (
+            reviews,
+            rows_bytes(&data.train_data) + rows_bytes(&data.test_data) + labels,
+        );
     }
     if let Some(text) = value.downcast_ref::<String>() {
         return (text_about(text), text.len());
@@ -45,6 +68,15 @@ pub(super) fn of(value: &dyn Any) -> (String, usize) {
         Some(text) => (text, own),
         None => (String::new(), own),
     }
+}
+
+fn rows_bytes(sequences: &Sequences) -> usize {
+    let rows = sequences.rows();
+    size_of_val(rows)
+        + rows
+            .iter()
+            .map(|row| size_of_val(row.as_slice()))
+            .sum::<usize>()
 }
 
 /// `f32 [60000, 784]`
@@ -121,7 +153,9 @@ mod tests {
     fn the_types_met_most_show_what_one_wants_to_know() {
         let about = |value: &dyn Any| of(value);
         let model = Sequential::new().add(Dense::new(10).input_shape([784]));
-        let cases: [(&dyn Any, &str, usize); 9] = [
+        let rows = Sequences::new(vec![vec![1, 2, 3], vec![]]);
+        let cases: [(&dyn Any, &str, usize); 10] = [
+            (&rows, "2 sequences", 2 * size_of::<Vec<u32>>() + 12),
             (&Tensor::zeros([2, 3]), "f32 [2, 3]", 24),
             (&model, "7,850 parameters", 31_400),
             (&vec![1.0; 1000], "1,000 elements", 8000),

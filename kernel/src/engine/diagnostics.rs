@@ -246,7 +246,7 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
     }
     CellError {
         ename: first.code().unwrap_or("error").to_owned(),
-        evalue: first.message.clone(),
+        evalue: first.told(),
         traceback,
     }
 }
@@ -310,6 +310,15 @@ impl Diagnostic {
     /// What stands at its places.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         self.spans.iter().filter_map(|span| span.label.as_deref())
+    }
+
+    /// Its message, with the types where it only says that they differ.
+    fn told(&self) -> String {
+        let types = self.labels().find(|label| label.starts_with("expected "));
+        match types.filter(|_| self.message == "mismatched types") {
+            Some(types) => format!("{}: {types}", self.message),
+            None => self.message.clone(),
+        }
     }
 
     /// What stands at its places in cells, and where that is.

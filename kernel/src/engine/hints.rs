@@ -17,7 +17,7 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
         Some("E0596") => Some(not_mutable(error, message, sources)),
         Some("E0425" | "E0433" | "E0412" | "E0405" | "E0432") => Some(unknown_name(text, sources, error)),
         Some("E0423") if DTYPES.contains(&text) => {
-            Some(format!("element types are named `DType::{}`", text.to_uppercase()))
+            Some(format!("element types are named `DType::{}`", capital(text)))
         }
         Some("E0599") => missing_method(message, text),
         Some("E0608") if message.contains("Tensor") => Some(
@@ -34,6 +34,13 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
 }
 
 const DTYPES: [&str; 6] = ["bool", "u8", "i32", "i64", "f32", "f64"];
+
+/// `F32` for `f32`, `Bool` for `bool`.
+fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
 
 /// The texts between backticks.
 fn quoted(message: &str) -> Vec<&str> {

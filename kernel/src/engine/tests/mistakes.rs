@@ -165,6 +165,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "E0425",
         "arguments have no names",
     ),
+    ("x.cast(bool)", "E0423", "`DType::Bool`"),
     ("x.cast(f32)", "E0423", "`DType::F32`"),
     ("let t: Tensor = 5;", "E0308", "`Tensor::from(5.0)`"),
     ("x[0]", "E0608", "x.slice(0)"),
