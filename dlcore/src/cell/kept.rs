@@ -27,6 +27,8 @@ use folder::{Entry, Folder};
 
 /// All tensors together may take this many bytes; the smallest are kept first.
 const MOST_BYTES: usize = 32 << 20;
+/// So many models that are in no variable are kept while a cell runs.
+const MOST_UNNAMED: usize = 3;
 /// After a snapshot made while a model trains, the thread rests this many times as long as it took.
 const REST: u32 = 50;
 const LONGEST_REST: Duration = Duration::from_secs(10);
@@ -93,6 +95,18 @@ pub(super) fn cell_begins(folder: Option<&str>, cell: u64) {
     drop(waited);
 }
 
+/// A search over many models in one cell must not fill memory and disk: of those without a variable
+/// the newest stay.
+fn keep_newest_unnamed<T>(all: &mut BTreeMap<Key, T>) {
+    let unnamed = |key: &&Key| matches!(key, Key::Unnamed(_));
+    while all.keys().filter(unnamed).count() > MOST_UNNAMED {
+        let Some(oldest) = all.keys().find(unnamed).cloned() else {
+            return;
+        };
+        all.remove(&oldest);
+    }
+}
+
 impl Shared {
     fn waits(&self) -> bool {
         !self.changes.is_empty() || self.alive.is_some()
@@ -100,6 +114,7 @@ impl Shared {
 
     fn submit(&mut self, key: Key, change: Change) {
         self.changes.insert(key, change);
+        keep_newest_unnamed(&mut self.changes);
         if !self.running {
             let thread = std::thread::Builder::new().name("dlcore-kept".to_owned());
             self.running = thread.spawn(write_changes).is_ok();

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::Key;
 use super::content::Content;
+use super::{Key, keep_newest_unnamed};
 
 /// The list. Files that it does not name are half-written or old, and are passed over.
 const LIST: &str = "kept.json";
@@ -131,6 +131,7 @@ impl Folder {
             epoch,
         };
         self.entries.insert(key, entry);
+        keep_newest_unnamed(&mut self.entries);
     }
 
     /// Makes what was put count, drops what is not `alive`, and removes files that no longer count.

@@ -97,6 +97,28 @@ fn half_written_and_damaged_snapshots_are_passed_over() {
 }
 
 #[test]
+fn of_many_models_in_one_cell_the_newest_are_kept() {
+    let place = Place::new("many");
+    let model = Sequential::new().add(Dense::new(2).input_shape([3]));
+    let mut folder = Folder::new(place.0.clone(), vec![]);
+    for number in 1..9 {
+        folder.put(
+            Key::Unnamed(number),
+            &Content::of(&model).unwrap(),
+            1,
+            Some(1),
+        );
+    }
+    folder.finish(None);
+    let keys: Vec<Key> = entries(&place.0)
+        .into_iter()
+        .map(|entry| entry.key)
+        .collect();
+    assert_eq!(keys, [6, 7, 8].map(Key::Unnamed));
+    assert_eq!(fs::read_dir(&place.0).unwrap().count(), 4);
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_fails_in_silence() {
     let place = Place::new("file");
     fs::write(&place.0, b"a file where the folder should be").unwrap();
