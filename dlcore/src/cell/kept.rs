@@ -267,7 +267,7 @@ pub(super) fn restore(folder: &Path, names: &[String], store: &mut Store) -> Val
         };
         let name = match (&entry.key, &content) {
             (Key::Variable(name), _) => name.clone(),
-            (Key::Unnamed(_), Content::Model(model)) => {
+            (Key::Unnamed(_), Content::Model(model, _)) => {
                 free_name(only.then(|| names[0].as_str()), model.name(), &marks)
             }
             _ => continue,

@@ -21,7 +21,8 @@ const LONGEST_TEXT: usize = 1 << 16;
 
 /// A value that can be kept.
 pub(super) enum Content {
-    Model(Box<Sequential>),
+    /// With the number of the model that it is a copy of.
+    Model(Box<Sequential>, u64),
     History(Box<History>),
     Tensor(Tensor),
     /// A number, a boolean, a text: its type and its text.
@@ -72,7 +73,7 @@ impl Content {
     /// What is to be kept of a variable's value, if anything.
     pub(super) fn of(value: &dyn Any) -> Option<Content> {
         if let Some(model) = value.downcast_ref::<Sequential>() {
-            return of_model(model.clone());
+            return of_model(model.clone(), model.identity.number());
         }
         if let Some(history) = value.downcast_ref::<History>() {
             return Some(Content::History(Box::new(history.clone())));
@@ -95,12 +96,12 @@ impl Content {
 
     /// A model in the middle of a `fit` that has recorded `history` so far.
     pub(super) fn of_training(model: &Sequential, history: &History) -> Option<Content> {
-        of_model(model.with_history(history))
+        of_model(model.with_history(history), model.identity.number())
     }
 
     pub(super) fn mark(&self) -> Mark {
         match self {
-            Content::Model(model) => Mark::Version(model.identity.version()),
+            Content::Model(model, _) => Mark::Version(model.identity.version()),
             Content::History(history) => Mark::History(history.clone()),
             Content::Tensor(tensor) => Mark::Tensor(tensor.clone()),
             Content::Plain(kind, text) => Mark::Plain(kind, text.clone()),
@@ -118,17 +119,25 @@ impl Content {
     /// By what [`Content::read`] knows it.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Content::Model(_) => "model",
+            Content::Model(..) => "model",
             Content::History(_) => "history",
             Content::Tensor(_) => "tensor",
             Content::Plain(kind, _) => kind,
         }
     }
 
+    /// Which model it is.
+    pub(super) fn number(&self) -> Option<u64> {
+        match self {
+            Content::Model(_, number) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// What the user has to do before it is as it was.
     pub(super) fn note(&self) -> Option<&str> {
         match self {
-            Content::Model(model) => model.not_compiled(),
+            Content::Model(model, _) => model.not_compiled(),
             _ => None,
         }
     }
@@ -145,7 +154,7 @@ impl Content {
     pub(super) fn write(&self, path: &Path) -> Parsed<()> {
         let mut file = File::create(path).map_err(|error| error.to_string())?;
         let bytes = match self {
-            Content::Model(model) => return Parts::of(model)?.write(&mut file),
+            Content::Model(model, _) => return Parts::of(model)?.write(&mut file),
             Content::History(history) => history.config().to_string().into_bytes(),
             Content::Tensor(tensor) => {
                 tensors::write(&tensors::Tensors::from([("value".into(), tensor.clone())]))?
@@ -162,7 +171,7 @@ impl Content {
         let size = file.metadata().map_err(io)?.len();
         let mut file = BufReader::new(file);
         if kind == "model" {
-            return Ok(Content::Model(Box::new(save::read(&mut file, size)?)));
+            return Ok(Content::Model(Box::new(save::read(&mut file, size)?), 0));
         }
         let mut bytes = vec![];
         file.read_to_end(&mut bytes).map_err(io)?;
@@ -190,7 +199,7 @@ impl Content {
     /// Puts the value into the store.
     pub(super) fn put(self, name: &str, store: &mut Store) {
         match self {
-            Content::Model(model) => store.put(name, *model, false),
+            Content::Model(model, _) => store.put(name, *model, false),
             Content::History(history) => store.put(name, *history, false),
             Content::Tensor(tensor) => store.put(name, tensor, false),
             Content::Plain(kind, text) => {
@@ -202,6 +211,6 @@ impl Content {
     }
 }
 
-fn of_model(model: Sequential) -> Option<Content> {
-    (model.bytes() <= LARGEST_MODEL).then(|| Content::Model(Box::new(model)))
+fn of_model(model: Sequential, number: u64) -> Option<Content> {
+    (model.bytes() <= LARGEST_MODEL).then(|| Content::Model(Box::new(model), number))
 }

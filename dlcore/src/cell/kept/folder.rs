@@ -20,6 +20,8 @@ pub(super) struct Entry {
     /// Its file, or its text.
     file: Option<String>,
     text: Option<String>,
+    /// Which model of this process it is.
+    model: Option<u64>,
     /// The cell it was made in, and the epoch if a model was training.
     pub(super) cell: u64,
     pub(super) epoch: Option<u64>,
@@ -47,6 +49,7 @@ impl Entry {
             kind,
             file: text("file"),
             text: text("text"),
+            model: None,
             cell: value["cell"].as_u64()?,
             epoch: value["epoch"].as_u64(),
         })
@@ -106,7 +109,7 @@ impl Folder {
         }
     }
 
-    /// Writes one snapshot. If that fails the older one of the same name stays.
+    /// Writes one snapshot. If that fails, an older one of the same model stays.
     pub(super) fn put(&mut self, key: Key, content: &Content, cell: u64, epoch: Option<usize>) {
         let text = content.plain().map(str::to_owned);
         let file = match text {
@@ -115,6 +118,10 @@ impl Folder {
                 let name = format!("{}.dl", self.next);
                 self.next += 1;
                 if content.write(&self.path.join(&name)).is_err() {
+                    let older = self.entries.get(&key).and_then(|entry| entry.model);
+                    if older != content.number() || older.is_none() {
+                        self.entries.remove(&key);
+                    }
                     return;
                 }
                 Some(name)
@@ -127,6 +134,7 @@ impl Folder {
             kind,
             file,
             text,
+            model: content.number(),
             cell,
             epoch,
         };

@@ -54,7 +54,7 @@ fn what_is_read_is_what_was_written() {
     assert_eq!(read.len(), 4);
     for entry in &read {
         match entry.read(&place.0).expect("it is whole") {
-            Content::Model(read) => assert_eq!(read.get_weights(), model.get_weights()),
+            Content::Model(read, _) => assert_eq!(read.get_weights(), model.get_weights()),
             Content::Tensor(read) => assert_eq!(read.to_vec_of::<i64>(), [1, 2]),
             Content::Plain(kind, text) => {
                 assert_eq!((kind, text.parse()), ("f64", Ok(0.1 + 0.2)));
@@ -116,6 +116,23 @@ fn of_many_models_in_one_cell_the_newest_are_kept() {
         .collect();
     assert_eq!(keys, [6, 7, 8].map(Key::Unnamed));
     assert_eq!(fs::read_dir(&place.0).unwrap().count(), 4);
+}
+
+#[test]
+fn a_model_that_cannot_be_written_keeps_its_own_older_snapshot_and_no_others() {
+    let place = Place::new("sick");
+    let mut model = Sequential::new().add(Dense::new(2).input_shape([3]));
+    let mut folder = Folder::new(place.0.clone(), vec![]);
+    folder.put(variable("m"), &Content::of(&model).unwrap(), 1, None);
+    let sick = [Tensor::full([3, 2], f64::NAN), Tensor::zeros([2])];
+    model.set_weights(&sick).unwrap();
+    folder.put(variable("m"), &Content::of(&model).unwrap(), 2, None);
+    folder.finish(None);
+    assert_eq!(entries(&place.0)[0].cell, 1);
+    let another = model.clone();
+    folder.put(variable("m"), &Content::of(&another).unwrap(), 3, None);
+    folder.finish(None);
+    assert!(entries(&place.0).is_empty());
 }
 
 #[test]
