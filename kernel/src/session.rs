@@ -95,6 +95,8 @@ where
     {
         task.abort();
     }
+    // With the directory of the sockets.
+    drop(sockets.gate);
     Ok(())
 }
 

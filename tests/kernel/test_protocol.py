@@ -15,7 +15,8 @@ import psutil
 import pytest
 import zmq
 from client import KERNEL, SECONDS, Kernel, gone, kinds, streamed, wait_until
-from jupyter_client import KernelManager
+from jupyter_client import BlockingKernelClient, KernelManager
+from jupyter_client.connect import write_connection_file
 from jupyter_client.session import Session
 
 
@@ -251,6 +252,22 @@ def test_sockets_listen_on_the_given_address_only(shared):
     assert {address.ip for address in listening} == {info["ip"]}
 
 
+@pytest.mark.parametrize("mode, warned", [(0o600, False), (0o644, True)])
+def test_a_connection_file_that_others_can_read_is_warned_of(tmp_path, mode, warned):
+    path, _ = write_connection_file(str(tmp_path / "connection.json"))
+    os.chmod(path, mode)
+    argv = [part.replace("{connection_file}", path) for part in KernelManager(kernel_name=KERNEL).kernel_spec.argv]
+    kernel = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+    client = BlockingKernelClient(connection_file=path)
+    client.load_connection_file()
+    client.start_channels()
+    client.wait_for_ready(timeout=SECONDS)
+    client.shutdown()
+    said = kernel.communicate(timeout=SECONDS)[1]
+    client.stop_channels()
+    assert ("other users can read" in said and "chmod 600" in said) == warned, said
+
+
 def test_the_heart_beats(shared):
     info = shared.manager.get_connection_info()
     socket = zmq.Context.instance().socket(zmq.REQ)
@@ -262,7 +279,10 @@ def test_the_heart_beats(shared):
 
 
 def sessions(kernel):
-    return [entry for entry in (kernel.cache / "sessions").glob("*")]
+    """What sessions have in the cache: their work, and their sockets."""
+    left = list((kernel.cache / "sessions").glob("*"))
+    assert len(list((kernel.cache / "sockets").glob("*"))) == len(left)
+    return left
 
 
 def test_shutdown_leaves_nothing(kernel):

@@ -154,6 +154,7 @@ mod tests;
 pub use commands::split as split_commands;
 pub use evaluator::Engine;
 pub use export::{Program, program as export};
+pub use session_dir::SessionDir as PrivateDir;
 
 /// Removes what sessions kept in the cache directory, unless one still lives: another
 /// installation's, perhaps.

@@ -4,13 +4,16 @@
 //! here is what those leave to a kernel: binding only where the connection file says, surviving
 //! whatever arrives, keeping the order of what is published, and greeting subscribers.
 
+mod gate;
 mod iopub;
 mod pace;
 mod stdin;
 mod wire;
 
 use anyhow::{Context as _, Result, bail};
-use jupyter_protocol::{Channel, ConnectionInfo, JupyterMessage, JupyterMessageContent, Status};
+use jupyter_protocol::{
+    Channel, ConnectionInfo, JupyterMessage, JupyterMessageContent, Status, Transport,
+};
 use jupyter_zmq_client::{
     KernelHeartbeatConnection, RouterSendConnection, create_kernel_control_connection,
     create_kernel_heartbeat_connection, create_kernel_iopub_xpub_connection,
@@ -20,6 +23,7 @@ use std::path::Path;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use gate::Gate;
 pub use iopub::IoPub;
 pub use stdin::{Question, Stdin};
 pub use wire::{Incoming, Reader};
@@ -31,6 +35,7 @@ pub const PROTOCOL_VERSION: &str = "5.4";
 pub fn read_connection_file(path: &Path) -> Result<ConnectionInfo> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the connection file {}", path.display()))?;
+    warn_if_others_can_read(path);
     let info: ConnectionInfo = serde_json::from_str(&text)
         .with_context(|| format!("{} is not a Jupyter connection file", path.display()))?;
     if !info.key.is_empty() && info.signature_scheme != "hmac-sha256" {
@@ -41,6 +46,22 @@ pub fn read_connection_file(path: &Path) -> Result<ConnectionInfo> {
         );
     }
     Ok(info)
+}
+
+/// The file holds the key: whoever has that can run code as this user. Jupyter makes the file for
+/// its owner alone; some shared file systems know no such thing, so that this is no reason to stop.
+fn warn_if_others_can_read(path: &Path) {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(file) = std::fs::metadata(path) else {
+        return;
+    };
+    if file.mode() & 0o077 != 0 {
+        eprintln!(
+            "rust-dl: other users can read {}, and with the key in it run code as you; \
+             run `chmod 600` on it, or set JUPYTER_RUNTIME_DIR to a directory of your own",
+            path.display()
+        );
+    }
 }
 
 /// The bound sockets of one kernel.
@@ -57,13 +78,24 @@ pub struct Sockets {
     pub stdin: Stdin,
     /// Everything that is published.
     pub iopub: IoPub,
-    /// Tasks that serve heartbeat, stdin and iopub for as long as the kernel lives.
+    /// Tasks that serve heartbeat, stdin, iopub and what comes from outside, for as long as the
+    /// kernel lives.
     pub background: Vec<JoinHandle<()>>,
+    /// Keeps the private directory.
+    pub gate: Option<Gate>,
 }
 
 impl Sockets {
     /// Binds every socket to the connection file's address and to nothing else.
     pub async fn bind(info: &ConnectionInfo, session: &str) -> Result<Sockets> {
+        // A socket in the file system is protected by that.
+        let gate = match info.transport {
+            Transport::TCP => Some(Gate::new()?),
+            Transport::IPC => None,
+        };
+        let outside = info;
+        let inside = gate.as_ref().map(|gate| gate.inner(info));
+        let info = inside.as_ref().unwrap_or(info);
         let at = |channel: &str| format!("cannot bind the {channel} socket on {}", info.ip);
         let heartbeat = create_kernel_heartbeat_connection(info)
             .await
@@ -86,6 +118,14 @@ impl Sockets {
         let (stdin_out, stdin_in) = stdin.split();
         let (answers, answered) = mpsc::channel(stdin::QUEUE);
         let (iopub, publishing) = IoPub::start(publisher);
+        let mut background = vec![
+            publishing,
+            tokio::spawn(answer_heartbeats(heartbeat)),
+            tokio::spawn(stdin::read(Reader::new(stdin_in, Channel::Stdin), answers)),
+        ];
+        if let Some(gate) = &gate {
+            background.extend(gate.open(outside).await?);
+        }
         Ok(Sockets {
             shell: Reader::new(shell_in, Channel::Shell),
             shell_replies: Replies { socket: shell_out },
@@ -95,11 +135,8 @@ impl Sockets {
             },
             stdin: Stdin::new(Replies { socket: stdin_out }, answered),
             iopub,
-            background: vec![
-                publishing,
-                tokio::spawn(answer_heartbeats(heartbeat)),
-                tokio::spawn(stdin::read(Reader::new(stdin_in, Channel::Stdin), answers)),
-            ],
+            background,
+            gate,
         })
     }
 }
@@ -161,9 +198,14 @@ pub async fn idle(iopub: &IoPub, parent: &JupyterMessage) {
 }
 
 async fn answer_heartbeats(mut heartbeat: KernelHeartbeatConnection) {
+    use zeromq::{SocketRecv as _, SocketSend as _};
     loop {
+        let beat = match heartbeat.socket.recv().await {
+            Ok(beat) => heartbeat.socket.send(beat).await,
+            Err(error) => Err(error),
+        };
         // One peer that breaks off or sends nonsense must not end the heartbeat of the others.
-        if heartbeat.single_heartbeat().await.is_err() {
+        if beat.is_err() {
             tokio::task::yield_now().await;
         }
     }
