@@ -230,7 +230,7 @@ mod tests {
         assert!(seen(&[frame(1), frame(0)], 1 << 20).is_err());
         assert_eq!(seen(&[frame(0), frame(0)], 1 << 20), Ok(()));
         // Frames without a byte take room, too.
-        let empty = vec![1, 0].repeat((MOST / FRAME) as usize + 1);
+        let empty = [1, 0].repeat((MOST / FRAME) as usize + 1);
         assert!(seen(&[empty], 1 << 20).is_err());
     }
 }
