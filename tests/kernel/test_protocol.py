@@ -203,6 +203,14 @@ def test_comms_are_refused_politely(shared):
     assert reply["comms"] == {}
 
 
+def test_an_idle_session_is_small(kernel):
+    kernel.execute("let tensor = Tensor::zeros([2, 2]); tensor")
+    processes = [kernel.process, *kernel.process.children(recursive=True)]
+    assert len(processes) == 2
+    # Measured are about 30 MB, resident.
+    assert sum(process.memory_info().rss for process in processes) < 80 << 20
+
+
 def test_there_is_no_debugger_and_it_says_so(shared):
     request = shared.control("debug_request", {"type": "request", "seq": 3, "command": "initialize"})
     reply = shared.reply(request, "control")["content"]
