@@ -118,6 +118,7 @@ impl Output {
     async fn stream(&mut self, name: Name, bytes: &[u8]) {
         let bytes = self.allowance.admit(bytes);
         if let Some((other, text)) = self.streams.push(name, bytes) {
+            self.allowance.charge_change();
             self.publish_stream(other, text).await;
         }
         if let Some(note) = self.allowance.first_note() {
@@ -133,6 +134,7 @@ impl Output {
         }
     }
 
+    /// Displays leave at a bounded rate, too: an update that is overtaken at once is seen by nobody.
     async fn display(
         &mut self,
         data: Map<String, Value>,
@@ -141,6 +143,7 @@ impl Output {
         update: bool,
     ) {
         let data = media(data);
+        self.iopub.paced(0).await;
         if update && display_id.is_some() {
             let transient = Transient { display_id };
             self.publish(UpdateDisplayData {

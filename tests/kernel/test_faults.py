@@ -94,7 +94,7 @@ def code(text):
 ALL = SNAPSHOTS + MEMORY
 FAULTS = {
     "interrupt while compiling": (compiling_interrupted, "Interrupted", ALL),
-    "killed compiler": (compiler_killed, None, ALL),
+    "killed compiler": (compiler_killed, "KernelError", ALL),
     "interrupt in a loop, twice": (loop_interrupted_twice, "Interrupted", SNAPSHOTS),
     "does not compile": (code("let x: i32 = 1.5;"), "E0308", ALL),
     "panic": (code('panic!("on purpose")'), "panic", ALL),

@@ -42,6 +42,15 @@ def test_both_streams_keep_their_order(shared):
     assert both(published) == "".join(f"o{i}\ne{i}\nE{i}\n" for i in range(500))
 
 
+def test_streams_that_alternate_without_end_are_bounded(kernel):
+    """Each change is a message; a client that waits for the reply alone reads none of them."""
+    request = kernel.client.execute('for i in 0..20_000 { println!("o{i}"); eprintln!("e{i}"); }')
+    assert kernel.reply(request)["content"]["status"] == "ok"
+    published = kernel.published(request)
+    assert len(published) < 5000
+    assert "left out" in streamed(published, "stderr")
+
+
 def test_displays_keep_their_order_among_prints(shared):
     _, published = shared.execute(
         'for i in 0..50 { print!("<{i}"); display(&MimeBundle::text(format!("d{i}"))); eprint!("{i}>"); }'

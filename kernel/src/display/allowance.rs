@@ -2,6 +2,8 @@
 
 /// What one cell may print, in bytes.
 const MOST: usize = 4 << 20;
+/// What a change between standard output and error takes of that: each is a message of its own.
+const CHANGE: usize = 1 << 10;
 
 /// What a cell may still print, and what it printed beyond that.
 #[derive(Debug)]
@@ -31,6 +33,11 @@ impl Allowance {
         shown
     }
 
+    /// The cell has changed from one stream to the other.
+    pub fn charge_change(&mut self) {
+        self.left = self.left.saturating_sub(CHANGE);
+    }
+
     /// What to say when output begins to be left out.
     pub fn first_note(&mut self) -> Option<String> {
         if self.left_out == 0 || self.said.is_some() {
@@ -38,8 +45,10 @@ impl Allowance {
         }
         self.said = Some(0);
         Some(format!(
-            "\n[this cell has printed {}; the rest is not shown, the cell runs on]\n",
-            megabytes(MOST as u64)
+            "\n[this cell has printed {}, or changed between standard output and error {} times; \
+             the rest is not shown, the cell runs on]\n",
+            megabytes(MOST as u64),
+            MOST / CHANGE
         ))
     }
 
@@ -78,6 +87,7 @@ mod tests {
                 .first_note()
                 .is_some_and(|note| note.contains("4.0 MB"))
         );
+        allowance.charge_change();
         assert_eq!(allowance.first_note(), None);
         assert!(allowance.admit(&vec![0; 3 << 20]).is_empty());
         assert!(

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -266,6 +267,12 @@ impl Engine {
             stderr.push_str(line);
             stderr.push('\n');
         })?;
+        if let (Some(signal), false) = (ended.status.signal(), ended.interrupted) {
+            anyhow::bail!(
+                "the compiler was ended by signal {signal} (when nobody did that, the machine ran out of memory); \
+                 nothing ran and nothing is lost"
+            );
+        }
         let library = dir.join(format!("lib{entry}.so"));
         if ended.status.success() {
             fs::rename(dir.join(warm::CELL_LIBRARY), &library).context("rustc left no library")?;

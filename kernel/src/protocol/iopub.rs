@@ -14,6 +14,8 @@ use tokio::time::Instant;
 const QUEUE: usize = 256;
 /// How long one message may take to leave: a subscriber that has stopped reading must not stop the cell.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long, when the message before did not leave in time.
+const IMPATIENCE: Duration = Duration::from_millis(20);
 
 enum Order {
     Publish(Box<JupyterMessage>),
@@ -52,7 +54,7 @@ impl IoPub {
         let _ = self.orders.send(Order::Publish(Box::new(message))).await;
     }
 
-    /// Returns when `bytes` more of a stream may be published.
+    /// Returns when a message of `bytes` more may be published.
     pub async fn paced(&self, bytes: usize) {
         let wait = {
             let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,10 +73,14 @@ impl IoPub {
 }
 
 async fn serve(mut socket: KernelIoPubXPubConnection, mut orders: mpsc::Receiver<Order>) {
+    let mut patience = PATIENCE;
     loop {
         tokio::select! {
             order = orders.recv() => match order {
-                Some(Order::Publish(message)) => publish(&mut socket, *message).await,
+                Some(Order::Publish(message)) => {
+                    let taken = publish(&mut socket, *message, patience).await;
+                    patience = if taken { PATIENCE } else { IMPATIENCE };
+                }
                 Some(Order::Barrier(done)) => {
                     let _ = done.send(());
                 }
@@ -85,7 +91,7 @@ async fn serve(mut socket: KernelIoPubXPubConnection, mut orders: mpsc::Receiver
                 Ok(SubscriptionEvent::Subscribe(topic)) => {
                     let mut welcome = message(IoPubWelcome::new(topic.clone()), None);
                     welcome.zmq_identities = vec![topic.into_bytes().into()];
-                    publish(&mut socket, welcome).await;
+                    publish(&mut socket, welcome, patience).await;
                 }
                 Ok(SubscriptionEvent::Unsubscribe(_)) => {}
                 // A peer broke off, or sent what is no subscription.
@@ -95,14 +101,24 @@ async fn serve(mut socket: KernelIoPubXPubConnection, mut orders: mpsc::Receiver
     }
 }
 
-async fn publish(socket: &mut KernelIoPubXPubConnection, message: JupyterMessage) {
+/// Whether every subscriber took the message in time.
+async fn publish(
+    socket: &mut KernelIoPubXPubConnection,
+    message: JupyterMessage,
+    patience: Duration,
+) -> bool {
     let kind = message.header.msg_type.clone();
-    match tokio::time::timeout(PATIENCE, socket.send(message)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => eprintln!("rust-dl: could not publish a {kind}: {error}"),
-        Err(_) => eprintln!(
-            "rust-dl: a subscriber did not take a {kind} within {} s",
-            PATIENCE.as_secs()
-        ),
+    match tokio::time::timeout(patience, socket.send(message)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            eprintln!("rust-dl: could not publish a {kind}: {error}");
+            true
+        }
+        Err(_) => {
+            if patience == PATIENCE {
+                eprintln!("rust-dl: a subscriber has stopped reading; it misses a {kind} and more");
+            }
+            false
+        }
     }
 }

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 /// Bytes a second, in the long run. Jupyter's server counts over three seconds and begins to drop
 /// output beyond a million bytes for each, escapes and headers included.
 const RATE: f64 = 700e3;
+/// What a message takes at least: the server also counts messages, a thousand a second.
+const MESSAGE: usize = 1000;
 /// Bytes that may leave at once after a pause.
 const BURST: f64 = 500e3;
 
@@ -25,10 +27,11 @@ impl Pace {
         }
     }
 
-    /// Takes `bytes` out; how long they have to wait.
+    /// Takes a message of `bytes` out; how long they have to wait.
     pub fn take(&mut self, bytes: usize, now: Instant) -> Duration {
         let passed = now.duration_since(self.at).as_secs_f64();
         self.at = now;
+        let bytes = bytes.max(MESSAGE);
         self.filled = (self.filled + passed * RATE).min(BURST) - bytes as f64;
         Duration::from_secs_f64((-self.filled / RATE).max(0.0))
     }
