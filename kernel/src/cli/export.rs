@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::files;
 use crate::engine;
