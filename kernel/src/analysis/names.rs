@@ -315,7 +315,7 @@ mod tests {
         let names = Names::default();
         let say = |code: &str| names.describe(&view(), code, code.len());
         assert_eq!(say("x + sé").as_deref(), Some("let sé: Tensor"));
-        assert_eq!(say("settle").as_deref(), Some("fn settle() {}"));
+        assert_eq!(say("settle").as_deref(), Some("fn settle()"));
         assert_eq!(say("x.settle"), None);
         assert_eq!(say("nothing"), None);
     }
