@@ -4,33 +4,15 @@ The charts' growth is seen from inside the page: an observer collects every imag
 appears in the output of the cell that trains.
 """
 
-import json
-import os
 import pathlib
 import re
-import secrets
-import shutil
-import socket
-import subprocess
-import time
-import urllib.parse
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from jupyterlab_page import REPO, SCREENSHOTS, menu, open_notebook, wait_for_idle
+from playwright.sync_api import Page
 
-REPO = pathlib.Path(__file__).resolve().parents[2]
 NOTEBOOK = "02-1-first-network.ipynb"
-SCREENSHOTS = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPO / "target")) / "tests" / "screenshots"
-BROWSER_FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]
-# Every cell is in the page, so that one can wait for what it shows.
-SETTINGS = {
-    "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
-    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false", "checkForUpdates": False},
-}
 
 OBSERVE = """
 (cell) => {
@@ -45,25 +27,6 @@ OBSERVE = """
 """
 
 
-def find_jupyter() -> str:
-    own = pathlib.Path.home() / ".local/share/rust-dl/jupyter/bin/jupyter"
-    found = str(own) if own.exists() else shutil.which("jupyter")
-    assert found, "no jupyter: install.sh puts one into place"
-    return found
-
-
-def wait_for_port(address: str) -> None:
-    """JupyterLab says its address shortly before it listens, and says nothing when it does."""
-    location = urllib.parse.urlsplit(address)
-    for _ in range(600):
-        try:
-            socket.create_connection((location.hostname, location.port)).close()
-            return
-        except ConnectionRefusedError:
-            time.sleep(0.1)
-    raise AssertionError(f"nothing listens on {address}")
-
-
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     """A folder with the chapter as its reader finds it, its outputs cleared."""
@@ -75,64 +38,8 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path
 
 
-@pytest.fixture
-def lab(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory):
-    """JupyterLab on loopback; its address, with the token."""
-    settings = tmp_path_factory.mktemp("settings")
-    for name, content in SETTINGS.items():
-        (settings / name).parent.mkdir(parents=True, exist_ok=True)
-        (settings / name).write_text(json.dumps(content))
-    token = secrets.token_hex(16)
-    command = [
-        find_jupyter(), "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0",
-        f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
-    ]
-    environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(settings)}
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    said = []
-    for line in server.stderr:
-        said.append(line)
-        if found := re.search(r"(http://127\.0\.0\.1:\d+)/lab", line):
-            break
-    else:
-        raise AssertionError("JupyterLab ended before it was ready:\n" + "".join(said))
-    drain = subprocess.Popen(["cat"], stdin=server.stderr, stdout=subprocess.DEVNULL)
-    wait_for_port(found[1])
-    yield found[1], token
-    server.terminate()
-    server.wait()
-    drain.wait()
-
-
-@pytest.fixture
-def page(folder: pathlib.Path):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=os.environ["BROWSER_PATH"], args=BROWSER_FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(120_000)
-        yield page
-        # What a failed test ended with; teardown is not told whether it did.
-        page.screenshot(path=SCREENSHOTS / "last.png")
-        browser.close()
-
-
-def open_notebook(page: Page, address: str, token: str) -> None:
-    page.goto(f"{address}/lab/tree/{NOTEBOOK}?token={token}")
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-
-
-def wait_for_idle(page: Page) -> None:
-    page.locator(".jp-StatusBar-Widget .jp-StatusBar-TextItem", has_text="| Idle").wait_for()
-
-
-def menu(page: Page, name: str, item: str) -> None:
-    page.locator(".lm-MenuBar-item", has_text=re.compile(f"^{name}$")).click()
-    page.locator(".lm-Menu-item", has=page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}$"))).click()
-
-
 def test_charts_grow_while_the_first_network_trains(page: Page, lab, folder: pathlib.Path) -> None:
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    open_notebook(page, *lab)
+    open_notebook(page, NOTEBOOK, *lab)
     wait_for_idle(page)
 
     fit = page.locator(".jp-CodeCell", has_text="network.fit(").first

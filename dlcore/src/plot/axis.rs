@@ -89,9 +89,12 @@ impl Axis {
             self.low.ceil().max(1.0) as u64,
             self.high.floor().max(0.0) as u64,
         );
+        // Longer numbers need more room.
+        let digits = last.to_string().len().max(2);
+        let count = (count * 3 / (digits + 1)).max(1);
         let step = (0..)
             .flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)))
-            .find(|step| last.saturating_sub(first) / step < count.max(1) as u64)
+            .find(|step| last.saturating_sub(first) / step < count as u64)
             .unwrap_or(1);
         let start = first.div_ceil(step) * step;
         (start..=last)
@@ -168,7 +171,8 @@ fn scientific(value: f64, decimals: usize) -> String {
 pub(super) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match seconds {
-        s if s < 0.0005 => "0 ms".to_owned(),
+        s if s < 1e-7 => "0 ms".to_owned(),
+        s if s < 0.0009995 => format!("{:.0} µs", s * 1e6),
         s if s < 0.9995 => format!("{:.0} ms", s * 1000.0),
         s if s < 9.95 => format!("{s:.1} s"),
         _ if whole < 60 => format!("{whole} s"),
@@ -207,6 +211,7 @@ mod tests {
         assert_eq!(upto(500.0).last().unwrap(), "500");
         assert!(upto(500.0).len() <= 10);
         assert_eq!(upto(1.2), ["1"]);
+        assert!(upto(18_000.0).len() <= 5, "{:?}", upto(18_000.0));
     }
 
     #[test]
