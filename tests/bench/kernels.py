@@ -22,6 +22,7 @@ TIMEOUT = 600
 class Cell:
     seconds: float
     text: str
+    frames: int = 0  # displays and updates of displays
 
 
 class Kernel:
@@ -40,8 +41,11 @@ class Kernel:
     def run(self, code: str) -> Cell:
         """Runs a cell; its time is from sending it to the reply that it is done."""
         text: list[str] = []
+        frames = 0
 
         def keep(message: dict) -> None:
+            nonlocal frames
+            frames += message["msg_type"] in ("display_data", "update_display_data")
             content = message["content"]
             if message["msg_type"] == "error":
                 raise SystemExit(f"a benchmark's cell failed:\n{code}\n" + "\n".join(content["traceback"] or [content["evalue"]]))
@@ -49,7 +53,7 @@ class Kernel:
 
         began = time.perf_counter()
         self.client.execute_interactive(code, timeout=TIMEOUT, output_hook=keep, allow_stdin=False)
-        return Cell(time.perf_counter() - began, "".join(text))
+        return Cell(time.perf_counter() - began, "".join(text), frames)
 
     def close(self) -> None:
         atexit.unregister(self.manager.shutdown_kernel)

@@ -8,6 +8,15 @@ A last line without a semicolon is shown. Variables and functions stay for the n
 Pass tensors and models by reference (`&x`) and they stay yours.
 Functions and types are compiled into each cell, so a `static` begins anew in each: keep what lasts in a variable.
 
+A network, from data to a look at what it learned:
+    let x = Tensor::normal([200, 2], 0.0, 1.0);
+    let y = x.sum_axis_keep(1);
+    let mut model = Sequential::new().add(Dense::new(16).activation("relu").input_shape([2])).add(Dense::new(1));
+    model.compile("adam", "mse", ["mae"])?;
+    let history = model.fit(&x, &y, Fit::epochs(20).validation_split(0.2))?;
+    model.predict(&x.slice(..3))?
+
+:doc      what a name is: `:doc Dense::new`, or `Dense::new?`
 :dep      adds a crate, as Cargo.toml names it: `:dep rand = "0.9"`
 :vars     the variables of this session and their types
 :time     how long an expression takes, by running it often: `:time x.dot(&y)`
@@ -117,6 +126,10 @@ fn answer(
         ":help" => Ok(HELP.to_owned()),
         ":vars" => Ok(engine.list_variables()),
         ":timing" => Ok(timing(engine)),
+        ":doc" => Err(report::plain(
+            "UnknownCommand",
+            "expected a name, alone in its cell, for instance `:doc Tensor::zeros`".to_owned(),
+        )),
         ":opt" => engine.optimise(rest.trim()),
         ":restart" | ":clear" => engine.restart(),
         name if SETTINGS.contains(&name) => Ok(format!(

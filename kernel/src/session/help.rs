@@ -15,20 +15,20 @@ pub(super) struct Asked<'c> {
     pub(super) full: bool,
 }
 
-/// The question of a cell that is nothing but one: `name?`, `name??`, `?name`, `??name`.
+/// The question of a cell that is nothing but one: `name?`, `name??`, `?name`, `??name`, `:doc name`.
 ///
 /// `result?` is also Rust: with a variable of that type it stays what it is there.
 pub(super) fn asked<'c>(code: &'c str, view: &SessionView) -> Option<Asked<'c>> {
     let code = code.trim();
+    if let Some(path) = code.strip_prefix(":doc ").map(str::trim)
+        && is_path(path)
+    {
+        return Some(Asked { path, full: false });
+    }
     let path = code.trim_matches('?');
     let marks = code.len() - path.len();
     let one_side = code.starts_with('?') != code.ends_with('?');
-    let names = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '.' | '!');
-    if !(1..=2).contains(&marks)
-        || !one_side
-        || !path.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        || !path.chars().all(names)
-    {
+    if !(1..=2).contains(&marks) || !one_side || !is_path(path) {
         return None;
     }
     let fails = |type_name: &str| {
@@ -43,6 +43,11 @@ pub(super) fn asked<'c>(code: &'c str, view: &SessionView) -> Option<Asked<'c>> 
         path,
         full: marks == 2,
     })
+}
+
+fn is_path(text: &str) -> bool {
+    let names = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '.' | '!');
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(names)
 }
 
 impl Session {
@@ -93,6 +98,8 @@ mod tests {
         assert_eq!(path("model.fit??"), Some(("model.fit", true)));
         assert_eq!(path("model?"), Some(("model", false)));
         assert_eq!(path("?read"), Some(("read", false)));
+        assert_eq!(path(":doc Dense::new"), Some(("Dense::new", false)));
+        assert_eq!(path(":doc"), None);
         for rust in [
             "read?",
             "f()?",
