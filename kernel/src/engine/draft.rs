@@ -1,12 +1,13 @@
 //! What a cell changes, before it is known whether it builds: the session as it would be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::CellError;
 use super::diagnostics::{Diagnostic, Sources};
 use super::generate::{CellIndex, KeptItem, Origin, Taken};
-use super::source::{self, Cell, ItemKey};
-use super::types;
+use super::meaning::Meanings;
+use super::source::{self, Cell};
+use super::{moves, types};
 
 /// What a session has defined.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub struct State {
 pub struct Kept {
     /// Its type as a cell writes it.
     pub written: String,
+    /// Its type in full, where the one above is the user's own wording.
+    pub full: String,
     /// Whether it was bound with `mut`.
     pub mutable: bool,
     /// Whether its type is `Copy`.
@@ -57,7 +60,7 @@ pub struct Draft {
 impl State {
     /// The session as it will be if this cell builds.
     pub fn draft(&self, code: &str, index: CellIndex) -> Draft {
-        let cell = source::parse(code);
+        let mut cell = source::parse(code);
         let mut attributes = self.attributes.clone();
         for span in &cell.attributes {
             let text = code[span.clone()].to_owned();
@@ -66,8 +69,10 @@ impl State {
             }
         }
         let items = self.items_with(&cell, code, index);
+        let (before, now) = (Meanings::of(&self.items), Meanings::of(&items));
         let changed = |(_, kept): &(&String, &Kept)| {
-            meaning(&self.items, &kept.written) != meaning(&items, &kept.written)
+            let names = format!("{} {}", kept.written, kept.full);
+            before.meaning(&names) != now.meaning(&names)
         };
         let lost: Vec<String> = self
             .variables
@@ -75,7 +80,8 @@ impl State {
             .filter(changed)
             .map(|(name, _)| name.clone())
             .collect();
-        let taken = self.taken(&cell, code, &lost);
+        let taken = self.taken(&mut cell, code, &lost, &items);
+        let nameless = cell.nameless.clone();
         Draft {
             cell,
             index,
@@ -83,7 +89,7 @@ impl State {
             items,
             taken,
             lost,
-            nameless: vec![],
+            nameless,
         }
     }
 
@@ -100,7 +106,14 @@ impl State {
             .filter(|older| !replaced(older))
             .cloned()
             .collect();
-        for item in &cell.items {
+        for (place, item) in cell.items.iter().enumerate() {
+            // One import written twice in a cell is one import.
+            let twice = |later: &source::Item| {
+                later.rewritten.is_some() && later.rewritten == item.rewritten
+            };
+            if cell.items[place + 1..].iter().any(twice) {
+                continue;
+            }
             let text = item
                 .rewritten
                 .clone()
@@ -115,20 +128,34 @@ impl State {
     }
 
     /// The variables that the cell names.
-    fn taken(&self, cell: &Cell, code: &str, lost: &[String]) -> Vec<Taken> {
+    fn taken(
+        &self,
+        cell: &mut Cell,
+        code: &str,
+        lost: &[String],
+        items: &[KeptItem],
+    ) -> Vec<Taken> {
         let runs: Vec<&str> = cell
             .statements
             .iter()
             .map(|statement| &code[statement.span.clone()])
             .collect();
         let named = |name: &str| runs.iter().any(|text| source::mentions(text, name));
-        let owned: Vec<&str> = self
+        let owned: Vec<(&str, &str)> = self
             .variables
             .iter()
             .filter(|(_, kept)| !kept.copy)
-            .map(|(name, _)| name.as_str())
+            .map(|(name, kept)| (name.as_str(), kept.full.as_str()))
             .collect();
-        let moved = source::certainly_moved(code, &owned);
+        let texts: Vec<&str> = items.iter().map(|kept| kept.text.as_str()).collect();
+        let moves = moves::certainly_moved(code, &owned, &texts);
+        cell.bindings
+            .retain(|binding| !moves.bound.contains(&binding.name));
+        let binds = |name: &String| {
+            cell.bindings.iter().any(|binding| binding.name == *name)
+                || cell.nameless.contains(name)
+                || moves.bound.contains(name)
+        };
         self.variables
             .iter()
             .filter(|(name, _)| !lost.contains(name) && named(name))
@@ -136,61 +163,15 @@ impl State {
                 name: name.clone(),
                 written: kept.written.clone(),
                 mutable: kept.mutable,
-                returned: !moved.contains(name),
-                shadowed: cell.bindings.iter().any(|binding| binding.name == *name),
+                returned: !moves.taken.contains(name),
+                shadowed: binds(name),
+                assigned: moves.assigned.contains(name),
+                renewed: moves.taken.contains(name)
+                    && moves.assigned.contains(name)
+                    && !binds(name),
             })
             .collect()
     }
-}
-
-/// The texts of all items that have a say in what a type means: those it names, those that these
-/// name, and so on.
-///
-/// The compiler cannot tell two definitions of one name in two cells apart, and a value read with
-/// another layout than it was written with is undefined behaviour. So a variable is dropped as soon
-/// as one of these texts is another: sometimes without need, never too late.
-fn meaning<'a>(items: &'a [KeptItem], written: &str) -> BTreeSet<&'a str> {
-    let mut found = BTreeSet::new();
-    let mut names: Vec<&str> = vec![];
-    let of_type = types::of_the_user(written);
-    let named = |kept: &&KeptItem| kept.item.key.name().is_some();
-    for kept in items.iter().filter(named) {
-        let name = kept.item.key.name().unwrap_or_default();
-        if of_type.contains(&name) {
-            names.push(name);
-        }
-    }
-    if names.is_empty() {
-        return found;
-    }
-    // A glob import or a macro's expansion may define any name.
-    found.extend(
-        items
-            .iter()
-            .filter(|kept| matches!(kept.item.key, ItemKey::Unnamed(_)))
-            .map(|kept| kept.text.as_str()),
-    );
-    let mut checked = 0;
-    while checked < names.len() {
-        let name = names[checked];
-        checked += 1;
-        for kept in items
-            .iter()
-            .filter(|kept| kept.item.key.name() == Some(name))
-        {
-            found.insert(&kept.text);
-            let mentioned = items
-                .iter()
-                .filter_map(|other| other.item.key.name())
-                .filter(|other| source::mentions(&kept.text, other));
-            for other in mentioned {
-                if !names.contains(&other) {
-                    names.push(other);
-                }
-            }
-        }
-    }
-    found
 }
 
 impl Draft {
@@ -215,8 +196,9 @@ impl Draft {
                         let taken = self
                             .taken
                             .iter_mut()
-                            .find(|taken| taken.name == name && taken.returned);
+                            .find(|taken| taken.name == name && (taken.returned || taken.renewed));
                         if let Some(taken) = taken {
+                            taken.renewed = taken.returned && taken.assigned && !taken.shadowed;
                             taken.returned = false;
                             changed = true;
                         }

@@ -32,6 +32,10 @@ pub struct Taken {
     pub returned: bool,
     /// Whether the cell binds the name anew: then the old value goes back only after a failure.
     pub shadowed: bool,
+    /// Whether the cell assigns it a value.
+    pub assigned: bool,
+    /// Whether the cell moves it and then assigns it a value, which is kept.
+    pub renewed: bool,
 }
 
 /// Where a stretch of the crate came from.
@@ -196,6 +200,10 @@ fn body(out: &mut Generated, parts: &Parts<'_>) {
             out.piece(text, origin);
             out.text.push('\n');
         }
+    }
+    for taken in parts.taken.iter().filter(|taken| taken.renewed) {
+        out.piece(&put(&taken.name), Origin::PutBack(taken.name.clone()));
+        out.text.push('\n');
     }
     for binding in parts.kept {
         out.piece(&put(&binding.name), Origin::PutNew(binding.name.clone()));

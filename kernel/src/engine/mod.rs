@@ -137,6 +137,8 @@ mod generate;
 mod hints;
 mod idle;
 mod interrupt;
+mod meaning;
+mod moves;
 mod process;
 mod progress;
 pub mod reference;

@@ -17,6 +17,8 @@ pub struct Cell {
     pub statements: Vec<Statement>,
     /// Variables bound at the cell's top level, in order; a name bound twice stands once.
     pub bindings: Vec<Binding>,
+    /// Names bound to a closure or an `async` block, whose types no later cell could name.
+    pub nameless: Vec<String>,
     /// Whether it awaits something, outside of functions, closures and `async` blocks of its own.
     pub awaits: bool,
 }
@@ -97,6 +99,7 @@ pub fn parse(code: &str) -> Cell {
                 items: vec![],
                 statements: vec![whole],
                 bindings: vec![],
+                nameless: vec![],
                 awaits: false,
             }
         }
@@ -112,6 +115,7 @@ fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -
         items: vec![],
         statements: vec![],
         bindings: vec![],
+        nameless: vec![],
         awaits: awaits(parsed),
     };
     for (index, statement) in parsed.iter().enumerate() {
@@ -121,6 +125,12 @@ fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -
             syn::Stmt::Item(item) => cell.items.extend(items_of(item, span, code)),
             syn::Stmt::Local(local) => {
                 bind(&local.pat, None, &mut cell.bindings);
+                cell.nameless
+                    .retain(|name| cell.bindings.iter().all(|binding| binding.name != *name));
+                if let Some(name) = nameless(local) {
+                    cell.bindings.retain(|binding| binding.name != name);
+                    cell.nameless.push(name);
+                }
                 cell.statements.push(Statement { span, shown: false });
             }
             syn::Stmt::Expr(_, semicolon) => {
@@ -138,6 +148,16 @@ fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -
         }
     }
     cell
+}
+
+/// The name that is bound to a closure or an `async` block as it is.
+fn nameless(local: &syn::Local) -> Option<String> {
+    let syn::Pat::Ident(ident) = &local.pat else {
+        return None;
+    };
+    let value = &*local.init.as_ref()?.expr;
+    let plain = matches!(value, syn::Expr::Closure(_) | syn::Expr::Async(_));
+    plain.then(|| ident.ident.to_string())
 }
 
 fn awaits(statements: &[syn::Stmt]) -> bool {
@@ -176,7 +196,8 @@ fn items_of(item: &syn::Item, span: Range<usize>, code: &str) -> Vec<Item> {
     }]
 }
 
-fn key_of(item: &syn::Item, text: &str) -> ItemKey {
+/// What an item is known by.
+pub fn key_of(item: &syn::Item, text: &str) -> ItemKey {
     use syn::Item as I;
     match item {
         I::Struct(item) => ItemKey::Type(item.ident.to_string()),
@@ -253,7 +274,7 @@ impl ItemKey {
 }
 
 /// One item for each name a `use` brings in, so that each can be replaced by itself.
-fn imports_of(import: &syn::ItemUse, span: &Range<usize>) -> Vec<Item> {
+pub fn imports_of(import: &syn::ItemUse, span: &Range<usize>) -> Vec<Item> {
     let mut found = vec![];
     let lead = if import.leading_colon.is_some() {
         "::"
@@ -329,7 +350,7 @@ fn bind(pattern: &syn::Pat, annotation: Option<&syn::Type>, found: &mut Vec<Bind
                 found.retain(|earlier| earlier.name != name);
                 let annotation = annotation
                     .filter(|ty| written_out(ty))
-                    .map(|ty| ty.to_token_stream().to_string());
+                    .map(|ty| compact(&ty.to_token_stream().to_string()));
                 found.push(Binding {
                     name,
                     mutable: ident.mutability.is_some(),
@@ -360,6 +381,26 @@ fn bind(pattern: &syn::Pat, annotation: Option<&syn::Type>, found: &mut Vec<Bind
         P::Reference(inner) => bind(&inner.pat, None, found),
         _ => {}
     }
+}
+
+/// A type's tokens without the blanks that nobody writes.
+fn compact(tokens: &str) -> String {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut text = String::with_capacity(tokens.len());
+    let mut rest = tokens.chars().peekable();
+    while let Some(c) = rest.next() {
+        let before = text.chars().next_back().unwrap_or(' ');
+        let after = rest.peek().copied().unwrap_or(' ');
+        let spaced = |c: char| ",;+=".contains(c);
+        let kept = (word(before) && word(after))
+            || spaced(before)
+            || "+=-".contains(after)
+            || text.ends_with("->");
+        if c != ' ' || kept {
+            text.push(c);
+        }
+    }
+    text
 }
 
 /// Whether a type can be written again elsewhere: no `_`, no `impl`, no lifetime of a scope.
@@ -395,132 +436,6 @@ pub fn mentions(code: &str, name: &str) -> bool {
         !code[..at].chars().next_back().is_some_and(word)
             && !code[at + name.len()..].chars().next().is_some_and(word)
     })
-}
-
-/// The variables among `candidates` (of types that are not `Copy`) that the cell certainly moves,
-/// so that the first build can leave them out. Where it is not certain, the compiler tells.
-pub fn certainly_moved(code: &str, candidates: &[&str]) -> Vec<String> {
-    let Ok(statements) = syn::parse::Parser::parse_str(syn::Block::parse_within, code) else {
-        return vec![];
-    };
-    let mut moves = Moves {
-        candidates,
-        bound: vec![],
-        moved: vec![],
-    };
-    for statement in &statements {
-        moves.visit_stmt(statement);
-        // Once the cell binds the name itself, later uses are of that binding.
-        if let syn::Stmt::Local(local) = statement {
-            let mut bound = vec![];
-            bind(&local.pat, None, &mut bound);
-            moves
-                .bound
-                .extend(bound.into_iter().map(|binding| binding.name));
-        }
-    }
-    moves.moved
-}
-
-struct Moves<'a> {
-    candidates: &'a [&'a str],
-    bound: Vec<String>,
-    moved: Vec<String>,
-}
-
-impl Moves<'_> {
-    /// `expression` stands where a value is taken: a bare name there is moved.
-    fn takes(&mut self, expression: &syn::Expr) {
-        if let syn::Expr::Path(path) = expression
-            && let Some(name) = path.path.get_ident()
-        {
-            let name = name.to_string();
-            if self.candidates.contains(&name.as_str())
-                && !self.bound.contains(&name)
-                && !self.moved.contains(&name)
-            {
-                self.moved.push(name);
-            }
-        }
-    }
-}
-
-impl<'ast> Visit<'ast> for Moves<'_> {
-    fn visit_local(&mut self, local: &'ast syn::Local) {
-        if let Some(init) = &local.init {
-            let binds = matches!(&local.pat, syn::Pat::Ident(_) | syn::Pat::Type(_));
-            if binds {
-                self.takes(&init.expr);
-            }
-        }
-        syn::visit::visit_local(self, local);
-    }
-
-    fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
-        call.args.iter().for_each(|argument| self.takes(argument));
-        syn::visit::visit_expr_call(self, call);
-    }
-
-    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
-        call.args.iter().for_each(|argument| self.takes(argument));
-        syn::visit::visit_expr_method_call(self, call);
-    }
-
-    fn visit_expr_binary(&mut self, binary: &'ast syn::ExprBinary) {
-        use syn::BinOp as B;
-        match binary.op {
-            B::Add(_) | B::Sub(_) | B::Mul(_) | B::Div(_) | B::Rem(_) => {
-                self.takes(&binary.left);
-                self.takes(&binary.right);
-            }
-            B::AddAssign(_) | B::SubAssign(_) | B::MulAssign(_) | B::DivAssign(_) => {
-                self.takes(&binary.right)
-            }
-            _ => {}
-        }
-        syn::visit::visit_expr_binary(self, binary);
-    }
-
-    fn visit_expr_tuple(&mut self, tuple: &'ast syn::ExprTuple) {
-        tuple.elems.iter().for_each(|element| self.takes(element));
-        syn::visit::visit_expr_tuple(self, tuple);
-    }
-
-    fn visit_expr_array(&mut self, array: &'ast syn::ExprArray) {
-        array.elems.iter().for_each(|element| self.takes(element));
-        syn::visit::visit_expr_array(self, array);
-    }
-
-    fn visit_field_value(&mut self, field: &'ast syn::FieldValue) {
-        self.takes(&field.expr);
-        syn::visit::visit_field_value(self, field);
-    }
-
-    fn visit_expr_assign(&mut self, assign: &'ast syn::ExprAssign) {
-        self.takes(&assign.right);
-        syn::visit::visit_expr_assign(self, assign);
-    }
-
-    fn visit_expr_unary(&mut self, unary: &'ast syn::ExprUnary) {
-        if matches!(unary.op, syn::UnOp::Neg(_)) {
-            self.takes(&unary.expr);
-        }
-        syn::visit::visit_expr_unary(self, unary);
-    }
-
-    fn visit_expr_for_loop(&mut self, each: &'ast syn::ExprForLoop) {
-        self.takes(&each.expr);
-        // The body may shadow names in ways not followed here.
-    }
-
-    // A condition may bind names itself (`if let Some(a) = b && f(a)`).
-    fn visit_expr_if(&mut self, _: &'ast syn::ExprIf) {}
-    fn visit_expr_while(&mut self, _: &'ast syn::ExprWhile) {}
-    // Names inside these may be parameters or bindings of their own: leave them to the compiler.
-    fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
-    fn visit_block(&mut self, _: &'ast syn::Block) {}
-    fn visit_item(&mut self, _: &'ast syn::Item) {}
-    fn visit_arm(&mut self, _: &'ast syn::Arm) {}
 }
 
 #[cfg(test)]
@@ -618,29 +533,13 @@ mod tests {
     #[test]
     fn only_a_type_written_out_is_taken_from_the_user() {
         let annotation = |code: &str| parse(code).bindings[0].annotation.clone();
+        assert_eq!(annotation("let v: Vec<u8> = f();"), Some("Vec<u8>".into()));
         assert_eq!(
-            annotation("let v: Vec<u8> = f();"),
-            Some("Vec < u8 >".into())
+            annotation("let v: std::collections::HashMap<Box<dyn Fn(i32, [u8; 3]) -> i32 + Send>, *const u8> = f();").unwrap(),
+            "std::collections::HashMap<Box<dyn Fn(i32, [u8; 3]) -> i32 + Send>, *const u8>"
         );
         assert_eq!(annotation("let v: Vec<_> = f();"), None);
         assert_eq!(annotation("let v: &str = f();"), None);
-    }
-
-    #[test]
-    fn moves_that_are_certain_are_seen() {
-        let moved = |code: &str| certainly_moved(code, &["a", "b"]);
-        assert_eq!(moved("let a = a / 255.0;"), ["a"]);
-        assert_eq!(moved("f(a, &b)"), ["a"]);
-        assert_eq!(moved("let c = a;"), ["a"]);
-        assert_eq!(moved("(1, a); P { b }"), ["a", "b"]);
-        assert_eq!(moved("let _ = a;"), [""; 0]);
-        assert_eq!(
-            moved("a.len(); a == b; &a; a[0]; println!(\"{}\", a)"),
-            [""; 0]
-        );
-        assert_eq!(moved("let a = 1; f(a)"), [""; 0]);
-        assert_eq!(moved("let f = |a| g(a);"), [""; 0]);
-        assert_eq!(moved("if let Some(a) = b.get() && f(a) {}"), [""; 0]);
     }
 
     #[test]

@@ -106,6 +106,29 @@ fn shadowing_with_a_move_takes_one_build() {
 }
 
 #[test]
+fn a_variable_assigned_after_its_move_stays() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("fn grow(mut v: Vec<i32>) -> Vec<i32> { v.push(0); v } let mut v = vec![7]; let mut s = String::from(\"a\");");
+    for (code, length) in [
+        ("v = grow(v);", "2"),
+        ("for _ in 0..3 { v = grow(v); }", "5"),
+        ("let old = v; v = vec![1];", "1"),
+        ("if old.len() > 1 { drop(v); v = grow(vec![]); }", "1"),
+    ] {
+        assert_eq!(session.ok(code).builds, 1, "{code}");
+        assert_eq!(
+            session.ok("v.len()").result.as_deref(),
+            Some(length),
+            "{code}"
+        );
+    }
+    session.ok("s = s + \"b\"; let t = s;");
+    assert_eq!(session.fails("s").ename, "E0425", "moved after all");
+}
+
+#[test]
 fn output_comes_whole_and_in_order() {
     let Some(mut session) = Session::start() else {
         return;
@@ -253,6 +276,18 @@ fn whatever_changes_a_type_from_afar_takes_its_variables_too() {
         (
             "use std::collections::HashMap as M; let p: M<u8, u8> = M::new();",
             "use std::collections::BTreeMap as M;",
+        ),
+        (
+            "mod g { pub struct Q(pub u8); } use g::*; let p: Q = Q(1);",
+            "mod g { pub struct Q(pub [u64; 8]); }",
+        ),
+        (
+            "mod h { pub struct R(pub u8); } use h::*; struct S(R); let p = S(R(1));",
+            "mod h { pub struct R(pub [u64; 8]); }",
+        ),
+        (
+            "struct W { v: Vec<u8> } let p = W { v: vec![1] };",
+            "mod n { pub struct Vec<T>(pub T); } use n::*;",
         ),
         (
             "struct D { d: Dense } let p = D { d: Dense::new(1) };",

@@ -22,14 +22,22 @@ const PUBLIC_HOMES: &[(&str, &str)] = &[
         "std::collections::btree::set::",
         "std::collections::btree_set::",
     ),
-    ("std::ops::function::", "std::ops::"),
-    ("std::ops::range::", "std::ops::"),
-    ("std::num::nonzero::", "std::num::"),
-    ("std::sync::poison::mutex::", "std::sync::"),
-    ("std::sync::poison::rwlock::", "std::sync::"),
-    ("std::io::error::", "std::io::"),
-    ("std::future::future::", "std::future::"),
-    ("std::iter::traits::iterator::", "std::iter::"),
+    (
+        "std::collections::vec_deque::into_iter::",
+        "std::collections::vec_deque::",
+    ),
+    (
+        "std::collections::vec_deque::iter::",
+        "std::collections::vec_deque::",
+    ),
+];
+
+/// Modules of std that have no public modules with types in them: what is defined anywhere below is
+/// named by the module alone.
+const STD_ROOMS: &[&str] = &[
+    "any", "array", "borrow", "boxed", "cell", "env", "error", "ffi", "fmt", "fs", "future",
+    "hash", "io", "iter", "marker", "mem", "num", "ops", "path", "pin", "process", "rc", "slice",
+    "str", "string", "thread", "time", "vec",
 ];
 
 /// The type as a cell can write it, or `None` when it has no name that can be written: a closure,
@@ -140,6 +148,19 @@ fn public_path(path: &str) -> String {
     let Some(rest) = standard else {
         return path.to_owned();
     };
+    if let (Some((room, _)), Some((_, name))) = (rest.split_once("::"), rest.rsplit_once("::"))
+        && STD_ROOMS.contains(&room)
+    {
+        return format!("std::{room}::{name}");
+    }
+    if let Some(below) = rest.strip_prefix("sync::")
+        && !["atomic::", "mpsc::"]
+            .iter()
+            .any(|public| below.starts_with(public))
+    {
+        let name = below.rsplit("::").next().unwrap_or(below);
+        return format!("std::sync::{name}");
+    }
     let path = format!("std::{rest}");
     let home = PUBLIC_HOMES.iter().find_map(|(private, public)| {
         path.strip_prefix(private)
@@ -166,6 +187,14 @@ mod tests {
         assert_eq!(
             written("alloc::boxed::Box<dyn core::ops::function::Fn(i32) -> i32>"),
             "std::boxed::Box<dyn std::ops::Fn(i32) -> i32>"
+        );
+        assert_eq!(
+            written("core::iter::adapters::step_by::StepBy<core::ops::range::RangeFrom<i32>>"),
+            "std::iter::StepBy<std::ops::RangeFrom<i32>>"
+        );
+        assert_eq!(
+            written("std::sync::poison::mutex::Mutex<std::sync::mpsc::Sender<u8>>"),
+            "std::sync::Mutex<std::sync::mpsc::Sender<u8>>"
         );
         assert_eq!(written("ctx::Point"), "crate::Point");
         assert_eq!(

@@ -71,6 +71,7 @@ mod tests {
     fn columns_line_up_and_the_sum_is_told() {
         let kept = |written: &str, mutable, about: &str, bytes| Kept {
             written: written.into(),
+            full: written.into(),
             mutable,
             copy: false,
             cell: 1,

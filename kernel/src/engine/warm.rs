@@ -86,11 +86,7 @@ impl Toolchain {
                 "-C",
                 "strip=debuginfo",
             ])
-            .args([
-                "--error-format=json",
-                "--json=diagnostic-rendered-ansi",
-                "--cap-lints=warn",
-            ])
+            .args(["--error-format=json", "--json=diagnostic-rendered-ansi"])
             .arg("-L")
             .arg(format!("dependency={}", self.metadata().display()))
             .arg("--extern")
