@@ -145,6 +145,7 @@ pub mod reference;
 mod report;
 mod revival;
 mod session_dir;
+mod settings;
 mod source;
 mod types;
 mod variables;
