@@ -45,7 +45,7 @@ pub(crate) fn unknown(what: &str, given: &str, known: &[&str]) -> String {
     if let Some(name) = nearest(given, known) {
         text += &format!("; did you mean {name:?}?");
     } else {
-        text += ";";
+        text += ".";
     }
     let all: Vec<String> = known.iter().map(|name| format!("{name:?}")).collect();
     text + " Known are: " + &all.join(", ")

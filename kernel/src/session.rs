@@ -109,6 +109,21 @@ async fn read(mut shell: Reader, queue: mpsc::UnboundedSender<Incoming>) {
     }
 }
 
+/// Runs what may recurse deep on a thread with room for it.
+async fn deep<T: Default + Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (send, done) = tokio::sync::oneshot::channel();
+    let started = std::thread::Builder::new()
+        .stack_size(DEEP_STACK)
+        .spawn(move || send.send(work()).is_ok());
+    match started {
+        Ok(_) => done.await.unwrap_or_default(),
+        Err(_) => T::default(),
+    }
+}
+
+/// The parser recurses as deep as brackets nest; only what is touched of this takes memory.
+const DEEP_STACK: usize = 1 << 30;
+
 /// The state of one notebook.
 struct Session {
     replies: Replies,
@@ -211,7 +226,8 @@ impl Session {
                 self.reply(parent, reply).await;
             }
             JupyterMessageContent::IsCompleteRequest(request) => {
-                self.reply(parent, is_complete::is_complete(&request.code))
+                let code = request.code.clone();
+                self.reply(parent, deep(move || is_complete::is_complete(&code)).await)
                     .await;
             }
             JupyterMessageContent::HistoryRequest(request) => {

@@ -79,7 +79,8 @@ fn run_cell(frame: &Value) {
             .flatten()
             .filter_map(Value::as_str)
         {
-            store.forget(name);
+            // A value's own `drop` may panic.
+            let _ = catch_unwind(AssertUnwindSafe(|| store.forget(name)));
         }
         kept::cell_begins(
             frame["keep"].as_str(),

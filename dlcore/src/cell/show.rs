@@ -37,14 +37,46 @@ impl<T: Debug + ?Sized> ShowDebug for &Shown<'_, T> {
         if std::any::type_name::<T>() == "()" {
             return;
         }
-        let short = format!("{:?}", self.0);
+        let (short, whole) = written(format_args!("{:?}", self.0));
         let text = if short.len() > ONE_LINE {
-            format!("{:#?}", self.0)
-        } else {
+            let (text, whole) = written(format_args!("{:#?}", self.0));
+            if whole { text } else { text + CUT }
+        } else if whole {
             short
+        } else {
+            short + CUT
         };
         send(&MimeBundle::text(text));
     }
+}
+
+/// More than this nobody reads, and a page does not hold.
+const MOST_BYTES: usize = 20_000;
+/// What stands behind a value that is longer.
+const CUT: &str =
+    "\n… (cut here: the value is longer than a page takes; show a part of it, or print it)";
+
+/// The text, up to a limit, and whether that is all of it.
+fn written(value: std::fmt::Arguments<'_>) -> (String, bool) {
+    struct Limited(String);
+    impl std::fmt::Write for Limited {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            let room = MOST_BYTES - self.0.len();
+            if text.len() <= room {
+                self.0.push_str(text);
+                return Ok(());
+            }
+            let mut end = room;
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            self.0.push_str(&text[..end]);
+            Err(std::fmt::Error)
+        }
+    }
+    let mut limited = Limited(String::new());
+    let whole = std::fmt::Write::write_fmt(&mut limited, value).is_ok();
+    (limited.0, whole)
 }
 
 /// For types that cannot be shown.
@@ -88,4 +120,20 @@ fn send(bundle: &MimeBundle) {
         return;
     }
     channel::send(&serde_json::json!({"t": "result", "data": bundle.to_json(), "metadata": {}}));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_cut_and_a_short_one_is_not() {
+        let long = "ä".repeat(MOST_BYTES);
+        let (text, whole) = written(format_args!("{long:?}"));
+        assert!(!whole && text.len() <= MOST_BYTES && text.ends_with('ä'));
+        assert_eq!(
+            written(format_args!("{:?}", [1, 2])),
+            ("[1, 2]".to_owned(), true)
+        );
+    }
 }

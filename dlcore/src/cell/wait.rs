@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -44,7 +44,9 @@ pub async fn interruptible(body: impl Future<Output = Result<(), Failure>>) -> R
             Poll::Ready(Err(error.into()))
         }
         Poll::Pending => {
-            watch = Some(Watch::start(context.waker().clone()));
+            watch
+                .get_or_insert_with(Watch::start)
+                .wake_with(context.waker());
             Poll::Pending
         }
     })
@@ -55,25 +57,43 @@ pub async fn interruptible(body: impl Future<Output = Result<(), Failure>>) -> R
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Wakes a waiting cell when an interrupt comes; ends when it is dropped.
-struct Watch(Arc<AtomicBool>);
+struct Watch {
+    over: Arc<AtomicBool>,
+    waker: Arc<Mutex<Option<Waker>>>,
+}
 
 impl Watch {
-    fn start(waker: Waker) -> Watch {
-        let over = Arc::new(AtomicBool::new(false));
-        let seen = over.clone();
+    fn start() -> Watch {
+        let watch = Watch {
+            over: Arc::default(),
+            waker: Arc::default(),
+        };
+        let (over, waker) = (watch.over.clone(), watch.waker.clone());
         thread::spawn(move || {
-            while !seen.load(Ordering::Acquire) && !interrupt::requested() {
+            while !over.load(Ordering::Acquire) {
+                if interrupt::requested()
+                    && let Some(waker) = waker.lock().unwrap_or_else(PoisonError::into_inner).take()
+                {
+                    waker.wake();
+                }
                 thread::sleep(LOOK);
             }
-            waker.wake();
         });
-        Watch(over)
+        watch
+    }
+
+    /// The waker of the poll that found nothing ready.
+    fn wake_with(&self, waker: &Waker) {
+        let mut known = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
+        self.over.store(true, Ordering::Release);
     }
 }
 

@@ -6,6 +6,9 @@ use super::{CellError, Event, report};
 const HELP: &str = r#"Everything in dlcore::prelude is there already: try `Tensor::arange(0., 6., 1.).reshape([2, 3])`.
 A last line without a semicolon is shown. Variables and functions stay for the next cells; `?` ends a cell with an error.
 Pass tensors and models by reference (`&x`) and they stay yours.
+`display(&x)` shows in the middle of a cell; `input("Name? ")?` asks. A cell that fails keeps nothing that it bound.
+Interrupting ends training at the next batch and keeps the model; a second press ends a cell that does not yield.
+Data: `datasets::mnist::load()?`, `datasets::imdb::load(10_000)?`. Keep a model: `model.save("m.dl")?`, `Sequential::load("m.dl")?`.
 Functions and types are compiled into each cell, so a `static` begins anew in each: keep what lasts in a variable.
 
 A network, from data to a look at what it learned:
@@ -63,7 +66,8 @@ fn timed(code: &str) -> Result<String, CellError> {
     }
     let call =
         format!("::dlcore::cell::time(&mut || {{ ::std::hint::black_box({{ {expression} }}); }})");
-    Ok(code.replacen(line, &call, 1))
+    let at = line.as_ptr() as usize - code.as_ptr() as usize;
+    Ok(format!("{}{call}{}", &code[..at], &code[at + line.len()..]))
 }
 
 /// Settings of evcxr's that mean nothing here.

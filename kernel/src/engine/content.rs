@@ -64,10 +64,16 @@ impl Content {
         if self.inside {
             self.end(true, sink);
         }
-        let held = std::mem::take(&mut self.held);
-        self.inside = false;
-        self.pass(held, sink);
+        self.give_up(sink);
         self.in_line = false;
+    }
+
+    /// What is held is text after all.
+    fn give_up(&mut self, sink: &mut dyn FnMut(Event)) {
+        self.inside = false;
+        self.searched = 0;
+        let held = std::mem::take(&mut self.held);
+        self.pass(held, sink);
     }
 
     /// Looks for a marker line; passes on what stands before it and cannot be part of it.
@@ -115,9 +121,7 @@ impl Content {
         let Some(found) = found.map(|at| from + at) else {
             self.searched = self.held.len();
             if self.held.len() > MOST {
-                self.inside = false;
-                let held = std::mem::take(&mut self.held);
-                self.pass(held, sink);
+                self.give_up(sink);
             }
             return;
         };
@@ -214,6 +218,21 @@ mod tests {
                 assert_eq!(read(output, size), output);
             }
         }
+    }
+
+    #[test]
+    fn content_comes_through_after_some_that_never_ended() {
+        let mut content = Content::default();
+        let mut seen = 0;
+        let mut sink = |event| seen += usize::from(matches!(event, Event::Display { .. }));
+        let unfinished = format!("EVCXR_BEGIN_CONTENT text/html\n{}", "x".repeat(100));
+        content.take(unfinished.as_bytes(), &mut sink);
+        content.flush(&mut sink);
+        content.take(
+            b"EVCXR_BEGIN_CONTENT text/html\nx\nEVCXR_END_CONTENT\n",
+            &mut sink,
+        );
+        assert_eq!(seen, 1);
     }
 
     #[test]

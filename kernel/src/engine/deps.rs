@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use nix::fcntl::{Flock, FlockArg};
@@ -46,7 +47,10 @@ impl Crates {
     pub fn add(&mut self, request: Request) -> Option<&'static str> {
         match request {
             Request::Add(name, value) => {
-                self.wanted.insert(name, value);
+                // `:dep rand` is content with the version that is there.
+                if value.as_str() != Some("*") || !self.wanted.contains_key(&name) {
+                    self.wanted.insert(name, value);
+                }
                 None
             }
             Request::Present(name, why) => {
@@ -92,6 +96,12 @@ impl Crates {
     pub fn lines(&self) -> Vec<String> {
         let line = |(name, value): (&String, &toml::Value)| format!("{name} = {value}");
         self.wanted.iter().map(line).collect()
+    }
+
+    /// Whether what is built is not, or no longer, what was asked for.
+    pub fn is_stale(&self) -> Result<bool> {
+        let built = self.built.as_ref().map(|built| built.name.as_str());
+        Ok(!self.wanted.is_empty() && built != Some(&crate_name(&self.wanted)?))
     }
 
     /// Takes over what was built.
@@ -252,13 +262,11 @@ pub fn build(
         .context("no cache directory: set HOME or XDG_CACHE_HOME")?
         .join("rust-dl/crates")
         .join(toolchain.fingerprint());
-    let digest = digest(wanted)?;
-    let name = format!("crates_{digest}");
+    let name = crate_name(wanted)?;
     let project = cache.join(&name);
     fs::create_dir_all(&project).with_context(|| format!("cannot write {}", project.display()))?;
     // Two sessions that ask for the same build it once.
-    let lock = File::create(project.join("lock"))?;
-    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+    let _lock = lock(&project.join("lock"), interrupter, progress)?;
     if let Some(built) = read_built(&project) {
         return Ok(built);
     }
@@ -269,11 +277,39 @@ pub fn build(
         interrupter,
         progress,
     };
-    let built = cargo.compile(&cache.join("target"), &name)?;
+    // Of a crate on disk there may be several states, which would overwrite each other.
+    let on_disk = wanted.values().any(|value| value.get("path").is_some());
+    let target = if on_disk {
+        project.join("target")
+    } else {
+        cache.join("target")
+    };
+    let built = cargo.compile(&target, &name)?;
     let kept = project.join("built.json.new");
     fs::write(&kept, serde_json::to_vec(&built)?)?;
     fs::rename(kept, project.join("built.json"))?;
     Ok(built)
+}
+
+/// Waits for another session that builds the same, unless interrupted.
+fn lock(
+    path: &Path,
+    interrupter: &Interrupter,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Flock<File>> {
+    let mut file = File::create(path)?;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((back, nix::errno::Errno::EWOULDBLOCK)) => file = back,
+            Err((_, error)) => return Err(error.into()),
+        }
+        if interrupter.is_stopped() {
+            bail!("interrupted while another session builds the same crates");
+        }
+        progress("waiting for another session that builds the same crates");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn read_built(project: &Path) -> Option<Built> {
@@ -282,13 +318,66 @@ fn read_built(project: &Path) -> Option<Built> {
     built.is_whole().then_some(built)
 }
 
-fn digest(wanted: &Wanted) -> Result<String> {
-    let digest = Sha256::digest(serde_json::to_vec(wanted)?);
-    Ok(digest
+/// The crate that holds `wanted` as it is now: another one when a crate on disk was edited.
+pub fn crate_name(wanted: &Wanted) -> Result<String> {
+    let mut hash = Sha256::new();
+    hash.update(serde_json::to_vec(wanted)?);
+    let mut seen = vec![];
+    for value in wanted.values() {
+        if let Some(path) = value.get("path").and_then(toml::Value::as_str) {
+            hash_crate(Path::new(path), &mut hash, &mut seen);
+        }
+    }
+    let digest = hash.finalize();
+    let digits: String = digest
         .iter()
         .take(8)
         .map(|byte| format!("{byte:02x}"))
-        .collect())
+        .collect();
+    Ok(format!("crates_{digits}"))
+}
+
+/// Takes in the sources of a crate on disk, and of those on disk that it depends on.
+fn hash_crate(dir: &Path, hash: &mut Sha256, seen: &mut Vec<PathBuf>) {
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    if seen.contains(&dir) {
+        return;
+    }
+    seen.push(dir.clone());
+    hash_files(&dir, hash);
+    let manifest = fs::read_to_string(dir.join("Cargo.toml")).unwrap_or_default();
+    let manifest: toml::Table = manifest.parse().unwrap_or_default();
+    let dependencies = ["dependencies", "build-dependencies"]
+        .iter()
+        .filter_map(|key| manifest.get(*key)?.as_table());
+    for value in dependencies.flat_map(toml::Table::values) {
+        if let Some(path) = value.get("path").and_then(toml::Value::as_str) {
+            hash_crate(&dir.join(path), hash, seen);
+        }
+    }
+}
+
+/// Every file but what cargo and git make; large ones by size and time.
+fn hash_files(dir: &Path, hash: &mut Sha256) {
+    let mut entries: Vec<_> = fs::read_dir(dir).into_iter().flatten().flatten().collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name();
+        let Ok(about) = entry.metadata() else {
+            continue;
+        };
+        if about.is_dir() && name != "target" && !name.to_string_lossy().starts_with('.') {
+            hash_files(&entry.path(), hash);
+        } else if about.is_file() {
+            hash.update(name.as_encoded_bytes());
+            hash.update(about.len().to_le_bytes());
+            if about.len() < 1 << 20 {
+                hash.update(fs::read(entry.path()).unwrap_or_default());
+            } else if let Ok(time) = about.modified() {
+                hash.update(format!("{time:?}"));
+            }
+        }
+    }
 }
 
 fn manifest(name: &str, wanted: &Wanted) -> Result<String> {

@@ -2,6 +2,7 @@
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::generate::{CellIndex, Generated, Origin};
@@ -71,6 +72,15 @@ pub struct Sources<'a> {
     pub index: CellIndex,
     /// The session's variables.
     pub names: &'a [String],
+    /// What became of variables that are no longer there.
+    pub gone: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Sources<'a> {
+    /// The text of the cell that was compiled.
+    pub fn code(&self) -> &'a str {
+        self.cells.get(self.index).map_or("", |(_, code)| code)
+    }
 }
 
 impl Diagnostic {

@@ -47,6 +47,8 @@ pub struct Engine {
     pub(super) reference: Option<Reference>,
     /// Variables to be dropped in the cell process before the next cell.
     pub(super) forget: Vec<String>,
+    /// What became of variables that are no longer there, for whoever names them still.
+    pub(super) gone: BTreeMap<String, String>,
     pub(super) last_timing: Timing,
 }
 
@@ -84,6 +86,7 @@ impl Engine {
             opt_level: "0",
             reference: None,
             forget: vec![],
+            gone: BTreeMap::new(),
             last_timing: Timing::default(),
         })
     }
@@ -156,12 +159,15 @@ impl Engine {
         let started = Instant::now();
         let index = self.cells.len();
         self.cells.push((number, code.clone()));
-        let draft = self.state.draft(&code, index);
+        let mut draft = self.state.draft(&code, index);
         if draft.cell.awaits
             && let Some(line) = self.crates.runtime_wanted()
-            && let Err(error) = self.add_crates(&[line], sink)
         {
-            return Outcome::Failed(error);
+            if let Err(error) = self.add_crates(&[line], sink) {
+                return Outcome::Failed(error);
+            }
+            // Variables may have gone with a crate that was built anew.
+            draft = self.state.draft(&code, index);
         }
         timing.prepare = started.elapsed();
         if draft.cell.is_empty() {
@@ -218,6 +224,7 @@ impl Engine {
                 cells: &self.cells,
                 index: draft.index,
                 names: &names,
+                gone: &self.gone,
             };
             if compiled.interrupted {
                 return Err(report::plain("Interrupted", INTERRUPTED_COMPILING.into()));
@@ -401,11 +408,12 @@ impl Engine {
                 (None, None) => types::writable(type_name),
             };
             let Some(written) = written else {
-                let kind = if type_name.contains("{{closure}}") {
-                    "a closure or holds one"
-                } else {
-                    "of a type declared inside a block"
-                };
+                let kind =
+                    if type_name.contains("{{closure}}>") || type_name.ends_with("{{closure}}") {
+                        "a closure or holds one"
+                    } else {
+                        "of a type declared inside a block"
+                    };
                 sink(not_kept(name, kind));
                 self.forget.push(name.to_owned());
                 continue;
@@ -441,7 +449,61 @@ impl Engine {
             );
             sink(Event::Note(note));
         }
+        self.remember_gone(draft, &variables, failed, sink);
         self.state.variables = variables;
+    }
+
+    /// Notes what the cell took away, and what it would have kept had it not failed.
+    fn remember_gone(
+        &mut self,
+        draft: &Draft,
+        variables: &BTreeMap<String, Kept>,
+        failed: bool,
+        sink: &mut dyn FnMut(Event),
+    ) {
+        let number = self.number_of(draft);
+        for name in draft.taken.iter().map(|taken| &taken.name) {
+            let what = format!(
+                "`{name}` was given away in cell {number}: pass `&{name}` or `{name}.clone()` there, and run the cell that made it again"
+            );
+            self.gone.insert(name.clone(), what);
+        }
+        for name in &draft.nameless {
+            let what = format!(
+                "`{name}` was a closure or an `async` block, which no cell keeps: make it a `fn`"
+            );
+            self.gone.insert(name.clone(), what);
+        }
+        let bound: Vec<&str> = draft
+            .cell
+            .bindings
+            .iter()
+            .map(|binding| binding.name.as_str())
+            .collect();
+        if failed && !bound.is_empty() {
+            for name in &bound {
+                let what = format!(
+                    "cell {number} failed before it could keep `{name}`: mend it and run it again"
+                );
+                self.gone.insert((*name).to_owned(), what);
+            }
+            let older: Vec<&str> = bound
+                .iter()
+                .copied()
+                .filter(|name| variables.contains_key(*name))
+                .collect();
+            let older = match older.as_slice() {
+                [] => String::new(),
+                [name] => format!("; `{name}` is again what it was before"),
+                names => format!("; `{}` are again what they were before", names.join("`, `")),
+            };
+            let note = format!(
+                "note: as the cell failed, what it bound is not kept: `{}`{older}\n",
+                bound.join("`, `")
+            );
+            sink(Event::Note(note));
+        }
+        self.gone.retain(|name, _| !variables.contains_key(name));
     }
 
     /// A new cell process, with what the old one has left of its variables.
@@ -520,6 +582,10 @@ impl Engine {
             .into_iter()
             .filter(|(name, _)| !self.state.variables.contains_key(name))
             .collect();
+        for (name, cell) in &lost {
+            let what = format!("`{name}` went with the process that ended: run cell {cell} again");
+            self.gone.insert(name.clone(), what);
+        }
         let gone = report::lost(&lost);
         let kept = "Functions, types and imports of earlier cells are still there.";
         let (ename, reason) = if killed_by_user {

@@ -38,6 +38,13 @@ pub fn program(cells: &[String], working_dir: &Path) -> Program {
     let mut parts = Parts::default();
     for (index, code) in cells.iter().enumerate() {
         let (commands, code) = commands::split(code);
+        if !source::is_readable(&code) {
+            program.notes.push(format!(
+                "cell {} is left out: it is no Rust that can be read",
+                index + 1
+            ));
+            continue;
+        }
         for command in commands {
             program.command(command, index, working_dir);
         }
@@ -50,6 +57,8 @@ pub fn program(cells: &[String], working_dir: &Path) -> Program {
 impl Program {
     fn command(&mut self, command: &str, index: usize, working_dir: &Path) {
         if !command.starts_with(":dep") {
+            self.notes
+                .push(format!("cell {}: `{command}` is left out", index + 1));
             return;
         }
         match deps::parse(command, working_dir) {

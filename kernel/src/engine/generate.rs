@@ -61,7 +61,8 @@ pub struct Generated {
 }
 
 const HEAD: &str = "#![allow(unused, unreachable_code, non_snake_case, non_upper_case_globals, \
-                    static_mut_refs, internal_features)]\n#![warn(unused_must_use)]\n";
+                    static_mut_refs, internal_features, mixed_script_confusables, \
+                    confusable_idents, uncommon_codepoints)]\n#![warn(unused_must_use)]\n";
 
 /// Where the session has tokio, what a cell awaits runs on one runtime that all cells share.
 const TOKIO: &str = "let __runtime = __store.shared(|| ::tokio::runtime::Builder::new_multi_thread()\
@@ -126,7 +127,8 @@ pub fn generate(parts: &Parts<'_>) -> Generated {
     for taken in parts.taken.iter().filter(|taken| !taken.returned) {
         let name = &taken.name;
         out.line(&format!(
-            "let __spare_{name} = (&__probe(&{name})).spare(&{name});"
+            "let __spare_{} = (&__probe(&{name})).spare(&{name});",
+            name.trim_start_matches("r#")
         ));
     }
     if parts.cell.awaits && parts.tokio {
@@ -152,7 +154,8 @@ pub fn generate(parts: &Parts<'_>) -> Generated {
         let name = &taken.name;
         let back = put(name);
         out.line(&format!(
-            "if !__done {{ if let Some({name}) = __spare_{name} {{ {back} }} }}"
+            "if !__done {{ if let Some({name}) = __spare_{} {{ {back} }} }}",
+            name.trim_start_matches("r#")
         ));
     }
     for taken in parts.taken.iter().filter(|taken| taken.returned) {
@@ -198,7 +201,8 @@ fn body(out: &mut Generated, parts: &Parts<'_>) {
             );
         } else {
             out.piece(text, origin);
-            out.text.push('\n');
+            // Behind what is unfinished this says so, in place of lines of ours.
+            out.text.push_str("\n;\n");
         }
     }
     for taken in parts.taken.iter().filter(|taken| taken.renewed) {

@@ -11,7 +11,10 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
     let message = error.message.as_str();
     match error.code() {
         Some("E0382") => Some(moved(error, message, sources)),
-        Some("E0308") => mismatched(error, text),
+        Some("E0308") => mismatched(error, wrong_argument(error, sources).unwrap_or(text)),
+        Some("E0282" | "E0283") if sources.code().contains("[])") => Some(
+            "an empty list does not say of what: for no metrics write `Metrics::none()`".into(),
+        ),
         Some("E0277") if message.starts_with("cannot ") => arithmetic(error, sources),
         Some("E0277") => unfulfilled(message, text),
         Some("E0596") => Some(not_mutable(error, message, sources)),
@@ -76,6 +79,14 @@ fn expected_found(error: &Diagnostic) -> Option<(&str, &str)> {
         let (expected, found) = label.strip_prefix("expected ")?.split_once(", found ")?;
         Some((expected.trim_matches('`'), found.trim_matches('`')))
     })
+}
+
+/// The argument that has the wrong type, where the error points at the name of the function.
+fn wrong_argument<'a>(error: &Diagnostic, sources: &Sources<'a>) -> Option<&'a str> {
+    let (_, at) = error
+        .places(sources)
+        .find(|(label, _)| label.starts_with("expected ") && label.contains(", found "))?;
+    sources.cells.get(at.0)?.1.get(at.1)
 }
 
 fn mismatched(error: &Diagnostic, text: &str) -> Option<String> {
@@ -322,7 +333,9 @@ const SAID_HERE: &[(&[&str], &str)] = &[
 ];
 
 /// Settings that are methods here and arguments in Python.
-const ARGUMENTS: [&str; 12] = [
+const ARGUMENTS: [&str; 14] = [
+    "axis",
+    "keepdims",
     "epochs",
     "batch_size",
     "validation_split",
@@ -347,6 +360,9 @@ fn unknown_name(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> String
                 `Dense::new(512).activation(\"relu\")`"
             .into();
     }
+    if let Some(said) = sources.gone.get(text) {
+        return said.clone();
+    }
     let plain = |name: &str| name.to_lowercase().replace('_', "");
     let wanted = plain(text);
     for (names, said) in SAID_HERE {
@@ -358,6 +374,7 @@ fn unknown_name(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> String
     let near = sources
         .names
         .iter()
+        .filter(|name| *name != text)
         .map(|name| (distance(text, name), name))
         .filter(|(edits, name)| *edits <= 1 + name.len().min(text.len()) / 4 && *edits < text.len())
         .min();

@@ -17,6 +17,8 @@ pub struct Meanings<'a> {
     globs: Vec<Glob<'a>>,
     /// Texts that may define any name: glob imports of other crates, macros.
     anything: Vec<&'a str>,
+    /// Impls that define associated types or constants, on which a layout may rest.
+    associated: Vec<&'a str>,
 }
 
 struct Glob<'a> {
@@ -26,6 +28,16 @@ struct Glob<'a> {
     names: Vec<String>,
 }
 
+fn defines_associated(kept: &KeptItem) -> bool {
+    matches!(kept.item.key, ItemKey::Impl(..))
+        && syn::parse_str(&kept.text).is_ok_and(|item: syn::ItemImpl| {
+            let is_part = |part: &syn::ImplItem| {
+                matches!(part, syn::ImplItem::Type(_) | syn::ImplItem::Const(_))
+            };
+            item.items.iter().any(is_part)
+        })
+}
+
 impl<'a> Meanings<'a> {
     /// Reads the items without a name.
     pub fn of(items: &'a [KeptItem]) -> Meanings<'a> {
@@ -33,8 +45,12 @@ impl<'a> Meanings<'a> {
             items,
             globs: vec![],
             anything: vec![],
+            associated: vec![],
         };
         for kept in items {
+            if defines_associated(kept) {
+                meanings.associated.push(&kept.text);
+            }
             if !matches!(kept.item.key, ItemKey::Unnamed(_)) {
                 continue;
             }
@@ -97,8 +113,28 @@ impl<'a> Meanings<'a> {
                 }
                 self.follow_globs(&kept.text, &mut names, &mut found);
             }
+            if checked == names.len() {
+                self.follow_impls(&mut names, &mut found);
+            }
         }
         found
+    }
+
+    /// `<S as T>::X` and `C::N` mean what an impl says.
+    fn follow_impls<'n>(&'n self, names: &mut Vec<&'n str>, found: &mut BTreeSet<&'a str>) {
+        if !found.iter().any(|text| text.contains("::")) {
+            return;
+        }
+        for text in &self.associated {
+            let concerns = names.iter().any(|name| source::mentions(text, name));
+            if concerns && found.insert(text) {
+                for other in self.defined() {
+                    if !names.contains(&other) && source::mentions(text, other) {
+                        names.push(other);
+                    }
+                }
+            }
+        }
     }
 
     fn defined(&self) -> impl Iterator<Item = &'a str> {

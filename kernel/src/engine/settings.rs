@@ -6,7 +6,7 @@ use super::evaluator::Engine;
 use super::process::CellProcess;
 use super::progress::Progress;
 use super::reference::Reference;
-use super::{CellError, Event, report, types};
+use super::{CellError, Event, report, revival, types};
 
 impl Engine {
     /// Sets how far the next cells are optimised.
@@ -36,6 +36,9 @@ impl Engine {
         self.state = State::default();
         self.crates = Crates::default();
         self.forget.clear();
+        self.gone.clear();
+        // What was kept for a crash belongs to the session that ends here.
+        let _ = std::fs::remove_dir_all(revival::folder(&self.dir));
         Ok("the session begins anew: no variables, no definitions\n".to_owned())
     }
 
@@ -97,7 +100,7 @@ impl Engine {
                 sink(Event::Stdout(format!("{note}\n").into_bytes()));
             }
         }
-        if next.wanted == self.crates.wanted {
+        if !next.is_stale().map_err(failed)? {
             self.crates = next;
             return Ok(());
         }

@@ -87,7 +87,10 @@ pub fn parse(code: &str) -> Cell {
             input.call(syn::Block::parse_within)?,
         ))
     };
-    let cell = match syn::parse::Parser::parse_str(parser, code) {
+    // A `let` at the end may lack its semicolon.
+    let parsed = syn::parse::Parser::parse_str(parser, code)
+        .or_else(|_| syn::parse::Parser::parse_str(parser, &format!("{code}\n;")));
+    let cell = match parsed {
         Ok((attributes, statements)) => take_apart(code, &attributes, &statements),
         Err(_) => {
             let whole = Statement {
@@ -109,6 +112,15 @@ pub fn parse(code: &str) -> Cell {
     cell
 }
 
+/// Whether a cell parses.
+pub fn is_readable(code: &str) -> bool {
+    let parser = |input: syn::parse::ParseStream<'_>| {
+        input.call(syn::Attribute::parse_inner)?;
+        input.call(syn::Block::parse_within)
+    };
+    syn::parse::Parser::parse_str(parser, code).is_ok()
+}
+
 fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -> Cell {
     let mut cell = Cell {
         attributes: attributes.iter().map(range_of).collect(),
@@ -120,6 +132,7 @@ fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -
     };
     for (index, statement) in parsed.iter().enumerate() {
         let span = range_of(statement);
+        let span = span.start..span.end.min(code.len());
         let last = index + 1 == parsed.len();
         match statement {
             syn::Stmt::Item(item) => cell.items.extend(items_of(item, span, code)),

@@ -493,3 +493,71 @@ fn what_the_chapters_keep_takes_one_build_a_cell() {
     let ran = session.ok("(scores.loss, &chart, &about, history.epochs().len());");
     assert_eq!(ran.builds, 1);
 }
+
+#[test]
+fn a_layout_that_rests_on_an_impl_goes_with_it() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("trait T { type X; } struct S; impl T for S { type X = u8; } struct W { x: <S as T>::X, y: u8 } let w = W { x: 5, y: 6 };");
+    session.ok("struct C; impl C { const N: usize = 3; } struct Q { a: [u8; C::N] } let q = Q { a: [1; 3] }; struct Plain(u8); let plain = Plain(1);");
+    session.ok("impl T for S { type X = [u64; 8]; }");
+    session.ok("impl C { const N: usize = 4000; } impl Plain { fn get(&self) -> u8 { self.0 } }");
+    assert_eq!(session.fails("w.x").ename, "E0425");
+    assert_eq!(session.fails("q.a.len()").ename, "E0425");
+    assert_eq!(session.ok("plain.get()").result.as_deref(), Some("1"));
+}
+
+#[test]
+fn what_became_of_a_variable_is_said_to_whoever_names_it() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let r#loop = vec![1]; let xs = Tensor::ones([2]); let bomb = 1;");
+    session.ok("let y = r#loop; let ys = xs * 2.0;");
+    let text = |error: &CellError| error.traceback.join("\n");
+    let error = session.fails("xs.shape()");
+    assert!(
+        text(&error).contains("`xs` was given away in cell 2"),
+        "{error:?}"
+    );
+    let ran = session.run("let fresh = 1; let y = 2; let f: f32 = \"abc\".parse()?;");
+    assert!(
+        ran.stderr
+            .contains("`fresh`, `y`, `f`; `y` is again what it was before"),
+        "{}",
+        ran.stderr
+    );
+    assert!(text(&session.fails("fresh")).contains("cell 4 failed before it could keep `fresh`"));
+    assert_eq!(session.ok("y").result.as_deref(), Some("[1]"));
+}
+
+#[test]
+fn a_value_whose_drop_panics_costs_no_other() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("struct Bomb(i32); impl Drop for Bomb { fn drop(&mut self) { panic!(\"boom\") } } let bomb = Bomb(1); let kept = String::from(\"here\");");
+    session.ok("struct Bomb(i64);");
+    assert_eq!(session.ok("kept").result.as_deref(), Some("\"here\""));
+}
+
+#[test]
+fn a_last_semicolon_may_be_missing_and_long_values_are_cut() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let v = 3 // three");
+    assert_eq!(session.ok("v").result.as_deref(), Some("3"));
+    let error = session.fails("v +");
+    assert!(!error.traceback.join("").contains("Ok"), "{error:?}");
+    let shown = session
+        .ok("(0..1_000_000).collect::<Vec<i32>>()")
+        .result
+        .unwrap();
+    assert!(
+        shown.len() < 30_000 && shown.contains("cut here"),
+        "{}",
+        shown.len()
+    );
+}

@@ -193,6 +193,7 @@ impl Evaluator {
         let shared = interrupt.clone();
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
+            .stack_size(crate::session::DEEP_STACK)
             .spawn(move || serve(start, &work, &woken, &reports, &shared))
             .expect("the system starts one thread");
         Evaluator {

@@ -78,14 +78,15 @@ impl Reference {
         interrupter: &Interrupter,
         sink: &mut dyn FnMut(Event),
     ) -> Outcome {
+        if !interrupter.watch_group(self.child.id()) {
+            return Outcome::Failed(report::plain("Interrupted", "interrupted".to_owned()));
+        }
         let asked = serde_json::to_string(code)
             .map_err(std::io::Error::from)
             .and_then(|line| writeln!(self.questions, "{line}"));
         if let Err(error) = asked {
+            interrupter.unwatch_group();
             return Outcome::Failed(gone(&error.to_string()));
-        }
-        if !interrupter.watch_group(self.child.id()) {
-            return Outcome::Failed(report::plain("Interrupted", "interrupted".to_owned()));
         }
         let outcome = self.listen(sink);
         interrupter.unwatch_group();

@@ -121,3 +121,22 @@ fn a_crate_that_changed_takes_its_variables_with_it() {
         Some("7")
     );
 }
+
+#[test]
+fn a_crate_that_was_edited_is_built_anew_and_takes_its_variables_with_it() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    write_crate(dir.path(), "0.1.0", "u32");
+    let dep = format!(
+        ":dep my-counter = {{ path = {:?} }}",
+        dir.path().display().to_string()
+    );
+    session.ok(&format!("{dep}\nlet point = my_counter::Point {{ x: 5 }};"));
+    write_crate(dir.path(), "0.1.0", "[u64; 100]");
+    let ran = session.ok(&dep);
+    assert!(ran.stderr.contains("`point`"), "{}", ran.stderr);
+    let ran = session.ok("my_counter::Point { x: [7; 100] }.x[99]");
+    assert_eq!(ran.result.as_deref(), Some("7"));
+}

@@ -104,9 +104,22 @@ impl HistoryFile {
 
     fn locked(&self) -> Result<Flock<File>> {
         let file = private(OpenOptions::new().write(true), &self.lock)?;
-        Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error.into())
+        // Another kernel holds it for an instant; one that hangs must not hold up this one.
+        let mut file = file;
+        for _ in 0..PATIENCE {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(lock),
+                Err((back, nix::errno::Errno::EWOULDBLOCK)) => file = back,
+                Err((_, error)) => return Err(error.into()),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        Err(std::io::ErrorKind::WouldBlock.into())
     }
 }
+
+/// How often to try for the lock, with two milliseconds in between.
+const PATIENCE: usize = 50;
 
 /// Opens a file that only its owner may read: code holds passwords more often than it should.
 fn private(options: &mut OpenOptions, path: &Path) -> Result<File> {
