@@ -6,6 +6,7 @@ mod cli;
 mod compiler;
 mod display;
 mod engine;
+mod private_dir;
 mod protocol;
 mod session;
 

@@ -19,19 +19,19 @@ use super::process::{self, CellProcess, Incoming};
 use super::reference::Reference;
 use super::report::{self, Places};
 use super::revival::{self, Revived};
-use super::session_dir::SessionDir;
 use super::warm::{self, InUse, Toolchain};
 use super::{
     CellError, EngineConfig, Event, Outcome, SessionView, Timing, Variable, commands, types,
     variables,
 };
+use crate::private_dir::PrivateDir;
 
 /// Compiles and runs cells for one notebook. Used from one thread at a time.
 pub struct Engine {
     pub(super) config: EngineConfig,
     pub(super) toolchain: Toolchain,
     pub(super) _in_use: Option<InUse>,
-    pub(super) dir: SessionDir,
+    pub(super) dir: PrivateDir,
     pub(super) process: CellProcess,
     pub(super) interrupter: Interrupter,
     pub(super) state: State,
@@ -66,7 +66,7 @@ impl Engine {
         let toolchain = warm::warm(&config.home, progress)?;
         let in_use = toolchain.hold();
         let process = CellProcess::start(&config.home, &toolchain, &config.working_dir)?;
-        let dir = SessionDir::create(&sessions_dir()?)?;
+        let dir = PrivateDir::create(&sessions_dir()?)?;
         copy_tree(
             &toolchain.incremental_template(),
             &dir.path().join("incremental"),

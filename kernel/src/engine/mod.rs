@@ -144,7 +144,6 @@ mod progress;
 pub mod reference;
 mod report;
 mod revival;
-mod session_dir;
 mod settings;
 mod source;
 mod types;
@@ -157,7 +156,6 @@ mod tests;
 pub use commands::split as split_commands;
 pub use evaluator::Engine;
 pub use export::{Program, program as export};
-pub use session_dir::SessionDir as PrivateDir;
 
 /// Removes what sessions kept in the cache directory, unless one still lives: another
 /// installation's, perhaps.
@@ -165,7 +163,7 @@ pub fn clear_cache() -> anyhow::Result<()> {
     let Some(cache) = dirs::cache_dir().map(|cache| cache.join("rust-dl")) else {
         return Ok(());
     };
-    if cache.is_dir() && session_dir::clear(&cache.join("sessions")) {
+    if cache.is_dir() && crate::private_dir::clear(&cache.join("sessions")) {
         std::fs::remove_dir_all(&cache)?;
     }
     Ok(())

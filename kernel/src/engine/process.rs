@@ -119,7 +119,12 @@ impl CellProcess {
             Ready::Nothing => self.settle(take),
             ready => return self.take_in(ready, take),
         }
-        Ok(true)
+        // A process that it has left behind may still hold its end of the socket.
+        let alive = matches!(self.child.try_wait(), Ok(None));
+        if !alive {
+            self.drain_output(take);
+        }
+        Ok(alive)
     }
 
     /// As [`Self::wait`], however long it takes, unless there is something to read from `woken`.

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use syn::visit::Visit;
 
 use super::process::{CellProcess, Incoming};
-use super::session_dir::SessionDir;
+use crate::private_dir::PrivateDir;
 
 /// Where snapshots of this session are.
-pub fn folder(dir: &SessionDir) -> PathBuf {
+pub fn folder(dir: &PrivateDir) -> PathBuf {
     dir.path().join("kept")
 }
 

@@ -561,3 +561,20 @@ fn a_last_semicolon_may_be_missing_and_long_values_are_cut() {
         shown.len()
     );
 }
+
+#[test]
+fn a_process_that_leaves_a_child_behind_is_still_seen_to_die() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    let fork = "unsafe extern \"C\" { fn fork() -> i32; fn pause() -> i32; }\n\
+        let child = unsafe { fork() };\n\
+        if child == 0 { unsafe { pause(); } }\n\
+        println!(\"child {child}\"); std::process::abort();";
+    let ran = session.run(fork);
+    assert_eq!(ran.error.unwrap().ename, "ProcessDied");
+    let child = ran.stdout.trim().strip_prefix("child ").unwrap();
+    let child = nix::unistd::Pid::from_raw(child.parse().unwrap());
+    nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert_eq!(session.ok("1 + 1").result.as_deref(), Some("2"));
+}

@@ -5,7 +5,7 @@
 //! are in a private directory, and what comes from outside is read here first: frames pass as they
 //! are, and a connection that announces more than [`MOST`] is closed.
 
-use crate::engine::PrivateDir;
+use crate::private_dir::PrivateDir;
 use anyhow::{Context as _, Result};
 use jupyter_protocol::{ConnectionInfo, Transport};
 use std::fs::File;

@@ -1,4 +1,6 @@
-//! The private directory of one session: sources, libraries, rustc's incremental state.
+//! A directory of one process that no other user may read, and that is gone with it.
+//!
+//! One holds a session's sources, libraries and rustc's incremental state, one the inner sockets.
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -8,28 +10,27 @@ use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 
 /// A directory that is removed when the session ends, or by the next start if it was killed.
-pub struct SessionDir {
+pub struct PrivateDir {
     path: PathBuf,
     /// Held as long as the session lives; the system lets go of it however the process ends.
     _lock: Flock<File>,
 }
 
-impl SessionDir {
-    /// Makes a directory for this session under `sessions` and removes those of dead sessions.
-    pub fn create(sessions: &Path) -> Result<SessionDir> {
-        private_dir(sessions, true)
-            .with_context(|| format!("cannot make {}", sessions.display()))?;
-        remove_abandoned(sessions);
+impl PrivateDir {
+    /// Makes a directory below `parent` and removes those that dead processes left there.
+    pub fn create(parent: &Path) -> Result<PrivateDir> {
+        private_dir(parent, true).with_context(|| format!("cannot make {}", parent.display()))?;
+        remove_abandoned(parent);
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
         // Locked under a name that no clean-up looks at, then renamed: never seen without its lock.
-        let hidden = sessions.join(format!(".{name}"));
+        let hidden = parent.join(format!(".{name}"));
         private_dir(&hidden, false).with_context(|| format!("cannot make {}", hidden.display()))?;
         let lock = File::create(hidden.join("lock"))?;
         let lock =
             Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
-        let path = sessions.join(name);
+        let path = parent.join(name);
         fs::rename(&hidden, &path)?;
-        Ok(SessionDir { path, _lock: lock })
+        Ok(PrivateDir { path, _lock: lock })
     }
 
     /// Where it is.
@@ -38,7 +39,7 @@ impl SessionDir {
     }
 }
 
-impl Drop for SessionDir {
+impl Drop for PrivateDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
     }
@@ -51,15 +52,15 @@ fn private_dir(path: &Path, recursive: bool) -> std::io::Result<()> {
         .create(path)
 }
 
-/// Removes what dead sessions left in `sessions`; whether nothing is left, so that no session lives.
-pub fn clear(sessions: &Path) -> bool {
-    remove_abandoned(sessions);
-    fs::read_dir(sessions).map_or(true, |mut left| left.next().is_none())
+/// Removes what dead processes left in `parent`; whether nothing is left, so that none lives.
+pub fn clear(parent: &Path) -> bool {
+    remove_abandoned(parent);
+    fs::read_dir(parent).map_or(true, |mut left| left.next().is_none())
 }
 
-/// Removes session directories whose lock nobody holds.
-fn remove_abandoned(sessions: &Path) {
-    for entry in fs::read_dir(sessions).into_iter().flatten().flatten() {
+/// Removes directories whose lock nobody holds.
+fn remove_abandoned(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
@@ -79,11 +80,11 @@ mod tests {
     #[test]
     fn a_dead_session_is_cleaned_up_and_a_live_one_is_not() {
         let root = tempfile::tempdir().unwrap();
-        let live = SessionDir::create(root.path()).unwrap();
+        let live = PrivateDir::create(root.path()).unwrap();
         let dead = root.path().join("1-dead");
         fs::create_dir(&dead).unwrap();
         File::create(dead.join("lock")).unwrap();
-        let second = SessionDir::create(root.path()).unwrap();
+        let second = PrivateDir::create(root.path()).unwrap();
         assert!(!dead.exists());
         assert!(live.path().exists());
         let path = second.path().to_owned();
