@@ -122,7 +122,7 @@ mod tests {
         );
         assert!(
             unknown("activation", "convolution", &known)
-                .starts_with("unknown activation \"convolution\"; Known")
+                .starts_with("unknown activation \"convolution\". Known")
         );
     }
 }

@@ -15,7 +15,7 @@ mod time;
 mod wait;
 
 pub use failure::{Failure, run};
-pub use show::{NoOwnDisplay, ShowDebug, ShowNothing, ShowRich, Shown, shown_by_itself};
+pub use show::{NotShown, ShowDebug, ShowNothing, ShowRich, Shown, shown_by_itself};
 pub use store::{CheapClone, IsCopy, IsNotCopy, NoSpare, Probe, Spare, Store, probe};
 pub use time::{Timing, time};
 pub use wait::{block_on, interruptible};

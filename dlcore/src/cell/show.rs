@@ -94,18 +94,12 @@ impl<T: ?Sized> ShowNothing for Shown<'_, T> {
     }
 }
 
-/// Stands in for `evcxr_display` where a type has none. A method that a type has itself goes before
-/// one of a trait, so the compiler calls this only for types without.
-pub trait NoOwnDisplay {
-    /// Shows nothing, and says so by its type.
-    fn evcxr_display(&self) -> NotShown {
-        NotShown(())
-    }
-}
-
-impl<T: ?Sized> NoOwnDisplay for T {}
-
-/// What [`NoOwnDisplay`] returns.
+/// What the cell's own stand-in for `evcxr_display` returns, which the compiler calls for types without
+/// one: a method that a type has itself goes before one of a trait.
+///
+/// The trait is the cell's and not here, since evcxr's evaluator tells by rustc's words that a type of
+/// this library has no such method.
+#[derive(Default)]
 pub struct NotShown(());
 
 /// Whether a value's own `evcxr_display`, which returned `returned`, has shown it.

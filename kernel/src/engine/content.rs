@@ -39,13 +39,13 @@ impl Content {
         }
         self.held.extend_from_slice(bytes);
         loop {
-            let before = self.held.len();
+            let before = (self.held.len(), self.inside);
             if self.inside {
                 self.end(false, sink);
             } else {
                 self.begin(sink);
             }
-            if self.held.is_empty() || self.held.len() == before {
+            if self.held.is_empty() || (self.held.len(), self.inside) == before {
                 return;
             }
         }

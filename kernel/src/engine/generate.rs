@@ -194,7 +194,7 @@ fn body(out: &mut Generated, parts: &Parts<'_>) {
         let origin = Origin::User(parts.index, statement.span.clone());
         if statement.shown {
             // `match` keeps temporaries of the expression alive until it has been shown.
-            out.text.push_str("{ use ::dlcore::cell::{ShowRich as _, ShowDebug as _, ShowNothing as _, NoOwnDisplay as _}; match &(\n");
+            out.text.push_str("{ trait __NoOwnDisplay { fn evcxr_display(&self) -> ::dlcore::cell::NotShown { ::std::default::Default::default() } } impl<T: ?Sized> __NoOwnDisplay for T {} use ::dlcore::cell::{ShowRich as _, ShowDebug as _, ShowNothing as _}; match &(\n");
             out.piece(text, origin);
             out.text.push_str(
                 "\n) { __value => if !::dlcore::cell::shown_by_itself(&__value.evcxr_display()) { (&&&::dlcore::cell::Shown(__value)).show() } } }\n",
