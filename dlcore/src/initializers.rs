@@ -100,6 +100,12 @@ impl Initializer {
         })
     }
 
+    /// What [`Initializer::config`] wrote under `key`.
+    pub(crate) fn from_field(fields: &Fields<'_>, key: &str) -> Parsed<Initializer> {
+        let value = fields.get(key).unwrap_or(&Value::Null);
+        Self::from_config(value).map_err(|error| format!("{key}: {error}"))
+    }
+
     /// What [`Initializer::config`] wrote.
     pub(crate) fn from_config(value: &Value) -> Parsed<Initializer> {
         match value.as_str().map(Initializer::from) {

@@ -25,6 +25,7 @@ pub mod plot;
 pub mod prelude;
 pub mod preprocessing;
 pub mod random;
+pub mod regularizers;
 pub mod tensor;
 
 pub use device::Device;

@@ -2,55 +2,114 @@
 
 use std::sync::Mutex;
 
-use super::{Layer, count_params, describe};
+use super::{Call, Layer, build_with, count_params, describe, from_config};
 use crate::grad::check_gradients;
 use crate::{DType, Tensor};
 
 /// A layer and what is expected of it; shapes are those of one sample.
 pub(crate) struct Case {
-    pub(crate) layer: Box<dyn Layer>,
-    pub(crate) input_shape: Vec<usize>,
-    pub(crate) output_shape: Vec<usize>,
-    pub(crate) params: usize,
-    /// Shapes that are refused once it is built, and a part of what is said then.
-    pub(crate) refused: Vec<(Vec<usize>, &'static str)>,
+    layer: Box<dyn Layer>,
+    inputs: Vec<Vec<usize>>,
+    outputs: Vec<Vec<usize>>,
+    params: usize,
+    refused: Vec<(Vec<Vec<usize>>, &'static str)>,
+    /// Inputs are class numbers below this, for which there is no gradient.
+    classes: Option<usize>,
+    /// Whether the output is random while training, so that its gradient is checked at inference only.
+    random: bool,
 }
 
-/// Builds the layer and checks shapes, parameter counts, gradients, copies and refusals.
+impl Case {
+    /// A layer with one input and one output, and so many numbers in its weights and state.
+    pub(crate) fn new(
+        layer: impl Layer + 'static,
+        input: &[usize],
+        output: &[usize],
+        params: usize,
+    ) -> Case {
+        Self::many(layer, &[input], &[output], params)
+    }
+
+    /// A layer with several inputs or outputs.
+    pub(crate) fn many(
+        layer: impl Layer + 'static,
+        inputs: &[&[usize]],
+        outputs: &[&[usize]],
+        params: usize,
+    ) -> Case {
+        let owned = |shapes: &[&[usize]]| shapes.iter().map(|shape| shape.to_vec()).collect();
+        Case {
+            layer: Box::new(layer),
+            inputs: owned(inputs),
+            outputs: owned(outputs),
+            params,
+            refused: Vec::new(),
+            classes: None,
+            random: false,
+        }
+    }
+
+    /// A shape that is refused once the layer is built, and a part of what is said then.
+    pub(crate) fn refuses(self, shape: &[usize], words: &'static str) -> Case {
+        self.refuses_many(&[shape], words)
+    }
+
+    /// [`Case::refuses`] for several inputs.
+    pub(crate) fn refuses_many(mut self, shapes: &[&[usize]], words: &'static str) -> Case {
+        let shapes = shapes.iter().map(|shape| shape.to_vec()).collect();
+        self.refused.push((shapes, words));
+        self
+    }
+
+    /// Inputs are class numbers below `classes`.
+    pub(crate) fn classes(mut self, classes: usize) -> Case {
+        self.classes = Some(classes);
+        self
+    }
+
+    /// The output is random while training.
+    pub(crate) fn random(mut self) -> Case {
+        self.random = true;
+        self
+    }
+
+    fn batch(&self, size: usize) -> Vec<Tensor> {
+        let inputs = self.inputs.iter().enumerate();
+        inputs
+            .map(|(index, shape)| match self.classes {
+                None => batch(size, shape, index),
+                Some(classes) => class_numbers(size, shape, classes),
+            })
+            .collect()
+    }
+}
+
+/// Builds the layer and checks shapes, parameter counts, gradients, copies, saving and refusals.
 ///
 /// # Panics
 /// At the first thing that is not as expected.
-pub(crate) fn check_layer(case: Case) {
-    let Case {
-        mut layer,
-        input_shape,
-        output_shape,
-        params,
-        refused,
-    } = case;
-    let what = describe(&*layer);
-    assert!(!layer.is_built(), "{what} is built before build()");
-    assert_eq!(
-        count_params(&*layer),
-        0,
-        "{what} has weights before build()"
-    );
-    layer.build(&input_shape).unwrap();
-    assert!(layer.is_built(), "{what} is not built after build()");
-    assert_eq!(
-        layer.output_shape(&input_shape).unwrap(),
-        output_shape,
-        "{what}: output_shape"
-    );
-    assert_eq!(count_params(&*layer), params, "{what}: parameters");
-    check_forward(&*layer, &input_shape, &output_shape);
-    check_weights(&mut *layer);
-    check_gradient(&*layer, &input_shape);
-    for (shape, words) in refused {
-        let error = layer
-            .output_shape(&shape)
-            .expect_err("a shape that does not fit")
-            .to_string();
+pub(crate) fn check_layer(mut case: Case) {
+    let what = describe(&*case.layer);
+    assert!(!case.layer.is_built(), "{what} is built before build()");
+    let unbuilt = count_params(&*case.layer);
+    assert_eq!(unbuilt, 0, "{what} has weights before build()");
+    case.layer.build_many(&case.inputs).unwrap();
+    assert!(case.layer.is_built(), "{what} is not built after build()");
+    let outputs = case.layer.output_shapes(&case.inputs).unwrap();
+    assert_eq!(outputs, case.outputs, "{what}: output_shapes");
+    let params = count_params(&*case.layer);
+    assert_eq!(params, case.params, "{what}: parameters");
+    check_forward(&case);
+    check_weights(&mut *case.layer);
+    check_gradient(&case, false);
+    if !case.random {
+        check_gradient(&case, true);
+    }
+    check_config(&case);
+    check_freezing(&mut *case.layer);
+    for (shapes, words) in &case.refused {
+        let error = case.layer.output_shapes(shapes);
+        let error = error.expect_err("a shape that does not fit").to_string();
         assert!(
             error.starts_with(&what),
             "{error:?} does not begin with {what:?}"
@@ -59,38 +118,43 @@ pub(crate) fn check_layer(case: Case) {
     }
 }
 
-fn batch(size: usize, shape: &[usize]) -> Tensor {
+/// Irregular numbers, no two of a sample equal, and nowhere near zero, where relu has no derivative to
+/// compare.
+fn batch(size: usize, shape: &[usize], index: usize) -> Tensor {
     let full = [&[size], shape].concat();
     let length: usize = full.iter().product();
-    // Irregular, and nowhere near zero, where relu has no derivative to compare.
     let values = (0..length)
-        .map(|i| ((i * 37 % 19) as f32 - 9.3) / 7.0)
+        .map(|i| (((i * 37 + 11 * index) % 101) as f32 - 50.3) / 38.0)
         .collect();
     Tensor::from_shape_vec(full, values).unwrap()
 }
 
-fn check_forward(layer: &dyn Layer, input_shape: &[usize], output_shape: &[usize]) {
-    let what = describe(layer);
+fn class_numbers(size: usize, shape: &[usize], classes: usize) -> Tensor {
+    let full = [&[size], shape].concat();
+    let length: usize = full.iter().product();
+    let values: Vec<i64> = (0..length).map(|i| (i * 7 % classes) as i64).collect();
+    Tensor::from(values).reshape(full)
+}
+
+fn check_forward(case: &Case) {
+    let (layer, what) = (&case.layer, describe(&*case.layer));
     for size in [1, 3] {
-        let x = batch(size, input_shape);
-        for training in [false, true] {
-            let y = layer.forward(&x, training);
-            assert_eq!(
-                y.shape(),
-                [&[size], output_shape].concat(),
-                "{what}: output"
-            );
-            assert_eq!(y.dtype(), DType::F32, "{what}: output type");
+        let inputs = case.batch(size);
+        for call in [Call::inference(), Call::training()] {
+            let outputs = layer.call(&inputs, &call);
+            assert_eq!(outputs.len(), case.outputs.len(), "{what}: outputs");
+            for (output, shape) in outputs.iter().zip(&case.outputs) {
+                let full = [&[size], &shape[..]].concat();
+                assert_eq!(output.shape(), full, "{what}: output");
+                assert_eq!(output.dtype(), DType::F32, "{what}: output type");
+            }
         }
-        let y = layer.forward(&x, false);
-        assert_eq!(
-            y,
-            layer.forward(&x, false),
-            "{what}: inference differs from itself"
-        );
-        if let Some(activation) = layer.activation() {
-            let logits = layer.forward_logits(&x, false);
-            assert_eq!(y, activation.apply(&logits), "{what}: logits");
+        let outputs = layer.call(&inputs, &Call::inference());
+        let again = layer.call(&inputs, &Call::inference());
+        assert!(outputs == again, "{what}: inference differs from itself");
+        if let (Some(activation), [x]) = (layer.activation(), &inputs[..]) {
+            let logits = layer.forward_logits(x, false);
+            assert_eq!(outputs[0], activation.apply(&logits), "{what}: logits");
         }
     }
 }
@@ -98,46 +162,116 @@ fn check_forward(layer: &dyn Layer, input_shape: &[usize], output_shape: &[usize
 fn check_weights(layer: &mut dyn Layer) {
     let what = describe(layer);
     let copy = layer.clone_box();
-    let before: Vec<Tensor> = layer.weights().into_iter().cloned().collect();
-    assert_eq!(
-        before.len(),
-        layer.weights_mut().len(),
-        "{what}: weights and weights_mut"
-    );
-    for (weight, before) in layer.weights_mut().into_iter().zip(&before) {
+    let all = |layer: &dyn Layer| -> Vec<Tensor> {
+        let both = layer.weights().into_iter().chain(layer.state());
+        both.cloned().collect()
+    };
+    let before = all(layer);
+    let places = (layer.weights().len(), layer.state().len());
+    let mutable = (layer.weights_mut().len(), layer.state_mut().len());
+    assert_eq!(places, mutable, "{what}: weights and weights_mut");
+    let (weights, state) = before.split_at(places.0);
+    for (weight, before) in layer.weights_mut().into_iter().zip(weights) {
         assert_eq!(
             weight, before,
             "{what}: weights and weights_mut are in one order"
         );
         *weight += 1.0;
     }
-    for (weight, before) in copy.weights().into_iter().zip(&before) {
-        assert_eq!(weight, before, "{what}: a copy changed with the original");
+    for (weight, before) in layer.state_mut().into_iter().zip(state) {
+        assert_eq!(weight, before, "{what}: state and state_mut");
+        *weight += 1.0;
     }
-    for (weight, before) in layer.weights_mut().into_iter().zip(before) {
-        *weight = before;
+    assert!(
+        all(&*copy) == before,
+        "{what}: a copy changed with the original"
+    );
+    for (weight, before) in layer.weights_mut().into_iter().zip(weights) {
+        weight.clone_from(before);
+    }
+    for (weight, before) in layer.state_mut().into_iter().zip(state) {
+        weight.clone_from(before);
     }
 }
 
-/// Every weight and the input against finite differences, in double precision, at inference.
-fn check_gradient(layer: &dyn Layer, input_shape: &[usize]) {
-    let what = describe(layer);
-    let mut inputs = vec![batch(3, input_shape)];
-    inputs.extend(layer.weights().into_iter().cloned());
-    let layer = Mutex::new(layer.clone_box());
+/// Every weight and input against finite differences, in double precision.
+fn check_gradient(case: &Case, training: bool) {
+    let what = describe(&*case.layer);
+    let inputs = case.batch(3);
+    let free = if case.classes.is_some() {
+        0
+    } else {
+        inputs.len()
+    };
+    let mut sources = inputs[..free].to_vec();
+    sources.extend(case.layer.weights().into_iter().cloned());
+    if sources.is_empty() {
+        return;
+    }
+    let layer = Mutex::new(case.layer.clone_box());
     let error = check_gradients(
         |tensors| {
             let mut layer = layer.lock().unwrap();
-            for (weight, tensor) in layer.weights_mut().into_iter().zip(&tensors[1..]) {
+            for (weight, tensor) in layer.weights_mut().into_iter().zip(&tensors[free..]) {
                 *weight = tensor.clone();
             }
-            layer.forward(&tensors[0], false)
+            let mut inputs = inputs.clone();
+            inputs[..free].clone_from_slice(&tensors[..free]);
+            let call = match training {
+                true => Call::training(),
+                false => Call::inference(),
+            };
+            let outputs = layer.call(&inputs, &call);
+            layer.discard();
+            let outputs = outputs.iter().map(|output| output.flatten());
+            let outputs: Vec<Tensor> = outputs.collect();
+            let together = Tensor::concat(&outputs.iter().collect::<Vec<_>>(), 0);
+            match layer.penalty() {
+                Some(penalty) => together + penalty,
+                None => together,
+            }
         },
-        &inputs,
+        &sources,
     );
     let error = error.unwrap();
     assert!(
         error < 1e-6,
-        "{what}: gradients differ from finite differences by {error}"
+        "{what}: gradients (training: {training}) differ from finite differences by {error}"
     );
+}
+
+/// Made again from its settings and weights, the layer is the same.
+fn check_config(case: &Case) {
+    let (layer, what) = (&case.layer, describe(&*case.layer));
+    let Some(config) = layer.config() else {
+        return;
+    };
+    let weights = layer.weights().into_iter().chain(layer.state());
+    let weights: Vec<Tensor> = weights.cloned().collect();
+    let mut again = from_config(layer.kind(), &config).unwrap();
+    assert_eq!(again.config().unwrap(), config, "{what}: settings");
+    assert_eq!(describe(&*again), what);
+    build_with(&mut *again, &case.inputs, weights.clone()).unwrap();
+    let inputs = case.batch(3);
+    let (old, new) = (
+        layer.call(&inputs, &Call::inference()),
+        again.call(&inputs, &Call::inference()),
+    );
+    assert!(old == new, "{what}: made again it computes something else");
+    let mut extra = weights;
+    extra.push(Tensor::ones([7, 7, 7]));
+    let mut again = from_config(layer.kind(), &config).unwrap();
+    let error = build_with(&mut *again, &case.inputs, extra);
+    assert!(
+        error.is_err(),
+        "{what}: takes weights that it does not have"
+    );
+}
+
+fn check_freezing(layer: &mut dyn Layer) {
+    let what = describe(layer);
+    assert!(layer.trainable(), "{what}: trainable at first");
+    layer.set_trainable(false);
+    assert!(!layer.trainable(), "{what}: set_trainable");
+    layer.set_trainable(true);
 }

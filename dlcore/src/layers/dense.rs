@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Layer, describe};
+use super::{Base, Layer, base_methods, layer_settings};
 use crate::activations::Activation;
-use crate::config::{self, Fields, Parsed};
+use crate::config::{Fields, Parsed};
 use crate::grad::ops;
 use crate::initializers::Initializer;
-use crate::tensor::{Shape, expect};
-use crate::{Error, Result, Tensor, names};
+use crate::regularizers::Regularizer;
+use crate::tensor::expect;
+use crate::{Error, Result, Tensor};
 
 /// Fully connected layer: `activation(x · kernel + bias)`.
 ///
@@ -26,28 +27,32 @@ use crate::{Error, Result, Tensor, names};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Dense {
-    name: String,
+    base: Base,
     units: usize,
     activation: Activation,
     use_bias: bool,
     kernel_initializer: Initializer,
     bias_initializer: Initializer,
-    input_shape: Option<Vec<usize>>,
+    kernel_regularizer: Option<Regularizer>,
+    bias_regularizer: Option<Regularizer>,
     kernel: Option<Tensor>,
     bias: Option<Tensor>,
 }
+
+layer_settings!(Dense, "dense");
 
 impl Dense {
     /// A layer of `units` outputs, linear, with a bias; kernel Glorot uniform, bias zero.
     pub fn new(units: usize) -> Dense {
         Dense {
-            name: names::next("dense"),
+            base: Base::new("Dense", "dense"),
             units,
             activation: Activation::Linear,
             use_bias: true,
             kernel_initializer: Initializer::GlorotUniform,
             bias_initializer: Initializer::Zeros,
-            input_shape: None,
+            kernel_regularizer: None,
+            bias_regularizer: None,
             kernel: None,
             bias: None,
         }
@@ -56,12 +61,6 @@ impl Dense {
     /// The activation, by name (`"linear"`).
     pub fn activation(mut self, activation: impl Into<Activation>) -> Dense {
         self.activation = activation.into();
-        self
-    }
-
-    /// The shape of one sample, for the first layer of a model: `[784]`.
-    pub fn input_shape(mut self, shape: impl Into<Shape>) -> Dense {
-        self.input_shape = Some(shape.into().into_vec());
         self
     }
 
@@ -83,76 +82,51 @@ impl Dense {
         self
     }
 
-    /// The layer's name (`"dense"`, `"dense_1"`, … in the order layers are made).
-    pub fn name(mut self, name: &str) -> Dense {
-        self.name = name.to_string();
+    /// The penalty on the kernel (none): `"l2"`, or `Regularizer::l2(0.001)`.
+    pub fn kernel_regularizer(mut self, regularizer: impl Into<Regularizer>) -> Dense {
+        self.kernel_regularizer = Some(regularizer.into());
         self
     }
 
-    /// The layer that [`Layer::config`] described. No weight is made here: those given must fit.
-    pub(super) fn from_config(config: &Value, weights: Vec<Tensor>) -> Parsed<Dense> {
-        let fields = Fields::of(config, "Dense")?;
-        let initializer = |key| {
-            let value = fields.get(key).unwrap_or(&Value::Null);
-            Initializer::from_config(value).map_err(|error| format!("Dense: {key}: {error}"))
-        };
-        let mut layer = Dense {
-            name: fields.text("name")?.to_string(),
+    /// The penalty on the bias (none).
+    pub fn bias_regularizer(mut self, regularizer: impl Into<Regularizer>) -> Dense {
+        self.bias_regularizer = Some(regularizer.into());
+        self
+    }
+
+    /// The layer that [`Layer::config`] described.
+    pub(super) fn from_config(fields: &Fields<'_>) -> Parsed<Dense> {
+        let layer = Dense {
+            base: Base::from_config("Dense", "dense", fields)?,
             units: fields.size("units")?,
             activation: fields.text("activation")?.into(),
             use_bias: fields.flag("use_bias")?,
-            kernel_initializer: initializer("kernel_initializer")?,
-            bias_initializer: initializer("bias_initializer")?,
-            input_shape: fields.shape("input_shape")?,
+            kernel_initializer: Initializer::from_field(fields, "kernel_initializer")?,
+            bias_initializer: Initializer::from_field(fields, "bias_initializer")?,
+            kernel_regularizer: Regularizer::from_config(fields, "kernel_regularizer")?,
+            bias_regularizer: Regularizer::from_config(fields, "bias_regularizer")?,
             kernel: None,
             bias: None,
         };
         layer.check().map_err(|error| error.to_string())?;
-        names::seen("dense", &layer.name);
-        if weights.is_empty() {
-            return Ok(layer);
-        }
-        let shapes: Vec<&[usize]> = weights.iter().map(Tensor::shape).collect();
-        let fits = match shapes.as_slice() {
-            [[features, units]] => !layer.use_bias && *features > 0 && *units == layer.units,
-            [[features, units], [biases]] => {
-                layer.use_bias && *features > 0 && *units == layer.units && biases == units
-            }
-            _ => false,
-        };
-        if !fits {
-            return Err(format!(
-                "{}: expected a kernel of shape [features, {}]{}, found weights of shapes {shapes:?}",
-                describe(&layer),
-                layer.units,
-                if layer.use_bias { " and a bias" } else { "" },
-            ));
-        }
-        let mut weights = weights.into_iter();
-        (layer.kernel, layer.bias) = (weights.next(), weights.next());
         Ok(layer)
     }
 
     fn check(&self) -> Result<()> {
-        self.activation
-            .clone()
-            .known()
-            .map_err(|error| Error::Value(format!("{}: {error}", describe(self))))?;
+        let base = &self.base;
+        let activation = self.activation.clone().known();
+        activation.map_err(|error| base.value_error(error))?;
+        base.check_regularizer("kernel_regularizer", self.kernel_regularizer.as_ref())?;
+        base.check_regularizer("bias_regularizer", self.bias_regularizer.as_ref())?;
         if self.units == 0 {
-            return Err(Error::Value(format!(
-                "{}: units must be at least 1, got 0",
-                describe(self)
-            )));
+            return Err(base.value_error("units must be at least 1, got 0"));
         }
         Ok(())
     }
 
     fn linear(&self, x: &Tensor) -> Tensor {
         let Some(kernel) = &self.kernel else {
-            panic!(
-                "{} is not built yet: call build(input_shape) or add it to a model",
-                describe(self)
-            );
+            panic!("{}", self.base.unbuilt());
         };
         if x.ndim() < 2 || x.shape().last() != kernel.shape().first() {
             panic!("{}", self.unfit(x.shape()));
@@ -171,62 +145,43 @@ impl Dense {
         } else {
             String::new()
         };
-        Error::Shape(format!(
-            "{}: expected input of shape [batch, …, {features}], as when it was built, got {shape:?}{hint}",
-            describe(self)
+        self.base.shape_error(format!(
+            "expected input of shape [batch, …, {features}], as when it was built, got {shape:?}{hint}"
         ))
     }
 }
 
 impl Layer for Dense {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> &str {
-        "Dense"
-    }
-
-    fn input_shape(&self) -> Option<&[usize]> {
-        self.input_shape.as_deref()
-    }
+    base_methods!();
 
     fn build(&mut self, input_shape: &[usize]) -> Result<()> {
         self.check()?;
         let features = match input_shape {
             [.., features] if *features > 0 => *features,
             _ => {
-                return Err(Error::Shape(format!(
-                    "{}: expected samples with at least one feature on their last axis, got shape {input_shape:?} \
-                     (without the batch axis); a column of single numbers is x.reshape([-1, 1])",
-                    describe(self)
+                return Err(self.base.shape_error(format!(
+                    "expected samples with at least one feature on their last axis, got shape {input_shape:?} \
+                     (without the batch axis); a column of single numbers is x.reshape([-1, 1])"
                 )));
             }
         };
-        let named = |error: Error| Error::Value(format!("{}: {error}", describe(self)));
-        let kernel = self
-            .kernel_initializer
-            .create(&[features, self.units])
-            .map_err(named)?;
+        let base = &mut self.base;
+        let kernel = base.weight("kernel", &[features, self.units], &self.kernel_initializer)?;
         let bias = match self.use_bias {
-            true => Some(self.bias_initializer.create(&[self.units]).map_err(named)?),
+            true => Some(base.weight("bias", &[self.units], &self.bias_initializer)?),
             false => None,
         };
+        base.finish()?;
         (self.kernel, self.bias) = (Some(kernel), bias);
         Ok(())
     }
 
-    fn is_built(&self) -> bool {
-        self.kernel.is_some()
-    }
-
     fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
         let [before @ .., features] = input_shape else {
-            return Err(Error::Shape(format!(
-                "{}: expected samples with at least one axis, got single numbers; \
-                 a column of them is x.reshape([-1, 1])",
-                describe(self)
-            )));
+            return Err(self.base.shape_error(
+                "expected samples with at least one axis, got single numbers; a column of them is \
+                 x.reshape([-1, 1])",
+            ));
         };
         if let Some(kernel) = &self.kernel
             && kernel.shape()[0] != *features
@@ -238,9 +193,8 @@ impl Layer for Dense {
             } else {
                 String::new()
             };
-            return Err(Error::Shape(format!(
-                "{}: expected last axis {expected}, as when it was built, got samples of shape {input_shape:?}{hint}",
-                describe(self)
+            return Err(self.base.shape_error(format!(
+                "expected last axis {expected}, as when it was built, got samples of shape {input_shape:?}{hint}"
             )));
         }
         Ok([before, &[self.units]].concat())
@@ -259,15 +213,22 @@ impl Layer for Dense {
     }
 
     fn config(&self) -> Option<Value> {
-        Some(json!({
-            "name": self.name,
+        Some(self.base.config(json!({
             "units": self.units,
             "activation": self.activation.name(),
             "use_bias": self.use_bias,
             "kernel_initializer": self.kernel_initializer.config(),
             "bias_initializer": self.bias_initializer.config(),
-            "input_shape": config::shape(self.input_shape.as_deref()),
-        }))
+            "kernel_regularizer": Regularizer::config(self.kernel_regularizer.as_ref()),
+            "bias_regularizer": Regularizer::config(self.bias_regularizer.as_ref()),
+        })))
+    }
+
+    fn penalty(&self) -> Option<Tensor> {
+        super::penalties([
+            (self.kernel.as_ref(), self.kernel_regularizer.as_ref()),
+            (self.bias.as_ref(), self.bias_regularizer.as_ref()),
+        ])
     }
 
     fn activation(&self) -> Option<&Activation> {
@@ -287,27 +248,21 @@ mod tests {
     #[test]
     fn conforms() {
         for activation in ["linear", "sigmoid", "tanh", "softmax", "relu"] {
-            check_layer(Case {
-                layer: Box::new(Dense::new(3).activation(activation)),
-                input_shape: vec![4],
-                output_shape: vec![3],
-                params: 15,
-                refused: vec![
-                    (vec![5], "expected last axis 4"),
-                    (vec![2, 2], "x.reshape([-1, 4])"),
-                ],
-            });
+            let layer = Dense::new(3).activation(activation);
+            check_layer(
+                Case::new(layer, &[4], &[3], 15)
+                    .refuses(&[5], "expected last axis 4")
+                    .refuses(&[2, 2], "x.reshape([-1, 4])"),
+            );
         }
-        check_layer(Case {
-            layer: Box::new(Dense::new(2).use_bias(false)),
-            input_shape: vec![3, 5],
-            output_shape: vec![3, 2],
-            params: 10,
-            refused: vec![
-                (vec![3, 4], "expected last axis 5"),
-                (vec![], "x.reshape([-1, 1])"),
-            ],
-        });
+        let regularized = Dense::new(2)
+            .use_bias(false)
+            .kernel_regularizer(Regularizer::l1_l2(0.1, 0.2));
+        check_layer(
+            Case::new(regularized, &[3, 5], &[3, 2], 10)
+                .refuses(&[3, 4], "expected last axis 5")
+                .refuses(&[], "x.reshape([-1, 1])"),
+        );
     }
 
     #[test]
@@ -352,5 +307,9 @@ mod tests {
         );
         assert!(error(Dense::new(0)).contains("units must be at least 1, got 0"));
         assert!(error(Dense::new(1).kernel_initializer("glorot")).contains("unknown initializer"));
+        assert!(
+            error(Dense::new(1).kernel_regularizer("l3"))
+                .contains("(Dense): kernel_regularizer: unknown regularizer \"l3\"")
+        );
     }
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Layer, describe};
-use crate::config::{self, Fields, Parsed};
+use super::{Base, Layer, base_methods, layer_settings};
+use crate::config::{Fields, Parsed, number};
 use crate::grad::ops;
 use crate::random::next_seed;
-use crate::tensor::{Shape, expect};
-use crate::{Error, Result, Tensor, names};
+use crate::tensor::expect;
+use crate::{Result, Tensor};
 
 /// While training, sets each element to 0 with probability `rate` and scales the others by
 /// `1 / (1 − rate)`, so that their expected sum stays; otherwise passes its input on.
@@ -18,82 +18,48 @@ use crate::{Error, Result, Tensor, names};
 /// Source: Srivastava et al., 2014.
 #[derive(Clone, Debug)]
 pub struct Dropout {
-    name: String,
+    base: Base,
     rate: f64,
-    input_shape: Option<Vec<usize>>,
-    built: bool,
 }
+
+layer_settings!(Dropout, "dropout");
 
 impl Dropout {
     /// A layer that leaves out `rate` of the elements, at least 0 and below 1.
     pub fn new(rate: f64) -> Dropout {
         Dropout {
-            name: names::next("dropout"),
+            base: Base::new("Dropout", "dropout"),
             rate,
-            input_shape: None,
-            built: false,
         }
-    }
-
-    /// The shape of one sample, for the first layer of a model.
-    pub fn input_shape(mut self, shape: impl Into<Shape>) -> Dropout {
-        self.input_shape = Some(shape.into().into_vec());
-        self
     }
 
     /// The layer that [`Layer::config`] described.
-    pub(super) fn from_config(config: &Value, weights: Vec<Tensor>) -> Parsed<Dropout> {
-        let fields = Fields::of(config, "Dropout")?;
-        let mut layer = Dropout::new(fields.float("rate")?).name(fields.text("name")?);
-        layer.input_shape = fields.shape("input_shape")?;
-        names::seen("dropout", &layer.name);
-        if !weights.is_empty() {
-            return Err(format!(
-                "{}: has no weights, found {}",
-                describe(&layer),
-                weights.len()
-            ));
-        }
-        if fields.flag("built")? {
-            layer.build(&[]).map_err(|error| error.to_string())?;
-        }
+    pub(super) fn from_config(fields: &Fields<'_>) -> Parsed<Dropout> {
+        let layer = Dropout {
+            base: Base::from_config("Dropout", "dropout", fields)?,
+            rate: fields.float("rate")?,
+        };
+        layer.check().map_err(|error| error.to_string())?;
         Ok(layer)
     }
 
-    /// The layer's name (`"dropout"`, `"dropout_1"`, …).
-    pub fn name(mut self, name: &str) -> Dropout {
-        self.name = name.to_string();
-        self
+    fn check(&self) -> Result<()> {
+        if (0.0..1.0).contains(&self.rate) {
+            return Ok(());
+        }
+        Err(self.base.value_error(format!(
+            "the rate is the share that is left out, at least 0 and below 1, got {}",
+            self.rate
+        )))
     }
 }
 
 impl Layer for Dropout {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> &str {
-        "Dropout"
-    }
-
-    fn input_shape(&self) -> Option<&[usize]> {
-        self.input_shape.as_deref()
-    }
+    base_methods!();
 
     fn build(&mut self, _input_shape: &[usize]) -> Result<()> {
-        if !(0.0..1.0).contains(&self.rate) {
-            return Err(Error::Value(format!(
-                "{}: the rate is the share that is left out, at least 0 and below 1, got {}",
-                describe(self),
-                self.rate
-            )));
-        }
-        self.built = true;
-        Ok(())
-    }
-
-    fn is_built(&self) -> bool {
-        self.built
+        self.check()?;
+        self.base.finish()
     }
 
     fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
@@ -101,12 +67,7 @@ impl Layer for Dropout {
     }
 
     fn config(&self) -> Option<Value> {
-        Some(json!({
-            "name": self.name,
-            "rate": config::number(self.rate),
-            "built": self.built,
-            "input_shape": config::shape(self.input_shape.as_deref()),
-        }))
+        Some(self.base.config(json!({"rate": number(self.rate)})))
     }
 
     fn forward(&self, x: &Tensor, training: bool) -> Tensor {
@@ -124,13 +85,7 @@ mod tests {
 
     #[test]
     fn conforms() {
-        check_layer(Case {
-            layer: Box::new(Dropout::new(0.5)),
-            input_shape: vec![2, 3],
-            output_shape: vec![2, 3],
-            params: 0,
-            refused: vec![],
-        });
+        check_layer(Case::new(Dropout::new(0.5), &[2, 3], &[2, 3], 0).random());
     }
 
     #[test]

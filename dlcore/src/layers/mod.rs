@@ -3,19 +3,25 @@
 //! A layer is made with its settings, built when the shape of its input is known, and then turns
 //! tensors into tensors. Shapes here leave out the batch axis unless they are written with it.
 
+mod base;
 mod dense;
 mod dropout;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod parity;
 
 pub use dense::Dense;
 pub use dropout::Dropout;
 
+pub(crate) use base::{Base, base_methods, layer_settings};
+
 use serde_json::Value;
 
 use crate::activations::Activation;
-use crate::config::Parsed;
+use crate::config::{Fields, Parsed};
+use crate::regularizers::Regularizer;
 use crate::{Result, Tensor};
 
 /// A step from tensor to tensor, with or without weights.
@@ -93,7 +99,44 @@ pub trait Layer: LayerClone + Send + Sync {
     /// If the layer is not built, or `x` does not fit.
     fn forward(&self, x: &Tensor, training: bool) -> Tensor;
 
-    /// The weights that training changes, always in the same order.
+    /// [`Layer::build`] for a layer with several inputs.
+    ///
+    /// # Errors
+    /// As [`Layer::build`]; [`Error::Shape`](crate::Error::Shape) where the number of inputs does not fit.
+    fn build_many(&mut self, input_shapes: &[Vec<usize>]) -> Result<()> {
+        match input_shapes {
+            [only] => self.build(only),
+            several => Err(one_input(self.name(), self.kind(), several.len())),
+        }
+    }
+
+    /// [`Layer::output_shape`] for a layer with several inputs or outputs.
+    ///
+    /// # Errors
+    /// As [`Layer::output_shape`]; [`Error::Shape`](crate::Error::Shape) where the number of inputs does not fit.
+    fn output_shapes(&self, input_shapes: &[Vec<usize>]) -> Result<Vec<Vec<usize>>> {
+        match input_shapes {
+            [only] => Ok(vec![self.output_shape(only)?]),
+            several => Err(one_input(self.name(), self.kind(), several.len())),
+        }
+    }
+
+    /// The outputs for a batch: what models call. A layer with one input and one output, which needs no
+    /// mask, writes [`Layer::forward`] only.
+    ///
+    /// # Panics
+    /// As [`Layer::forward`].
+    fn call(&self, inputs: &[Tensor], call: &Call) -> Vec<Tensor> {
+        vec![self.forward(&inputs[0], call.training)]
+    }
+
+    /// Which timesteps of the output count, given those of the inputs: as in the first input.
+    fn output_mask(&self, inputs: &[Tensor], masks: &[Option<Tensor>]) -> Option<Tensor> {
+        let _ = inputs;
+        masks.first().cloned().flatten()
+    }
+
+    /// The weights that training changes, unless the layer is frozen; always in the same order.
     fn weights(&self) -> Vec<&Tensor> {
         Vec::new()
     }
@@ -101,6 +144,47 @@ pub trait Layer: LayerClone + Send + Sync {
     /// The same weights, to be changed.
     fn weights_mut(&mut self) -> Vec<&mut Tensor> {
         Vec::new()
+    }
+
+    /// What the layer keeps beside its weights and no gradient changes: running means, for instance.
+    fn state(&self) -> Vec<&Tensor> {
+        Vec::new()
+    }
+
+    /// The same, to be changed.
+    fn state_mut(&mut self) -> Vec<&mut Tensor> {
+        Vec::new()
+    }
+
+    /// Takes over into [`Layer::state`] what the training calls since the last time have noted (`call`
+    /// cannot change the layer). `fit` does it after each batch.
+    fn commit(&mut self) {}
+
+    /// Forgets what those calls have noted: the batch came to nothing.
+    fn discard(&mut self) {}
+
+    /// Begins anew what a stateful layer carries from batch to batch.
+    fn reset_states(&mut self) {}
+
+    /// Whether training changes the weights.
+    fn trainable(&self) -> bool {
+        true
+    }
+
+    /// Freezes or unfreezes the layer; one of your own that does not write this is frozen by its model.
+    fn set_trainable(&mut self, trainable: bool) {
+        let _ = trainable;
+    }
+
+    /// The sum of the penalties on the weights: one number, added to the loss.
+    fn penalty(&self) -> Option<Tensor> {
+        None
+    }
+
+    /// What the next `build` is to take for weights, then for state, instead of making its own.
+    #[doc(hidden)]
+    fn give_weights(&mut self, weights: Vec<Tensor>) {
+        let _ = weights;
     }
 
     /// The settings from which the layer can be made again; `None` if it cannot be saved.
@@ -124,6 +208,39 @@ pub trait Layer: LayerClone + Send + Sync {
     }
 }
 
+/// What a layer is told beside its inputs.
+#[derive(Clone, Default)]
+pub struct Call {
+    /// Whether this is training, rather than inference.
+    pub training: bool,
+    /// For each input which timesteps count: `[batch, timesteps]` of `Bool`, where there is a mask.
+    pub masks: Vec<Option<Tensor>>,
+}
+
+impl Call {
+    /// Inference without masks.
+    pub fn inference() -> Call {
+        Call::default()
+    }
+
+    /// Training without masks.
+    pub fn training() -> Call {
+        Call {
+            training: true,
+            masks: Vec::new(),
+        }
+    }
+
+    /// The mask of an input.
+    pub fn mask(&self, input: usize) -> Option<&Tensor> {
+        self.masks.get(input).and_then(Option::as_ref)
+    }
+}
+
+fn one_input(name: &str, kind: &str, count: usize) -> crate::Error {
+    crate::Error::Shape(format!("{name} ({kind}): takes one input, got {count}"))
+}
+
 /// Copies a layer behind a `Box`; every `Clone` layer has it.
 pub trait LayerClone {
     /// The copy; weights are shared until one of the two changes them.
@@ -142,19 +259,31 @@ impl Clone for Box<dyn Layer> {
     }
 }
 
-/// The layer that [`Layer::config`] described, with these weights; without any it is not built.
-pub(crate) fn from_config(
-    kind: &str,
-    config: &Value,
+/// The layer that [`Layer::config`] described, not built yet.
+pub(crate) fn from_config(kind: &str, config: &Value) -> Parsed<Box<dyn Layer>> {
+    let fields = &Fields::of(config, kind)?;
+    Ok(match kind {
+        "Dense" => Box::new(Dense::from_config(fields)?),
+        "Dropout" => Box::new(Dropout::from_config(fields)?),
+        other => {
+            return Err(format!(
+                "holds a layer of kind {other:?}, which this version of dlcore does not know"
+            ));
+        }
+    })
+}
+
+/// Builds a layer that [`from_config`] made with weights and state from a file, which must fit. Nothing
+/// is allocated for them, whatever the file says of shapes.
+pub(crate) fn build_with(
+    layer: &mut dyn Layer,
+    input_shapes: &[Vec<usize>],
     weights: Vec<Tensor>,
-) -> Parsed<Box<dyn Layer>> {
-    match kind {
-        "Dense" => Ok(Box::new(Dense::from_config(config, weights)?)),
-        "Dropout" => Ok(Box::new(Dropout::from_config(config, weights)?)),
-        other => Err(format!(
-            "holds a layer of kind {other:?}, which this version of dlcore does not know"
-        )),
-    }
+) -> Parsed<()> {
+    layer.give_weights(weights);
+    layer
+        .build_many(input_shapes)
+        .map_err(|error| error.to_string())
 }
 
 /// How a message names a layer: `dense_1 (Dense)`.
@@ -162,7 +291,18 @@ pub(crate) fn describe(layer: &dyn Layer) -> String {
     format!("{} ({})", layer.name(), layer.kind())
 }
 
-/// How many numbers a layer's weights hold.
+/// How many numbers a layer's weights and state hold.
 pub(crate) fn count_params(layer: &dyn Layer) -> usize {
-    layer.weights().iter().map(|weight| weight.len()).sum()
+    let all = layer.weights().into_iter().chain(layer.state());
+    all.map(|weight| weight.len()).sum()
+}
+
+/// The sum of the penalties on weights, for those that have one.
+pub(crate) fn penalties<'a>(
+    pairs: impl IntoIterator<Item = (Option<&'a Tensor>, Option<&'a Regularizer>)>,
+) -> Option<Tensor> {
+    pairs
+        .into_iter()
+        .filter_map(|(weight, regularizer)| Some(regularizer?.penalty(weight?)))
+        .reduce(|sum, penalty| sum + penalty)
 }

@@ -106,11 +106,14 @@ pub(super) fn restore(
     fields.text("name")?.clone_into(&mut model.name);
     names::seen("sequential", &model.name);
     model.input_shape = fields.shape("input_shape")?;
-    model.layers = read_layers(fields.list("layers")?, &mut weights)?;
+    model.layers = read_layers(
+        fields.list("layers")?,
+        model.input_shape.as_deref(),
+        &mut weights,
+    )?;
     if let Some((name, _)) = weights.first_key_value() {
         return Err(format!("has weights that belong to no layer: {name}"));
     }
-    check(&model)?;
     if let Some(history) = fields.get("history") {
         model.history = Some(History::from_config(history)?);
     }
@@ -120,7 +123,11 @@ pub(super) fn restore(
     Ok(model)
 }
 
-fn read_layers(described: &[Value], weights: &mut Tensors) -> Parsed<Vec<Box<dyn Layer>>> {
+fn read_layers(
+    described: &[Value],
+    input_shape: Option<&[usize]>,
+    weights: &mut Tensors,
+) -> Parsed<Vec<Box<dyn Layer>>> {
     let mut counts = vec![];
     for layer in described {
         let count = Fields::of(layer, "layer")?.size("weights")?;
@@ -129,13 +136,25 @@ fn read_layers(described: &[Value], weights: &mut Tensors) -> Parsed<Vec<Box<dyn
     let weights = take_layers(weights, &counts)?;
     let mut layers: Vec<Box<dyn Layer>> = vec![];
     let mut seen = BTreeSet::new();
+    let mut shape = input_shape.map(<[usize]>::to_vec);
     for (layer, weights) in described.iter().zip(weights) {
         let fields = Fields::of(layer, "layer")?;
         let config = fields.get("config").unwrap_or(&Value::Null);
-        let layer = layers::from_config(fields.text("kind")?, config, weights)?;
+        let mut layer = layers::from_config(fields.text("kind")?, config)?;
         if !seen.insert(layer.name().to_string()) {
             return Err(format!("has two layers named {:?}", layer.name()));
         }
+        shape = match shape {
+            None if weights.is_empty() => None,
+            None => {
+                return Err("has weights, but does not say for which input_shape".to_owned());
+            }
+            Some(shape) => {
+                layers::build_with(&mut *layer, std::slice::from_ref(&shape), weights)?;
+                let output = layer.output_shape(&shape);
+                Some(output.map_err(|error| error.to_string())?)
+            }
+        };
         layers.push(layer);
     }
     match layers.is_empty() {
@@ -164,23 +183,6 @@ pub(super) fn take_layers(weights: &mut Tensors, counts: &[usize]) -> Parsed<Vec
         taken.push(of_layer);
     }
     Ok(taken)
-}
-
-/// Whether each layer takes what the one before gives.
-fn check(model: &Sequential) -> Parsed<()> {
-    let Some(input_shape) = &model.input_shape else {
-        return match model.layers.iter().any(|layer| layer.is_built()) {
-            true => Err("has weights, but does not say for which input_shape".to_owned()),
-            false => Ok(()),
-        };
-    };
-    let mut shape = input_shape.clone();
-    for layer in &model.layers {
-        shape = layer
-            .output_shape(&shape)
-            .map_err(|error| error.to_string())?;
-    }
-    Ok(())
 }
 
 fn read_compiled(model: &mut Sequential, compile: &Value, state: Tensors) -> Parsed<()> {

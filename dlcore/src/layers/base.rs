@@ -1,0 +1,258 @@
+//! What all layers of this library have in common.
+
+use std::collections::VecDeque;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{self, Fields, Parsed};
+use crate::initializers::Initializer;
+use crate::regularizers::Regularizer;
+use crate::{Error, Result, Tensor, names};
+
+/// Name, declared input, whether it is trained, whether it is built.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) input_shape: Option<Vec<usize>>,
+    pub(crate) trainable: bool,
+    built: bool,
+    /// Weights that `build` takes instead of making its own: those of a file.
+    given: Option<VecDeque<Tensor>>,
+}
+
+impl Base {
+    /// A layer of type `kind` (`"Dense"`) whose name is counted after `prefix` (`"dense"`).
+    pub(crate) fn new(kind: &'static str, prefix: &'static str) -> Base {
+        Base {
+            kind,
+            name: names::next(prefix),
+            input_shape: None,
+            trainable: true,
+            built: false,
+            given: None,
+        }
+    }
+
+    /// What [`Base::config`] wrote. Only the name must be there.
+    pub(crate) fn from_config(
+        kind: &'static str,
+        prefix: &'static str,
+        fields: &Fields<'_>,
+    ) -> Parsed<Base> {
+        let name = fields.text("name")?.to_string();
+        names::seen(prefix, &name);
+        Ok(Base {
+            kind,
+            name,
+            input_shape: fields.shape("input_shape")?,
+            trainable: fields.get("trainable").is_none() || fields.flag("trainable")?,
+            built: false,
+            given: None,
+        })
+    }
+
+    /// The settings common to all layers, together with a layer's own, a JSON object.
+    pub(crate) fn config(&self, own: Value) -> Value {
+        let mut fields: Map<String, Value> = Map::new();
+        fields.insert("name".to_string(), json!(self.name));
+        fields.insert("trainable".to_string(), json!(self.trainable));
+        fields.insert(
+            "input_shape".to_string(),
+            config::shape(self.input_shape.as_deref()),
+        );
+        if let Value::Object(own) = own {
+            fields.extend(own);
+        }
+        Value::Object(fields)
+    }
+
+    pub(crate) fn is_built(&self) -> bool {
+        self.built
+    }
+
+    /// How a message names the layer: `dense_1 (Dense)`.
+    pub(crate) fn describe(&self) -> String {
+        format!("{} ({})", self.name, self.kind)
+    }
+
+    /// [`Error::Shape`] that begins with the layer's name.
+    pub(crate) fn shape_error(&self, text: impl std::fmt::Display) -> Error {
+        Error::Shape(format!("{}: {text}", self.describe()))
+    }
+
+    /// [`Error::Value`] that begins with the layer's name.
+    pub(crate) fn value_error(&self, text: impl std::fmt::Display) -> Error {
+        Error::Value(format!("{}: {text}", self.describe()))
+    }
+
+    /// The next weight of a layer that is being built, called `what` in messages. Weights are asked
+    /// for in the order in which [`Layer::weights`](super::Layer::weights), then
+    /// [`Layer::state`](super::Layer::state) list them.
+    pub(crate) fn weight(
+        &mut self,
+        what: &str,
+        shape: &[usize],
+        initializer: &Initializer,
+    ) -> Result<Tensor> {
+        let Some(given) = &mut self.given else {
+            return initializer
+                .create(shape)
+                .map_err(|error| self.value_error(format!("{what}: {error}")));
+        };
+        match given.pop_front() {
+            Some(weight) if weight.shape() == shape => Ok(weight),
+            Some(weight) => Err(self.shape_error(format!(
+                "expected a {what} of shape {shape:?}, found one of shape {:?}",
+                weight.shape()
+            ))),
+            None => Err(self.shape_error(format!(
+                "expected a {what} of shape {shape:?}, found no more weights"
+            ))),
+        }
+    }
+
+    /// An error that names the setting, for a regularizer that makes no sense.
+    pub(crate) fn check_regularizer(
+        &self,
+        setting: &str,
+        regularizer: Option<&Regularizer>,
+    ) -> Result<()> {
+        regularizer.map_or(Ok(()), |regularizer| {
+            regularizer
+                .known()
+                .map_err(|error| self.value_error(format!("{setting}: {error}")))
+        })
+    }
+
+    /// The last act of a successful `build`.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        let left = self.given.take().map_or(0, |given| given.len());
+        if left > 0 {
+            return Err(self.shape_error(format!("found {left} weights more than it has")));
+        }
+        self.built = true;
+        Ok(())
+    }
+
+    /// What the next `build` is to take for weights.
+    pub(crate) fn give(&mut self, weights: Vec<Tensor>) {
+        self.given = Some(weights.into());
+    }
+
+    /// The text of the panic of a layer that is used before it is built.
+    pub(crate) fn unbuilt(&self) -> String {
+        format!(
+            "{} is not built yet: call build(input_shape) or add it to a model",
+            self.describe()
+        )
+    }
+}
+
+/// Defines the settings that every layer has: its name, its input's shape, whether it is trained.
+macro_rules! layer_settings {
+    ($layer:ident, $prefix:literal) => {
+        impl $layer {
+            #[doc = concat!("The layer's name (`\"", $prefix, "\"`, `\"", $prefix, "_1\"`, … in the order layers are made).")]
+            pub fn name(mut self, name: &str) -> $layer {
+                self.base.name = name.to_string();
+                self
+            }
+
+            /// The shape of one sample, for the first layer of a model.
+            pub fn input_shape(mut self, shape: impl Into<$crate::tensor::Shape>) -> $layer {
+                self.base.input_shape = Some(shape.into().into_vec());
+                self
+            }
+
+            /// Whether training changes the layer's weights (true).
+            pub fn trainable(mut self, trainable: bool) -> $layer {
+                self.base.trainable = trainable;
+                self
+            }
+        }
+    };
+}
+pub(crate) use layer_settings;
+
+/// The methods of [`Layer`](super::Layer) that a layer with a `base` answers by it.
+macro_rules! base_methods {
+    () => {
+        fn name(&self) -> &str {
+            &self.base.name
+        }
+
+        fn kind(&self) -> &str {
+            self.base.kind
+        }
+
+        fn input_shape(&self) -> Option<&[usize]> {
+            self.base.input_shape.as_deref()
+        }
+
+        fn is_built(&self) -> bool {
+            self.base.is_built()
+        }
+
+        fn trainable(&self) -> bool {
+            self.base.trainable
+        }
+
+        fn set_trainable(&mut self, trainable: bool) {
+            self.base.trainable = trainable;
+        }
+
+        fn give_weights(&mut self, weights: Vec<$crate::Tensor>) {
+            self.base.give(weights);
+        }
+    };
+}
+pub(crate) use base_methods;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_weights_are_taken_in_order_and_must_fit() {
+        let mut base = Base::new("Test", "base_test");
+        base.give(vec![Tensor::ones([2]), Tensor::zeros([3])]);
+        let kernel = base.weight("kernel", &[2], &Initializer::Zeros).unwrap();
+        assert_eq!(kernel, Tensor::ones([2]));
+        let error = base
+            .weight("bias", &[4], &Initializer::Zeros)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "base_test (Test): expected a bias of shape [4], found one of shape [3]"
+        );
+        let error = base
+            .weight("bias", &[4], &Initializer::Zeros)
+            .unwrap_err()
+            .to_string();
+        assert!(error.ends_with("found no more weights"), "{error}");
+        base.give(vec![Tensor::ones([2])]);
+        let error = base.finish().unwrap_err().to_string();
+        assert!(
+            error.ends_with("found 1 weights more than it has"),
+            "{error}"
+        );
+        assert!(!base.is_built());
+    }
+
+    #[test]
+    fn settings_come_back() {
+        let mut base = Base::new("Test", "base_config");
+        base.trainable = false;
+        base.input_shape = Some(vec![2, 3]);
+        let config = base.config(json!({"units": 3}));
+        let fields = Fields::of(&config, "Test").unwrap();
+        assert_eq!(fields.size("units"), Ok(3));
+        let back = Base::from_config("Test", "base_config", &fields).unwrap();
+        assert_eq!(
+            (back.name, back.input_shape, back.trainable),
+            (base.name, base.input_shape, false)
+        );
+    }
+}
