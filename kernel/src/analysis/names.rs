@@ -1,6 +1,7 @@
 //! Names that are known without rust-analyzer: the session's, dlcore's, the language's.
 
 mod library;
+mod macros;
 mod strings;
 
 use super::{Completions, Match, code_points};
@@ -236,6 +237,14 @@ mod tests {
             "/// Draws one.\npub fn image(of: &Tensor) {} fn private() {}",
         )
         .unwrap();
+        std::fs::write(
+            source.parent().unwrap().join("layers.rs"),
+            "macro_rules! settings { ($layer:ident, $prefix:literal) => { impl $layer {
+                #[doc = concat!(\"Counted from `\", $prefix, \"`.\")] pub fn name(mut self, name: &str) -> $layer { self }
+             } }; }
+             pub struct Dense; settings!(Dense, \"dense\"); other!(Dense); settings!(Dense);",
+        )
+        .unwrap();
         let names = Names::of_library(home.path());
         (home, names)
     }
@@ -307,6 +316,10 @@ mod tests {
         assert_eq!(
             say("Tensor::reshape").as_deref(),
             Some("fn reshape(&self, shape)")
+        );
+        assert_eq!(
+            say("Dense::name").as_deref(),
+            Some("fn name(self, name)\n\nCounted from `dense`.")
         );
     }
 

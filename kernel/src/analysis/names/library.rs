@@ -1,6 +1,7 @@
 //! dlcore's public names with their documentation, read from its source.
 
 use super::super::Match;
+use super::macros::{self, Macros};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -42,7 +43,11 @@ impl Library {
     /// Reads all below `source`; what cannot be read is left out.
     pub fn read(source: &Path) -> Library {
         let mut library = Library::default();
-        library.read_dir(source);
+        let mut macros = Macros::default();
+        library.read_dir(source, &mut macros);
+        for file in macros.expand() {
+            library.add_file("", &file, &mut Macros::default());
+        }
         if let Some(file) = parsed(&source.join("prelude.rs")) {
             for item in &file.items {
                 if let syn::Item::Use(item) = item {
@@ -50,6 +55,8 @@ impl Library {
                 }
             }
         }
+        // Not earlier: the macros' tokens refer to them.
+        super::forget_spans();
         library
     }
 
@@ -97,25 +104,27 @@ impl Library {
         Some(self.members.get(of)?.get(name)?.text.clone())
     }
 
-    fn read_dir(&mut self, directory: &Path) {
+    fn read_dir(&mut self, directory: &Path, macros: &mut Macros) {
         let Ok(entries) = std::fs::read_dir(directory) else {
             return;
         };
         for path in entries.flatten().map(|entry| entry.path()) {
             if path.is_dir() {
-                self.read_dir(&path);
+                self.read_dir(&path, macros);
             } else if path.extension().is_some_and(|extension| extension == "rs")
                 && let Some(file) = parsed(&path)
             {
-                self.add_file(&module_name(&path), &file);
+                self.add_file(&module_name(&path), &file, macros);
             }
         }
     }
 
-    fn add_file(&mut self, module: &str, file: &syn::File) {
+    fn add_file(&mut self, module: &str, file: &syn::File, macros: &mut Macros) {
         for item in &file.items {
             if let syn::Item::Impl(item) = item {
                 self.add_impl(item);
+            } else if let syn::Item::Macro(item) = item {
+                macros.add(item);
             } else if let Some((name, member)) = public_item(item) {
                 self.add_member(module, &name, member.clone());
                 self.items.insert(name, member);
@@ -210,9 +219,7 @@ fn texts(array: &syn::Expr) -> Vec<String> {
 }
 
 fn parsed(path: &Path) -> Option<syn::File> {
-    let file = syn::parse_file(&std::fs::read_to_string(path).ok()?).ok();
-    super::forget_spans();
-    file
+    syn::parse_file(&std::fs::read_to_string(path).ok()?).ok()
 }
 
 /// `plot` of `plot.rs` and of `plot/mod.rs`.
@@ -287,13 +294,13 @@ fn doc_line(attribute: &syn::Attribute) -> Option<String> {
     let syn::Meta::NameValue(pair) = &attribute.meta else {
         return None;
     };
-    let syn::Expr::Lit(value) = &pair.value else {
-        return None;
+    let text = match &pair.value {
+        syn::Expr::Lit(syn::ExprLit {
+            lit: syn::Lit::Str(text),
+            ..
+        }) => text.value(),
+        other => macros::concatenated(other)?,
     };
-    let syn::Lit::Str(text) = &value.lit else {
-        return None;
-    };
-    let text = text.value();
     pair.path
         .is_ident("doc")
         .then(|| text.strip_prefix(' ').unwrap_or(&text).to_owned())
