@@ -291,6 +291,12 @@ pub fn categorical(logits: &Tensor, samples: usize) -> Result<Tensor> {
             "categorical: expected logits with a last axis of classes, got shape []".into(),
         ));
     };
+    if *classes == 0 {
+        return Err(Error::Shape(format!(
+            "categorical: logits of shape {:?} have no class to draw",
+            logits.shape()
+        )));
+    }
     let shape = [before, &[samples, *classes]].concat();
     // In (0, 1): both logarithms are finite.
     let u = uniform(shape, 0.0, 1.0).clip(1e-20, 1.0 - 2e-7);

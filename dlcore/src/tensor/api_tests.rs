@@ -108,7 +108,7 @@ fn where_mixes_types_as_documented() {
         [1.0, 0.0]
     );
     // What is not chosen may be anything.
-    let safe = Tensor::where_(&Tensor::from([true, false]), &Tensor::from([2.0]), f32::NAN);
+    let safe = Tensor::where_(&Tensor::from([true, false]), Tensor::from([2.0]), f32::NAN);
     assert_eq!(safe.to_vec()[0], 2.0);
     let error = message(Tensor::try_where_(
         &Tensor::from([true, false, true]),

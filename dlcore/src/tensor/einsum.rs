@@ -233,7 +233,10 @@ impl Term {
     /// Both axes brought last and joined: the diagonal is every (n + 1)-th element.
     fn diagonal(&self, first: usize, second: usize) -> Result<Term> {
         let shape = self.tensor.shape();
-        let length = shape[first].max(shape[second]);
+        let length = match shape[first] {
+            1 => shape[second],
+            length => length,
+        };
         let mut wide = shape.to_vec();
         (wide[first], wide[second]) = (length, length);
         let rest: Vec<usize> = (0..shape.len())

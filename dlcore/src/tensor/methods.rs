@@ -3,7 +3,7 @@
 use super::arithmetic::{Binary, Comparison, Number, compare, number_with};
 use super::operators::{Operand, operate};
 use super::{DType, Tensor, fallible, resolve_axis};
-use crate::grad::ops;
+use crate::grad::ops::{self, Rule};
 use crate::{Error, Result};
 
 macro_rules! binary_methods {
@@ -204,6 +204,8 @@ impl Tensor {
         /// The matrix product over the last two axes, the axes before them broadcast.
         fn matmul / try_matmul(&self, other: &Tensor) -> Tensor {
             if self.ndim() == 2 && other.ndim() == 2 {
+                // The same product, which keeps sparse rows sparse.
+                ops::Matmul.shape(&[self.shape(), other.shape()])?;
                 return self.try_dot(other);
             }
             let (left, right) = super::structure::same_float(self, other);

@@ -361,6 +361,16 @@ impl Tensor {
                 let row = rows.slice(row..row + 1).to_dense();
                 return Tensor::from_array(row).try_reshape([*features]);
             }
+            let Some(&length) = self.shape().first() else {
+                return Err(Error::Shape("get: a tensor of shape [] has no first axis".into()));
+            };
+            if part(&SliceItem::Index(index), length).is_none() {
+                return Err(Error::Shape(format!(
+                    "get: {index} on the first axis of shape {:?}, whose positions are {}",
+                    self.shape(),
+                    positions(length)
+                )));
+            }
             self.slice_spec(&SliceSpec(vec![SliceItem::Index(index)]))
         }
 

@@ -387,7 +387,7 @@ fn not_a_number_is_not_lost() {
     assert!(t.max().item().is_nan() && t.min().item().is_nan() && t.sum().item().is_nan());
     assert!(t.relu().to_vec()[1].is_nan());
     assert!(t.clip(0.0, 1.0).to_vec()[1].is_nan());
-    assert!(t.maximum(&Tensor::zeros([3])).to_vec()[1].is_nan());
+    assert!(t.maximum(Tensor::zeros([3])).to_vec()[1].is_nan());
     assert_eq!(t.argmax(0).item(), 1.0);
     assert!(t != t.clone());
 }

@@ -138,8 +138,8 @@ impl Rule for CumSum {
                             false => (step, step - 1),
                             true => (steps - 1 - step, steps - step),
                         };
-                        block[to * inner + place] =
-                            block[to * inner + place] + block[from * inner + place];
+                        let sum = block[from * inner + place];
+                        block[to * inner + place] += sum;
                     }
                 }
             }
