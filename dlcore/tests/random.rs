@@ -10,7 +10,7 @@ fn counting(shape: &[usize]) -> Tensor {
 }
 
 fn message(result: Result<Tensor, Error>) -> String {
-    result.err().expect("an error").to_string()
+    result.expect_err("bad arguments").to_string()
 }
 
 #[test]

@@ -12,11 +12,11 @@ use std::path::Path;
 /// More numbers than this are counted, not drawn.
 const MOST: usize = 150;
 const MARGIN: f64 = 16.0;
-const BOX: (f64, f64) = (92.0, 52.0);
+const BOX: (f64, f64) = (98.0, 52.0);
 /// From one box to the next below.
 const ROW: f64 = 66.0;
 /// Room between columns: for lines, and the circle of the operation.
-const GAP: f64 = 62.0;
+const GAP: f64 = 60.0;
 const CIRCLE: f64 = 13.0;
 /// No drawing is made smaller than this part of its size to fit the width.
 const LEAST_SCALE: f64 = 0.5;
@@ -109,7 +109,8 @@ impl Rich for ValueGraph {
 /// A number in four digits or so.
 fn short(value: f64) -> String {
     if value == 0.0 || (1e-3..1e5).contains(&value.abs()) {
-        let text = format!("{value:.4}");
+        // Adding 0 makes -0 a plain 0.
+        let text = format!("{:.4}", value + 0.0);
         return text.trim_end_matches('0').trim_end_matches('.').to_owned();
     }
     match value.is_finite() {
@@ -168,30 +169,49 @@ impl Layout {
 
     /// Puts everything near what it is connected with, column by column, to and fro.
     fn order(&mut self, nodes: &[ValueNode]) {
-        for round in 0..6 {
-            let forwards = round % 2 == 1;
+        for round in 0..8 {
+            // The last round goes back, since what is given has neighbours on its right only.
+            let forwards = round % 2 == 0;
             for step in 1..self.columns.len() {
                 let (column, beside) = match forwards {
                     true => (step, step - 1),
                     false => (self.columns.len() - 1 - step, self.columns.len() - step),
                 };
-                let places = self.columns[beside].iter().enumerate();
-                let middle = |spot: &Spot| {
-                    let near = places.clone().filter(|(_, other)| match forwards {
-                        true => leads_to(other, spot, nodes),
-                        false => leads_to(spot, other, nodes),
-                    });
-                    let near: Vec<usize> = near.map(|(place, _)| place).collect();
-                    near.iter().sum::<usize>() as f64 / near.len().max(1) as f64
-                };
-                let mut ordered: Vec<(f64, Spot)> = self.columns[column]
-                    .iter()
-                    .map(|spot| (middle(spot), *spot))
-                    .collect();
-                ordered.sort_by(|a, b| a.0.total_cmp(&b.0));
-                self.columns[column] = ordered.into_iter().map(|(_, spot)| spot).collect();
+                self.columns[column] = self.ordered(column, beside, forwards, nodes);
             }
         }
+    }
+
+    /// A column by the middle of what each spot is connected with in the one beside it.
+    fn ordered(
+        &self,
+        column: usize,
+        beside: usize,
+        forwards: bool,
+        nodes: &[ValueNode],
+    ) -> Vec<Spot> {
+        let height = |column: usize, row: usize| {
+            row as f64 - (self.columns[column].len() as f64 - 1.0) / 2.0
+        };
+        let middle = |(row, spot): (usize, &Spot)| {
+            let others = self.columns[beside].iter().enumerate();
+            let near = others.filter(|(_, other)| match forwards {
+                true => leads_to(other, spot, nodes),
+                false => leads_to(spot, other, nodes),
+            });
+            let near: Vec<f64> = near.map(|(row, _)| height(beside, row)).collect();
+            match near.len() {
+                0 => (height(column, row), *spot),
+                count => (near.iter().sum::<f64>() / count as f64, *spot),
+            }
+        };
+        let mut spots: Vec<(f64, Spot)> = self.columns[column]
+            .iter()
+            .enumerate()
+            .map(middle)
+            .collect();
+        spots.sort_by(|a, b| a.0.total_cmp(&b.0));
+        spots.into_iter().map(|(_, spot)| spot).collect()
     }
 
     fn natural_size(&self) -> (f64, f64) {
@@ -206,7 +226,7 @@ impl Layout {
     fn size(&self) -> (u32, u32) {
         let (width, height) = self.natural_size();
         (
-            (width * self.scale).ceil() as u32,
+            (width * self.scale).round() as u32,
             (height * self.scale).ceil() as u32,
         )
     }
@@ -354,12 +374,13 @@ fn draw_number(pen: &mut Pen<'_>, node: &ValueNode, (x, y): (f64, f64)) {
     pen.circle(center, CIRCLE, TRAINING);
     pen.circle(center, CIRCLE - 1.4, GROUND);
     pen.circle(center, CIRCLE - 1.4, canvas::tint(GRID, 0.5));
-    let size = if node.operation.chars().count() > 3 {
-        7.5
-    } else {
-        10.5
+    // A circle has room for four letters.
+    let (text, size) = match &node.operation[..] {
+        "sigmoid" => ("σ", 10.5),
+        long if long.chars().count() > 3 => (long, 7.5),
+        short => (short, 10.5),
     };
-    pen.text(&node.operation, center, Type::new(size, INK));
+    pen.text(text, center, Type::new(size, INK));
 }
 
 /// A name cut to the box.

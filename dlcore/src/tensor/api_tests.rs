@@ -9,8 +9,8 @@ fn counting(shape: &[usize]) -> Tensor {
         .reshape(shape.iter().map(|&n| n as isize).collect::<Vec<_>>())
 }
 
-fn message<T>(result: Result<T, Error>) -> String {
-    result.err().expect("an error").to_string()
+fn message<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
+    result.expect_err("bad arguments").to_string()
 }
 
 #[test]
