@@ -92,6 +92,34 @@ fn take_and_masks_pick_elements() {
 }
 
 #[test]
+fn parts_are_written_in_place() {
+    let mut t = counting(&[2, 3]);
+    let before = t.clone();
+    t.set((.., SliceItem::from(..).step(-2)), Tensor::from([10, 20]));
+    assert_eq!(t.to_vec(), [20.0, 1.0, 10.0, 20.0, 4.0, 10.0]);
+    assert_eq!(before, counting(&[2, 3]));
+    let mut bytes = Tensor::from([1_u8, 2]);
+    bytes.set(-1, 7.9);
+    assert_eq!((bytes.dtype(), bytes.at(1)), (DType::U8, 7.0));
+    let mut rows = Tensor::from_sparse_rows(3, &[vec![1], vec![]]).unwrap();
+    assert_eq!((rows.at([0, 1]), rows.at([1, 2])), (1.0, 0.0));
+    rows.set([1, 2], 4);
+    assert_eq!(rows.to_vec(), [0.0, 1.0, 0.0, 0.0, 0.0, 4.0]);
+    let error = message(t.try_set((0, ..), Tensor::from([1, 2])));
+    assert!(
+        error.starts_with("set: a value of shape [2]") && error.contains("[3]"),
+        "{error}"
+    );
+    let error = message(t.try_at(0));
+    assert!(error.contains("one position for each axis"), "{error}");
+    let error = message(t.try_at([0, 3]));
+    assert!(
+        error.starts_with("at: ") && error.contains("0 to 2"),
+        "{error}"
+    );
+}
+
+#[test]
 fn where_mixes_types_as_documented() {
     let bytes = Tensor::from([1_u8, 200]);
     let chosen = Tensor::where_(&Tensor::from([true, false]), &bytes, 0);

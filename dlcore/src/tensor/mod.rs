@@ -9,6 +9,7 @@ mod convert;
 mod create;
 mod dtype;
 mod einsum;
+mod element;
 mod logic;
 mod methods;
 mod operators;

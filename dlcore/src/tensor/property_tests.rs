@@ -274,6 +274,19 @@ fn parts_of_tensors() {
         check.equal(&t.slice(items.clone()), &expected, &about);
         check.same_type(&t.slice(items.clone()), t.dtype(), &about);
         check.adjoint(draws, &t, |t| t.slice(items.clone()), &about);
+        let dtype = draws.of(&TYPES);
+        let value = draws.view(&t.slice(items.clone()).shape().to_vec(), dtype);
+        let mut written = t.clone();
+        written.set(items.clone(), &value);
+        let value = value.cast(t.dtype());
+        check.equal(
+            &written.slice(items.clone()),
+            &Plain::of(&value),
+            &format!("set {about}"),
+        );
+        check.equal(&t, &plain, &format!("shared after set {about}"));
+        written.set(items.clone(), &t.slice(items.clone()));
+        check.equal(&written, &plain, &format!("set back {about}"));
     });
     count += property("take", 2, 300, |draws, check| {
         let (t, axis) = draws.case();

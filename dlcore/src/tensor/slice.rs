@@ -208,27 +208,29 @@ impl Part {
 
 impl SliceSpec {
     /// One part for each axis of `shape`, in order, and one for each new axis.
-    pub(crate) fn resolve(&self, shape: &[usize]) -> Result<Vec<Part>> {
+    pub(crate) fn resolve(&self, operation: &str, shape: &[usize]) -> Result<Vec<Part>> {
         let mut parts = Vec::with_capacity(shape.len());
         let mut axis = 0;
-        for item in self.spelled_out(shape)? {
+        for item in self.spelled_out(operation, shape)? {
             if item == SliceItem::NewAxis {
                 parts.push(Part::New);
                 continue;
             }
             let length = shape[axis];
-            parts.push(part(&item, length).ok_or_else(|| self.misfit(&item, axis, shape))?);
+            parts.push(
+                part(&item, length).ok_or_else(|| self.misfit(operation, &item, axis, shape))?,
+            );
             axis += 1;
         }
         Ok(parts)
     }
 
     /// One item for each axis of `shape`, and the new axes: no ellipsis, nothing left out.
-    fn spelled_out(&self, shape: &[usize]) -> Result<Vec<SliceItem>> {
+    fn spelled_out(&self, operation: &str, shape: &[usize]) -> Result<Vec<SliceItem>> {
         let named = self.0.iter().filter(|item| item.names_an_axis()).count();
         if named > shape.len() {
             return Err(Error::Shape(format!(
-                "slice: {self} names {named} axes, but shape {shape:?} has {}",
+                "{operation}: {self} names {named} axes, but shape {shape:?} has {}",
                 shape.len()
             )));
         }
@@ -236,7 +238,7 @@ impl SliceSpec {
         let place = self.0.iter().position(is_ellipsis);
         if self.0.iter().filter(|item| is_ellipsis(item)).count() > 1 {
             return Err(Error::Shape(format!(
-                "slice: {self} has more than one ellipsis; only one can stand for the axes left over"
+                "{operation}: {self} has more than one ellipsis; only one can stand for the axes left over"
             )));
         }
         let (before, after) = match place {
@@ -247,15 +249,15 @@ impl SliceSpec {
         Ok([before, &whole, after].concat())
     }
 
-    fn misfit(&self, item: &SliceItem, axis: usize, shape: &[usize]) -> Error {
+    fn misfit(&self, operation: &str, item: &SliceItem, axis: usize, shape: &[usize]) -> Error {
         if matches!(item, SliceItem::Range { step: 0, .. }) {
             return Error::Shape(format!(
-                "slice: {self} of shape {shape:?}: a step of 0 takes nothing; expected 1, 2 … or -1, \
+                "{operation}: {self} of shape {shape:?}: a step of 0 takes nothing; expected 1, 2 … or -1, \
                  -2 … to go backwards"
             ));
         }
         Error::Shape(format!(
-            "slice: {self} of shape {shape:?}: {item} does not fit axis {axis}, whose positions are {}",
+            "{operation}: {self} of shape {shape:?}: {item} does not fit axis {axis}, whose positions are {}",
             positions(shape[axis])
         ))
     }
@@ -316,7 +318,7 @@ impl Tensor {
     }
 
     fn slice_spec(&self, spec: &SliceSpec) -> Result<Tensor> {
-        let parts = spec.resolve(self.shape())?;
+        let parts = spec.resolve("slice", self.shape())?;
         if let Storage::Sparse(rows) = self.storage() {
             let whole = Part::whole(self.shape()[1]);
             if let [

@@ -21,7 +21,7 @@ pub(crate) use binary::{Add, Div, Maximum, Minimum, Mul, Sub, larger, smaller};
 pub(crate) use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub(crate) use matrix::{Dense, Matmul};
 pub(crate) use moving::{BroadcastTo, Cast, Concat, Permute, Reshape};
-pub(crate) use picking::{Gather, Pick, Scatter, ScatterRows, Slice, Unslice, Where};
+pub(crate) use picking::{Gather, Pick, Scatter, ScatterRows, Slice, Unslice, Where, narrow};
 pub(crate) use pointwise::{
     Abs, AddScalar, Ceil, Clip, Cos, DivScalar, Erf, Exp, Expm1, Floor, Log, Log1p, MulScalar, Neg,
     Pow, Reciprocal, Relu, Round, Rsqrt, Sigmoid, Sign, Sin, Softplus, Sqrt, Square, Tanh,

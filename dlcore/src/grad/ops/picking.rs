@@ -19,7 +19,7 @@ pub(crate) struct Slice {
 }
 
 /// `array` without what `parts` do not take.
-fn narrow<S: ndarray::RawData>(
+pub(crate) fn narrow<S: ndarray::RawData>(
     parts: &[Part],
     mut array: ndarray::ArrayBase<S, IxDyn>,
 ) -> ndarray::ArrayBase<S, IxDyn> {

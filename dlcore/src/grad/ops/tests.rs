@@ -203,6 +203,11 @@ fn picking_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
             let parts = x[0].split(2, -1);
             &parts[0] * &parts[1]
         }),
+        case("set", vec![some(&[2, 3]), some(&[2])], |x| {
+            let mut t = x[0].square();
+            t.set((.., 1), &x[1]);
+            t
+        }),
         case("tril", x(), |x| x[0].tril(0)),
         case("triu", x(), |x| x[0].triu(1)),
     ]

@@ -98,6 +98,8 @@ fn calls() -> Vec<Call> {
         rows: |x| x.a.try_rows(&x.many);
         get: |x| x.a.try_get(x.axis);
         slice: |x| x.a.try_slice(x.items());
+        at: |x| x.a.try_at(x.items());
+        set: |x| x.a.clone().try_set(x.items(), &x.b);
         reshape: |x| x.a.try_reshape(&x.axes[..]);
         permute: |x| x.a.try_permute(&x.many);
         expand_dims: |x| x.a.try_expand_dims(x.axis);
