@@ -9,9 +9,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
 
-use crate::Tensor;
 use crate::device::cpu::{Cost, build, vectorised};
 use crate::tensor::Shape;
+use crate::{Error, Result, Tensor};
 
 /// The seed and how many draws were made from it; no seed yet means one from the system.
 static STREAM: Mutex<Option<(u64, u64)>> = Mutex::new(None);
@@ -186,13 +186,122 @@ pub fn permutation(n: usize) -> Vec<usize> {
     let seed = next_seed();
     let mut order: Vec<usize> = (0..n).collect();
     for index in (1..n).rev() {
-        let [a, b, ..] = philox(seed, index as u64);
-        let word = u64::from(a) << 32 | u64::from(b);
-        // The high half of the product is uniform below index + 1, up to 2⁻⁶⁴ of bias.
-        let other = (u128::from(word) * (index as u128 + 1)) >> 64;
+        let other = below(index as u64 + 1, philox(seed, index as u64));
         order.swap(index, other as usize);
     }
     order
+}
+
+/// A number below `bound`, uniform up to a bias of `bound · 2⁻⁶⁴`.
+fn below(bound: u64, [a, b, ..]: [u32; 4]) -> u64 {
+    let word = u64::from(a) << 32 | u64::from(b);
+    // The high half of the product.
+    ((u128::from(word) * u128::from(bound)) >> 64) as u64
+}
+
+/// Independent whole numbers, each from `low` (included) to `high` (excluded) equally likely, `I64`.
+///
+/// # Panics
+/// If `low` is not below `high`.
+#[track_caller]
+pub fn randint(shape: impl Into<Shape>, low: i64, high: i64) -> Tensor {
+    assert!(
+        low < high,
+        "randint: expected low below high, got {low} and {high}; high itself is not drawn"
+    );
+    let (shape, seed, range) = (shape.into(), next_seed(), high.abs_diff(low));
+    let values = build(shape.size(), 1, Cost::Costly, &|start, piece| {
+        for (index, to) in piece.iter_mut().enumerate() {
+            let distance = below(range, philox(seed, (start + index) as u64));
+            to.write(low.wrapping_add_unsigned(distance));
+        }
+    });
+    Tensor::from_values(shape.dims(), values)
+}
+
+/// Independent `Bool`s, each true with probability `p`.
+///
+/// # Panics
+/// If `p` is not from 0 to 1.
+#[track_caller]
+pub fn bernoulli(shape: impl Into<Shape>, p: f64) -> Tensor {
+    assert!(
+        (0.0..=1.0).contains(&p),
+        "bernoulli: expected a probability from 0 to 1, got {p}"
+    );
+    uniform(shape, 0.0, 1.0).less(p)
+}
+
+/// The positions of the first axis in random order.
+///
+/// # Errors
+/// [`Error::Shape`] if there is no axis.
+pub fn shuffle(tensor: &Tensor) -> Result<Tensor> {
+    tensor.try_rows(&permutation(rows_of("shuffle", tensor)?))
+}
+
+/// `count` positions of the first axis, drawn independently (`replace`) or each once at most.
+///
+/// # Errors
+/// [`Error::Shape`] if there is no axis, or it has no position, or too few to draw each once.
+pub fn choice(tensor: &Tensor, count: usize, replace: bool) -> Result<Tensor> {
+    let rows = rows_of("choice", tensor)?;
+    let too_few = if replace {
+        rows == 0 && count > 0
+    } else {
+        rows < count
+    };
+    if too_few {
+        return Err(Error::Shape(format!(
+            "choice: {count} of the {rows} positions of shape {:?}{}",
+            tensor.shape(),
+            if replace {
+                ""
+            } else {
+                ", each once at most; draw fewer, or with replace"
+            }
+        )));
+    }
+    let seed = next_seed();
+    let chosen: Vec<usize> = match replace {
+        true => (0..count as u64)
+            .map(|i| below(rows as u64, philox(seed, i)) as usize)
+            .collect(),
+        false => permutation(rows).into_iter().take(count).collect(),
+    };
+    tensor.try_rows(&chosen)
+}
+
+fn rows_of(operation: &str, tensor: &Tensor) -> Result<usize> {
+    tensor.shape().first().copied().ok_or_else(|| {
+        Error::Shape(format!(
+            "{operation}: expected a tensor with at least one axis, got shape []"
+        ))
+    })
+}
+
+/// For each row of logits `[…, classes]`, class numbers drawn with the probabilities that softmax
+/// gives them: `[…, samples]`, `I64`. By the Gumbel trick: the largest of `logit - ln(-ln u)`.
+///
+/// # Errors
+/// [`Error::Shape`] if there is no axis, or no class.
+pub fn categorical(logits: &Tensor, samples: usize) -> Result<Tensor> {
+    let [before @ .., classes] = logits.shape() else {
+        return Err(Error::Shape(
+            "categorical: expected logits with a last axis of classes, got shape []".into(),
+        ));
+    };
+    if *classes == 0 {
+        return Err(Error::Shape(format!(
+            "categorical: logits of shape {:?} have no class to draw",
+            logits.shape()
+        )));
+    }
+    let shape = [before, &[samples, *classes]].concat();
+    // In (0, 1): both logarithms are finite.
+    let u = uniform(shape, 0.0, 1.0).clip(1e-20, 1.0 - 2e-7);
+    let noise = -(-u.log()).log();
+    (logits.detach().try_expand_dims(-2)? + noise).try_argmax(-1)
 }
 
 /// 0 with probability `rate` and `1 / (1 - rate)` otherwise.

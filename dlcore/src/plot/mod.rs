@@ -11,6 +11,7 @@ mod panel;
 mod run;
 mod terminal;
 mod text;
+mod value_graph;
 
 use std::fmt;
 use std::path::Path;
@@ -19,6 +20,8 @@ pub(crate) use canvas::escape;
 pub use image::{Image, image, try_image};
 pub use live::{LiveFit, LivePlan};
 use run::{Run, Running};
+pub use value_graph::ValueGraph;
+pub(crate) use value_graph::ValueNode;
 
 use crate::display::{MimeBundle, PNG, Rich, SVG};
 use crate::models::History;

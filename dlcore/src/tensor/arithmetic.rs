@@ -104,7 +104,7 @@ impl Number {
     }
 
     /// As a tensor that `other` will be computed with.
-    fn meeting(self, other: DType) -> Tensor {
+    pub(crate) fn meeting(self, other: DType) -> Tensor {
         let dtype = match self {
             Number::Float(_) if !other.is_float() => DType::F32,
             Number::Integer(_) if other == DType::Bool => DType::I64,

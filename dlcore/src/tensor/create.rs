@@ -63,6 +63,12 @@ impl Tensor {
         filled(self.shape().into(), 1.0).cast(self.dtype())
     }
 
+    /// One value everywhere, of this tensor's shape and type.
+    pub fn full_like(&self, value: f64) -> Tensor {
+        let value = Tensor::from_values(&[], vec![value]).cast(self.dtype());
+        value.broadcast_to(self.shape())
+    }
+
     /// The identity matrix `[n, n]`, `F32`.
     pub fn eye(n: usize) -> Tensor {
         let mut values = vec![0.0_f32; n * n];
@@ -110,6 +116,63 @@ impl Tensor {
     /// [`set_seed`](crate::random::set_seed) starts.
     pub fn normal(shape: impl Into<Shape>, mean: f64, standard_deviation: f64) -> Tensor {
         crate::random::normal(shape, mean, standard_deviation)
+    }
+
+    /// Independent normal numbers, `F32`, those further than two standard deviations from the mean
+    /// drawn again, from the stream that [`set_seed`](crate::random::set_seed) starts.
+    pub fn truncated_normal(shape: impl Into<Shape>, mean: f64, standard_deviation: f64) -> Tensor {
+        crate::random::truncated_normal(shape, mean, standard_deviation)
+    }
+
+    /// Independent whole numbers, each from `low` (included) to `high` (excluded) equally likely,
+    /// `I64`, from the stream that [`set_seed`](crate::random::set_seed) starts.
+    ///
+    /// # Panics
+    /// If `low` is not below `high`.
+    #[track_caller]
+    pub fn randint(shape: impl Into<Shape>, low: i64, high: i64) -> Tensor {
+        crate::random::randint(shape, low, high)
+    }
+
+    /// Independent `Bool`s, each true with probability `p`, from the stream that
+    /// [`set_seed`](crate::random::set_seed) starts.
+    ///
+    /// # Panics
+    /// If `p` is not from 0 to 1.
+    #[track_caller]
+    pub fn bernoulli(shape: impl Into<Shape>, p: f64) -> Tensor {
+        crate::random::bernoulli(shape, p)
+    }
+
+    /// The positions of the first axis in random order.
+    ///
+    /// # Panics
+    /// If there is no axis.
+    #[track_caller]
+    pub fn shuffle(&self) -> Tensor {
+        super::expect(crate::random::shuffle(self))
+    }
+
+    /// `count` positions of the first axis, drawn independently (`replace`) or each once at most.
+    ///
+    /// # Panics
+    /// If there is no axis, or it has no position, or too few to draw each once.
+    #[track_caller]
+    pub fn choice(&self, count: usize, replace: bool) -> Tensor {
+        super::expect(crate::random::choice(self, count, replace))
+    }
+
+    /// For each row of logits (logarithms of probabilities, up to a constant), `samples` class
+    /// numbers drawn with these probabilities.
+    ///
+    /// # Shapes
+    /// `[…, classes]` → `[…, samples]`, `I64`
+    ///
+    /// # Panics
+    /// If there is no axis, or no class.
+    #[track_caller]
+    pub fn categorical(&self, samples: usize) -> Tensor {
+        super::expect(crate::random::categorical(self, samples))
     }
 
     /// Rows of ones at the given columns and zeros elsewhere, `[rows.len(), n_features]`, `F32`,

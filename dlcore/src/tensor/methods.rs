@@ -1,8 +1,9 @@
 //! Functions of each element, and products.
 
-use super::arithmetic::{Binary, Comparison, Number, binary, compare, number_with};
+use super::arithmetic::{Binary, Comparison, Number, compare, number_with};
+use super::operators::{Operand, operate};
 use super::{DType, Tensor, fallible, resolve_axis};
-use crate::grad::ops;
+use crate::grad::ops::{self, Rule};
 use crate::{Error, Result};
 
 macro_rules! binary_methods {
@@ -10,8 +11,8 @@ macro_rules! binary_methods {
         impl Tensor {
             fallible! {$(
                 $(#[$doc])*
-                fn $name / $try_name(&self, other: &Tensor) -> Tensor {
-                    binary(Binary::$variant, self, other)
+                fn $name / $try_name(&self, other: impl Operand) -> Tensor {
+                    operate(Binary::$variant, self, other.operand())
                 }
             )*}
         }
@@ -38,8 +39,8 @@ macro_rules! comparison_methods {
         impl Tensor {
             fallible! {$(
                 $(#[$doc])*
-                fn $name / $try_name(&self, other: &Tensor) -> Tensor {
-                    compare(Comparison::$variant, self, other)
+                fn $name / $try_name(&self, other: impl Operand) -> Tensor {
+                    compare(Comparison::$variant, self, &other.operand().compared_with(self.dtype()))
                 }
             )*}
         }
@@ -87,6 +88,46 @@ unary_methods! {
     sqrt = Sqrt;
     /// `x²`, element by element.
     square = Square;
+    /// `1 / √x`, element by element.
+    rsqrt = Rsqrt;
+    /// `1 / x`, element by element.
+    reciprocal = Reciprocal;
+    /// The sine of an angle in radians, element by element.
+    sin = Sin;
+    /// The cosine of an angle in radians, element by element.
+    cos = Cos;
+    /// `eˣ - 1`, element by element, exact for small `x`.
+    expm1 = Expm1;
+    /// `ln(1 + x)`, element by element, exact for small `x`.
+    log1p = Log1p;
+    /// `ln(1 + eˣ)`, element by element, without overflow.
+    softplus = Softplus;
+    /// The error function `2/√π ∫₀ˣ e^(-t²) dt`, element by element.
+    erf = Erf;
+}
+
+macro_rules! rounding_methods {
+    ($($(#[$doc:meta])* $name:ident = $op:ident;)*) => {
+        impl Tensor {$(
+            $(#[$doc])*
+            pub fn $name(&self) -> Tensor {
+                match self.dtype().is_float() {
+                    true => ops::apply_any(ops::$op, &[&self.to_dense()]),
+                    false => self.clone(),
+                }
+            }
+        )*}
+    };
+}
+
+rounding_methods! {
+    /// The nearest whole number downwards, element by element; the gradient is 0.
+    floor = Floor;
+    /// The nearest whole number upwards, element by element; the gradient is 0.
+    ceil = Ceil;
+    /// The nearest whole number, element by element, of two as near the even one, as in NumPy; the
+    /// gradient is 0.
+    round = Round;
 }
 
 impl Tensor {
@@ -122,6 +163,7 @@ impl Tensor {
     }
 
     /// Each element, moved to the nearest value within `[low, high]`. The gradient is 0 outside.
+    /// Integers stay integers where both bounds are whole numbers.
     ///
     /// # Panics
     /// If `low` is above `high`.
@@ -131,7 +173,11 @@ impl Tensor {
             low <= high,
             "clip: the lower bound {low} is not below the upper bound {high}"
         );
-        ops::apply_any(ops::Clip { low, high }, &[&self.as_float()])
+        let op = ops::Clip { low, high };
+        if low.fract() == 0.0 && high.fract() == 0.0 {
+            return self.keeping_type(op);
+        }
+        ops::apply_any(op, &[&self.as_float()])
     }
 
     fallible! {
@@ -158,6 +204,8 @@ impl Tensor {
         /// The matrix product over the last two axes, the axes before them broadcast.
         fn matmul / try_matmul(&self, other: &Tensor) -> Tensor {
             if self.ndim() == 2 && other.ndim() == 2 {
+                // The same product, which keeps sparse rows sparse.
+                ops::Matmul.shape(&[self.shape(), other.shape()])?;
                 return self.try_dot(other);
             }
             let (left, right) = super::structure::same_float(self, other);

@@ -8,10 +8,17 @@ mod arithmetic;
 mod convert;
 mod create;
 mod dtype;
+mod einsum;
+mod element;
+mod logic;
 mod methods;
 mod operators;
+mod order;
+mod pick;
 mod print;
+mod rearrange;
 mod reductions;
+mod running;
 mod shape;
 mod slice;
 mod sparse;
@@ -20,7 +27,7 @@ mod structure;
 
 pub use dtype::{DType, Element, Real};
 pub use operators::Operand;
-pub use shape::{NewShape, Shape};
+pub use shape::{Axes, NewShape, Shape};
 pub use slice::{IntoSlice, SliceItem, SliceSpec};
 pub use sparse::SparseRows;
 pub use storage::{Array, Storage};
@@ -243,5 +250,9 @@ macro_rules! fallible {
 }
 pub(crate) use fallible;
 
+#[cfg(test)]
+mod api_tests;
+#[cfg(test)]
+mod property_tests;
 #[cfg(test)]
 mod tests;

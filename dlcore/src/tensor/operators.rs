@@ -1,7 +1,8 @@
 //! `+ - * /`, unary `-` and `+=` and its kind, between tensors and with Rust numbers.
 
 use super::arithmetic::{Binary, Number, assign, binary, number_with, with_number};
-use super::{Tensor, expect};
+use super::{DType, Tensor, expect};
+use crate::Result;
 
 /// What may stand to the right of an operator: a tensor, a reference to one, or a number.
 ///
@@ -45,13 +46,46 @@ macro_rules! number_operands {
 number_operands!(f32 => Float as f64, f64 => Float as f64, u8 => Integer as i64,
     i32 => Integer as i64, i64 => Integer as i64, usize => Integer as i64);
 
+impl Right<'_> {
+    /// As a tensor that one of type `other` is computed with.
+    pub(crate) fn meeting(self, other: DType) -> Tensor {
+        match self {
+            Right::Tensor(tensor) => tensor.clone(),
+            Right::Float(value) => Number::Float(value).meeting(other),
+            Right::Integer(value) => Number::Integer(value).meeting(other),
+        }
+    }
+
+    /// As a tensor that one of type `other` is compared with: a whole number keeps its value also
+    /// where the other side's type cannot hold it.
+    pub(crate) fn compared_with(self, other: DType) -> Tensor {
+        match self {
+            Right::Integer(value) if !other.is_float() => Tensor::from(value),
+            right => right.meeting(other),
+        }
+    }
+
+    /// The type of a tensor; none for a number, which takes the other side's.
+    pub(crate) fn dtype(self) -> Option<DType> {
+        match self {
+            Right::Tensor(tensor) => Some(tensor.dtype()),
+            Right::Float(_) | Right::Integer(_) => None,
+        }
+    }
+}
+
+/// `left ∘ right`, broadcast.
+pub(crate) fn operate(which: Binary, left: &Tensor, right: Right<'_>) -> Result<Tensor> {
+    match right {
+        Right::Tensor(right) => binary(which, left, right),
+        Right::Float(value) => Ok(with_number(which, left, Number::Float(value))),
+        Right::Integer(value) => Ok(with_number(which, left, Number::Integer(value))),
+    }
+}
+
 #[track_caller]
 fn compute(which: Binary, left: &Tensor, right: Right<'_>) -> Tensor {
-    match right {
-        Right::Tensor(right) => expect(binary(which, left, right)),
-        Right::Float(value) => with_number(which, left, Number::Float(value)),
-        Right::Integer(value) => with_number(which, left, Number::Integer(value)),
-    }
+    expect(operate(which, left, right))
 }
 
 #[track_caller]

@@ -208,7 +208,12 @@ fn single(tensor: &Tensor) -> String {
             if !size.is_finite() {
                 return special(float.float()).into();
             }
-            if size == 0.0 || (1e-4..1e16).contains(&size) {
+            // As NumPy 2.4.
+            let large = match float {
+                Value::Single(_) => 1e6,
+                _ => 1e16,
+            };
+            if size == 0.0 || (1e-4..large).contains(&size) {
                 let text = float.positional(usize::from(u16::MAX));
                 return if text.ends_with('.') {
                     text + "0"

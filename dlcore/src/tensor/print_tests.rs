@@ -120,6 +120,43 @@ fn prints_as_numpy() {
     }
 }
 
+/// See tests/parity/make_printing.py.
+#[test]
+fn prints_what_numpy_printed() {
+    let cases = include_str!("../../../tests/parity/printing.json");
+    let cases: Vec<serde_json::Value> = serde_json::from_str(cases).unwrap();
+    assert!(cases.len() > 300);
+    for (index, case) in cases.iter().enumerate() {
+        let list = |key: &str| case[key].as_array().unwrap();
+        let shape: Vec<usize> = list("shape")
+            .iter()
+            .map(|n| n.as_u64().unwrap() as usize)
+            .collect();
+        let values = list("values").iter().map(|text| text.as_str().unwrap());
+        let (float, dtype) = match case["dtype"].as_str().unwrap() {
+            "f32" => (true, DType::F32),
+            "f64" => (true, DType::F64),
+            "u8" => (false, DType::U8),
+            "i32" => (false, DType::I32),
+            "i64" => (false, DType::I64),
+            _ => (false, DType::Bool),
+        };
+        let tensor = if float {
+            let values = values.map(|text| text.parse().unwrap()).collect();
+            Tensor::from_shape_vec_f64(shape, values).unwrap()
+        } else {
+            let values = values.map(|text| text.parse().unwrap()).collect();
+            Tensor::from_shape_vec_i64(shape, values).unwrap()
+        };
+        let text = tensor.cast(dtype).to_string();
+        assert_eq!(
+            text,
+            case["text"].as_str().unwrap(),
+            "case {index} of {dtype}"
+        );
+    }
+}
+
 #[test]
 fn debug_names_type_and_shape() {
     let tensor = Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);

@@ -173,6 +173,64 @@ pub(crate) fn broadcast(operation: &str, left: &[usize], right: &[usize]) -> Res
     Ok(shape)
 }
 
+/// One axis or several, given as an argument; negative ones count from the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axes(Vec<isize>);
+
+macro_rules! axes_from {
+    ($($number:ty),*) => {$(
+        impl From<$number> for Axes {
+            fn from(axis: $number) -> Self {
+                Axes(vec![axis as isize])
+            }
+        }
+        impl<const N: usize> From<[$number; N]> for Axes {
+            fn from(axes: [$number; N]) -> Self {
+                Axes(axes.iter().map(|&axis| axis as isize).collect())
+            }
+        }
+        impl From<&[$number]> for Axes {
+            fn from(axes: &[$number]) -> Self {
+                Axes(axes.iter().map(|&axis| axis as isize).collect())
+            }
+        }
+        impl From<Vec<$number>> for Axes {
+            fn from(axes: Vec<$number>) -> Self {
+                Self::from(&axes[..])
+            }
+        }
+        impl From<($number, $number)> for Axes {
+            fn from((a, b): ($number, $number)) -> Self {
+                Self::from([a, b])
+            }
+        }
+        impl From<($number, $number, $number)> for Axes {
+            fn from((a, b, c): ($number, $number, $number)) -> Self {
+                Self::from([a, b, c])
+            }
+        }
+    )*};
+}
+axes_from!(isize, usize, i32, i64);
+
+impl Axes {
+    /// The axes meant, in ascending order.
+    pub(crate) fn resolve(&self, operation: &str, shape: &[usize]) -> Result<Vec<usize>> {
+        let mut axes = Vec::with_capacity(self.0.len());
+        for &axis in &self.0 {
+            axes.push(resolve_axis(operation, axis, shape)?);
+        }
+        axes.sort_unstable();
+        if axes.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Error::Shape(format!(
+                "{operation}: axes {:?} of shape {shape:?} name one axis twice",
+                self.0
+            )));
+        }
+        Ok(axes)
+    }
+}
+
 /// The axis meant by `axis`, which counts from the end when negative.
 pub(crate) fn resolve_axis(operation: &str, axis: isize, shape: &[usize]) -> Result<usize> {
     let rank = shape.len() as isize;

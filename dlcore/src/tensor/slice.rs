@@ -17,9 +17,14 @@ pub enum SliceItem {
         start: isize,
         /// The position after the last.
         end: Option<isize>,
-        /// 1 takes every element.
-        step: usize,
+        /// 1 takes every element, 2 every second one. A negative step takes the same range from
+        /// its last element backwards: `SliceItem::from(..).step(-1)` reverses an axis.
+        step: isize,
     },
+    /// A new axis of length 1, NumPy's `newaxis`.
+    NewAxis,
+    /// As many whole axes as the other parts leave, NumPy's `...`; once at most.
+    Ellipsis,
 }
 
 impl SliceItem {
@@ -29,12 +34,17 @@ impl SliceItem {
         step: 1,
     };
 
-    /// The same range, taking every `step`-th element only.
-    pub fn step(self, step: usize) -> SliceItem {
+    /// The same range, taking every `step`-th element only, from the end if `step` is negative.
+    pub fn step(self, step: isize) -> SliceItem {
         match self {
             SliceItem::Range { start, end, .. } => SliceItem::Range { start, end, step },
-            index => index,
+            other => other,
         }
+    }
+
+    /// Whether it says what to take from an axis that is there.
+    fn names_an_axis(&self) -> bool {
+        matches!(self, SliceItem::Index(_) | SliceItem::Range { .. })
     }
 }
 
@@ -42,6 +52,8 @@ impl std::fmt::Display for SliceItem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match *self {
             SliceItem::Index(index) => write!(f, "{index}"),
+            SliceItem::NewAxis => f.write_str("NewAxis"),
+            SliceItem::Ellipsis => f.write_str("..."),
             SliceItem::Range { start, end, step } => {
                 if start != 0 {
                     write!(f, "{start}")?;
@@ -140,6 +152,8 @@ into_slice!(tuple A, B);
 into_slice!(tuple A, B, C);
 into_slice!(tuple A, B, C, D);
 into_slice!(tuple A, B, C, D, E);
+into_slice!(tuple A, B, C, D, E, F);
+into_slice!(tuple A, B, C, D, E, F, G);
 
 impl<T: Into<SliceItem>, const N: usize> IntoSlice for [T; N] {
     fn into_slice(self) -> SliceSpec {
@@ -163,49 +177,89 @@ impl IntoSlice for SliceSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Index(usize),
+    /// The positions from `start` to before `end`, from the last if `step` is negative.
     Range {
         start: usize,
         end: usize,
-        step: usize,
+        step: isize,
     },
+    /// An axis of length 1 that was not there.
+    New,
 }
 
 impl Part {
+    /// All positions of an axis.
+    pub(crate) fn whole(length: usize) -> Part {
+        Part::Range {
+            start: 0,
+            end: length,
+            step: 1,
+        }
+    }
+
     /// How many positions are taken.
     pub(crate) fn len(&self) -> usize {
         match *self {
-            Part::Index(_) => 1,
-            Part::Range { start, end, step } => (end - start).div_ceil(step),
+            Part::Index(_) | Part::New => 1,
+            Part::Range { start, end, step } => (end - start).div_ceil(step.unsigned_abs()),
         }
     }
 }
 
 impl SliceSpec {
-    /// One part for each axis of `shape`.
-    pub(crate) fn resolve(&self, shape: &[usize]) -> Result<Vec<Part>> {
-        if self.0.len() > shape.len() {
+    /// One part for each axis of `shape`, in order, and one for each new axis.
+    pub(crate) fn resolve(&self, operation: &str, shape: &[usize]) -> Result<Vec<Part>> {
+        let mut parts = Vec::with_capacity(shape.len());
+        let mut axis = 0;
+        for item in self.spelled_out(operation, shape)? {
+            if item == SliceItem::NewAxis {
+                parts.push(Part::New);
+                continue;
+            }
+            let length = shape[axis];
+            parts.push(
+                part(&item, length).ok_or_else(|| self.misfit(operation, &item, axis, shape))?,
+            );
+            axis += 1;
+        }
+        Ok(parts)
+    }
+
+    /// One item for each axis of `shape`, and the new axes: no ellipsis, nothing left out.
+    fn spelled_out(&self, operation: &str, shape: &[usize]) -> Result<Vec<SliceItem>> {
+        let named = self.0.iter().filter(|item| item.names_an_axis()).count();
+        if named > shape.len() {
             return Err(Error::Shape(format!(
-                "slice: {self} names {} axes, but shape {shape:?} has {}",
-                self.0.len(),
+                "{operation}: {self} names {named} axes, but shape {shape:?} has {}",
                 shape.len()
             )));
         }
-        let all = std::iter::repeat(&SliceItem::ALL);
-        let items = self.0.iter().chain(all);
-        shape
-            .iter()
-            .zip(items)
-            .enumerate()
-            .map(|(axis, (&length, item))| {
-                part(item, length).ok_or_else(|| {
-                    Error::Shape(format!(
-                        "slice: {self} of shape {shape:?}: {item} does not fit axis {axis}, whose \
-                         positions are {}",
-                        positions(length)
-                    ))
-                })
-            })
-            .collect()
+        let is_ellipsis = |item: &SliceItem| *item == SliceItem::Ellipsis;
+        let place = self.0.iter().position(is_ellipsis);
+        if self.0.iter().filter(|item| is_ellipsis(item)).count() > 1 {
+            return Err(Error::Shape(format!(
+                "{operation}: {self} has more than one ellipsis; only one can stand for the axes left over"
+            )));
+        }
+        let (before, after) = match place {
+            Some(place) => (&self.0[..place], &self.0[place + 1..]),
+            None => (&self.0[..], &[][..]),
+        };
+        let whole = vec![SliceItem::ALL; shape.len() - named];
+        Ok([before, &whole, after].concat())
+    }
+
+    fn misfit(&self, operation: &str, item: &SliceItem, axis: usize, shape: &[usize]) -> Error {
+        if matches!(item, SliceItem::Range { step: 0, .. }) {
+            return Error::Shape(format!(
+                "{operation}: {self} of shape {shape:?}: a step of 0 takes nothing; expected 1, 2 … or -1, \
+                 -2 … to go backwards"
+            ));
+        }
+        Error::Shape(format!(
+            "{operation}: {self} of shape {shape:?}: {item} does not fit axis {axis}, whose positions are {}",
+            positions(shape[axis])
+        ))
     }
 }
 
@@ -227,15 +281,25 @@ fn part(item: &SliceItem, length: usize) -> Option<Part> {
         SliceItem::Range { start, end, step } => {
             let start = from_start(start)?;
             let end = end.map_or(Some(length), from_start)?;
-            (start <= end && end <= length && step > 0).then_some(Part::Range { start, end, step })
+            (start <= end && end <= length && step != 0).then_some(Part::Range { start, end, step })
         }
+        SliceItem::NewAxis | SliceItem::Ellipsis => None,
     }
 }
 
 impl Tensor {
     /// A part of the tensor, sharing its elements: `t.slice(10..100)`, `t.slice((.., 14.., -7..))`,
     /// `t.slice((0, .., 3))`. Ranges keep their axis, single positions remove it; axes not named
-    /// are taken whole; negative positions count from the end.
+    /// are taken whole; negative positions count from the end. Steps and new axes are
+    /// [`SliceItem`]s: `t.slice((SliceItem::Ellipsis, SliceItem::from(..).step(-1)))`.
+    ///
+    /// ```
+    /// use dlcore::{Tensor, tensor::SliceItem};
+    /// let t = Tensor::arange(0.0, 24.0, 1.0).reshape([2, 3, 4]);
+    /// assert_eq!(t.slice((.., 1.., -2..)).shape(), [2, 2, 2]);
+    /// assert_eq!(t.slice((0, .., SliceItem::NewAxis, 1)).shape(), [3, 1]);
+    /// assert_eq!(t.slice((0, 0, SliceItem::from(..).step(-1))).to_vec(), [3.0, 2.0, 1.0, 0.0]);
+    /// ```
     ///
     /// # Panics
     /// If a position lies outside its axis, a range ends before it starts, or too many axes are
@@ -254,13 +318,9 @@ impl Tensor {
     }
 
     fn slice_spec(&self, spec: &SliceSpec) -> Result<Tensor> {
-        let parts = spec.resolve(self.shape())?;
+        let parts = spec.resolve("slice", self.shape())?;
         if let Storage::Sparse(rows) = self.storage() {
-            let whole = Part::Range {
-                start: 0,
-                end: self.shape()[1],
-                step: 1,
-            };
+            let whole = Part::whole(self.shape()[1]);
             if let [
                 Part::Range {
                     start,
@@ -279,6 +339,21 @@ impl Tensor {
         ops::apply(Slice { parts }, &[&self.to_dense()])
     }
 
+    /// A range of one axis, the others whole.
+    pub(crate) fn part_of_axis(&self, axis: usize, range: Range<usize>) -> Tensor {
+        let mut parts: Vec<Part> = self
+            .shape()
+            .iter()
+            .map(|&length| Part::whole(length))
+            .collect();
+        parts[axis] = Part::Range {
+            start: range.start,
+            end: range.end,
+            step: 1,
+        };
+        ops::apply_any(Slice { parts }, &[&self.to_dense()])
+    }
+
     fallible! {
         /// One position of the first axis, which goes away; negative positions count from the end.
         fn get / try_get(&self, index: isize) -> Tensor {
@@ -287,6 +362,16 @@ impl Tensor {
             {
                 let row = rows.slice(row..row + 1).to_dense();
                 return Tensor::from_array(row).try_reshape([*features]);
+            }
+            let Some(&length) = self.shape().first() else {
+                return Err(Error::Shape("get: a tensor of shape [] has no first axis".into()));
+            };
+            if part(&SliceItem::Index(index), length).is_none() {
+                return Err(Error::Shape(format!(
+                    "get: {index} on the first axis of shape {:?}, whose positions are {}",
+                    self.shape(),
+                    positions(length)
+                )));
             }
             self.slice_spec(&SliceSpec(vec![SliceItem::Index(index)]))
         }

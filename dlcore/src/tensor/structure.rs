@@ -119,6 +119,19 @@ impl Tensor {
     /// # Errors
     /// [`Error::Shape`] if there are no tensors, or their shapes differ.
     pub fn try_stack(tensors: &[&Tensor], axis: isize) -> Result<Tensor> {
+        let Some(first) = tensors.first() else {
+            return Err(Error::Shape(
+                "stack: expected at least one tensor, got none".into(),
+            ));
+        };
+        resolve_axis("stack", axis, &[first.shape(), &[1]].concat())?;
+        if let Some(place) = tensors.iter().position(|t| t.shape() != first.shape()) {
+            return Err(Error::Shape(format!(
+                "stack: tensor {place} has shape {:?}, which must equal the first one's, {:?}",
+                tensors[place].shape(),
+                first.shape()
+            )));
+        }
         let expanded: Result<Vec<Tensor>> =
             tensors.iter().map(|t| t.try_expand_dims(axis)).collect();
         Self::try_concat(&expanded?.iter().collect::<Vec<_>>(), axis)

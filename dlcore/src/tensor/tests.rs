@@ -6,10 +6,10 @@ use super::shape::broadcast;
 use crate::{DType, Tensor};
 
 /// Numbers that repeat, without the process-wide stream that other tests draw from.
-struct Draws(u64);
+pub(super) struct Draws(pub(super) u64);
 
 impl Draws {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -17,7 +17,7 @@ impl Draws {
         ((self.0 >> 33) as usize) % bound
     }
 
-    fn shape(&mut self, rank: usize) -> Vec<usize> {
+    pub(super) fn shape(&mut self, rank: usize) -> Vec<usize> {
         (0..rank).map(|_| 1 + self.below(4)).collect()
     }
 
@@ -44,7 +44,7 @@ impl Draws {
     }
 
     /// Two shapes that broadcast.
-    fn shapes(&mut self) -> (Vec<usize>, Vec<usize>) {
+    pub(super) fn shapes(&mut self) -> (Vec<usize>, Vec<usize>) {
         let rank = self.below(5);
         let whole = self.shape(rank);
         let mut thinned = || {
@@ -59,7 +59,7 @@ impl Draws {
     }
 }
 
-fn permutation(draws: &mut Draws, n: usize) -> Vec<usize> {
+pub(super) fn permutation(draws: &mut Draws, n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     for i in (1..n).rev() {
         order.swap(i, draws.below(i + 1));
@@ -387,7 +387,7 @@ fn not_a_number_is_not_lost() {
     assert!(t.max().item().is_nan() && t.min().item().is_nan() && t.sum().item().is_nan());
     assert!(t.relu().to_vec()[1].is_nan());
     assert!(t.clip(0.0, 1.0).to_vec()[1].is_nan());
-    assert!(t.maximum(&Tensor::zeros([3])).to_vec()[1].is_nan());
+    assert!(t.maximum(Tensor::zeros([3])).to_vec()[1].is_nan());
     assert_eq!(t.argmax(0).item(), 1.0);
     assert!(t != t.clone());
 }

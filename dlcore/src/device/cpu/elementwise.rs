@@ -173,18 +173,26 @@ fn zip_row<A: Element, B: Element, R>(
     y: &[B],
     function: impl Fn(A, B) -> R,
 ) {
-    if x.len() == y.len() {
+    // Each branch writes the whole row, or panics: none may be left as it was allocated.
+    let length = to.len();
+    if x.len() == y.len() && x.len() == length {
         for ((to, &u), &v) in to.iter_mut().zip(x).zip(y) {
             to.write(function(u, v));
         }
-    } else if let [v] = *y {
+    } else if let ([v], true) = (y, x.len() == length) {
         for (to, &u) in to.iter_mut().zip(x) {
-            to.write(function(u, v));
+            to.write(function(u, *v));
         }
-    } else if let [u] = *x {
+    } else if let ([u], true) = (x, y.len() == length) {
         for (to, &v) in to.iter_mut().zip(y) {
-            to.write(function(u, v));
+            to.write(function(*u, v));
         }
+    } else {
+        // Both are repeated, to a shape that is wider than either.
+        let ([u], [v]) = (x, y) else {
+            unreachable!("an operand has as many elements as the row, or one");
+        };
+        to.fill_with(|| MaybeUninit::new(function(*u, *v)));
     }
 }
 

@@ -11,7 +11,7 @@ mod simd;
 
 pub(crate) use elementwise::{map, zip, zip_assign, zip_same};
 pub(crate) use parallel::{Cost, build, chunks};
-pub(crate) use reduce::{arg_max, fold_axis, sum_axis};
+pub(crate) use reduce::{arg_max, arg_min, fold_axis, sum_axis};
 pub use simd::vectorised;
 
 /// The processor's [`Kernels`](super::Kernels).

@@ -100,12 +100,23 @@ pub(crate) fn fold_axis<T: Element, R: Element>(
 
 /// The position along the middle axis of `[outer, steps, inner]` of the first largest element;
 /// NaN counts as largest, as in NumPy.
-pub(crate) fn arg_max<T: Element>(
+pub(crate) fn arg_max<T: Element>(values: &[T], extent: (usize, usize, usize)) -> Vec<i64> {
+    arg_best(values, extent, |value, best| value > best)
+}
+
+/// The position along the middle axis of `[outer, steps, inner]` of the first smallest element;
+/// NaN counts as smallest, as in NumPy.
+pub(crate) fn arg_min<T: Element>(values: &[T], extent: (usize, usize, usize)) -> Vec<i64> {
+    arg_best(values, extent, |value, best| value < best)
+}
+
+fn arg_best<T: Element>(
     values: &[T],
     (outer, steps, inner): (usize, usize, usize),
+    better: impl Fn(T, T) -> bool,
 ) -> Vec<i64> {
     #[expect(clippy::eq_op, reason = "only NaN differs from itself")]
-    let beats = |value: T, best: T| value > best || (value != value && best == best);
+    let beats = |value: T, best: T| better(value, best) || (value != value && best == best);
     let mut positions = vec![0; outer * inner];
     for (index, position) in positions.iter_mut().enumerate() {
         let first = (index / inner) * steps * inner + index % inner;

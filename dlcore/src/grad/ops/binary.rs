@@ -48,6 +48,10 @@ macro_rules! binary {
                     unbroadcast(share(gradient, a, b), step.inputs[side].shape())
                 })
             }
+
+            fn differentiable_twice(&self) -> bool {
+                true
+            }
         }
     )*};
 }

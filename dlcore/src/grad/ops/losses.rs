@@ -108,9 +108,16 @@ impl Rule for SoftmaxCrossEntropy {
             })
         };
         step.each(|side| match side {
+            0 if step.recorded(gradient) => {
+                (z.softmax(-1) * t.sum_axis_keep(-1) - t) * gradient.expand_dims(-1)
+            }
             0 => to_logits(gradient),
             _ => -(gradient.expand_dims(-1) * z.log_softmax(-1)),
         })
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
     }
 }
 
@@ -168,6 +175,7 @@ impl Rule for SigmoidCrossEntropy {
         let outputs = z.shape()[z.ndim() - 1].max(1) as f64;
         let g = gradient.expand_dims(-1) / outputs;
         step.each(|side| match side {
+            0 if step.recorded(gradient) => (z.sigmoid() - t) * &g,
             0 => {
                 let difference = float2!(z, t, (z, t) => {
                     let p = map(z, Cost::Costly, sigmoid);
@@ -177,6 +185,10 @@ impl Rule for SigmoidCrossEntropy {
             }
             _ => -(z * &g),
         })
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
     }
 }
 

@@ -60,6 +60,10 @@ impl Rule for Matmul {
             _ => unbroadcast(swapped(a).matmul(gradient), b.shape()),
         })
     }
+
+    fn differentiable_twice(&self) -> bool {
+        true
+    }
 }
 
 fn products<T: Real>(a: &Array<T>, b: &Array<T>, shape: &[usize]) -> Vec<T> {
@@ -155,18 +159,23 @@ impl Rule for Dense {
     /// `∂x = g · kernelᵀ`, `∂kernel = xᵀ · g`, `∂bias = Σ g`
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
         let (x, kernel) = (&step.inputs[0], &step.inputs[1]);
+        let recorded = step.recorded(gradient);
         let gradient = as_rows(gradient);
         step.each(|side| match side {
             0 => gradient.dot(&swapped(kernel)).reshape(x.shape()),
-            1 => match x.sparse() {
+            1 => match x.sparse().filter(|_| !recorded) {
                 Some(rows) => float!(&gradient, g => {
                     let values = Cpu::sparse_transposed_gemm(rows, matrix(g));
                     Tensor::from_values(kernel.shape(), values)
                 }),
-                None => swapped(&as_rows(x)).dot(&gradient),
+                None => swapped(&as_rows(&x.to_dense())).dot(&gradient),
             },
             _ => gradient.sum_axis(0),
         })
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
     }
 }
 

@@ -5,6 +5,7 @@ mod binary;
 mod losses;
 mod matrix;
 mod moving;
+mod picking;
 mod pointwise;
 mod reduce;
 mod softmax;
@@ -15,22 +16,24 @@ use crate::{Result, Tensor};
 pub use losses::{sigmoid_cross_entropy, softmax_cross_entropy};
 pub use matrix::{dense, dropout};
 
+pub(crate) use super::custom::Custom;
 pub(crate) use binary::{Add, Div, Maximum, Minimum, Mul, Sub, larger, smaller};
 pub(crate) use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub(crate) use matrix::{Dense, Matmul};
-pub(crate) use moving::{Cast, Concat, Gather, Permute, Reshape, Slice};
+pub(crate) use moving::{BroadcastTo, Cast, Concat, Permute, Reshape};
+pub(crate) use picking::{Gather, Pick, Scatter, ScatterRows, Slice, Unslice, Where, narrow};
 pub(crate) use pointwise::{
-    Abs, AddScalar, Clip, DivScalar, Exp, Log, MulScalar, Neg, Pow, Relu, Sigmoid, Sign, Sqrt,
-    Square, Tanh,
+    Abs, AddScalar, Ceil, Clip, Cos, DivScalar, Erf, Exp, Expm1, Floor, Log, Log1p, MulScalar, Neg,
+    Pow, Reciprocal, Relu, Round, Rsqrt, Sigmoid, Sign, Sin, Softplus, Sqrt, Square, Tanh,
 };
-pub(crate) use reduce::{Extreme, Sum};
+pub(crate) use reduce::{CumSum, Extreme, Sum};
 pub(crate) use softmax::{LogSoftmax, Softmax};
 
 /// What an operation is. Float operands arrive dense and of one type; only [`Dense`] takes sparse
 /// rows.
 pub(crate) trait Rule {
     /// Its name in error messages.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// The shape of the result, or why the operands do not fit.
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>>;
@@ -40,6 +43,12 @@ pub(crate) trait Rule {
 
     /// The gradient of each input that is wanted, given the result's.
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>>;
+
+    /// Whether the gradient differentiates in turn: it is made of operations, at least where
+    /// [`Step::recorded`] says that a tape watches. Where it is not, a tape that watches is told so.
+    fn differentiable_twice(&self) -> bool {
+        false
+    }
 }
 
 /// A computation to be differentiated.
@@ -57,6 +66,12 @@ impl Step<'_> {
         wanted
             .map(|(index, &wanted)| wanted.then(|| gradient(index)))
             .collect()
+    }
+
+    /// Whether a tape watches the way back, for gradients of gradients.
+    pub(crate) fn recorded(&self, gradient: &Tensor) -> bool {
+        let mut tensors = self.inputs.iter().chain([self.output, gradient]);
+        tensors.any(|tensor| tensor.node().is_some())
     }
 }
 
@@ -102,6 +117,8 @@ op_table! {
     Sum, Extreme,
     Reshape, Permute, Concat, Slice, Gather, Cast,
     Matmul, Dense, SoftmaxCrossEntropy, SigmoidCrossEntropy,
+    Sin, Cos, Expm1, Log1p, Rsqrt, Reciprocal, Softplus, Erf, Floor, Ceil, Round, CumSum,
+    BroadcastTo, Unslice, ScatterRows, Pick, Scatter, Where, Custom,
 }
 
 /// Applies an operation, recording it if an input is on a tape.
@@ -128,7 +145,7 @@ fn apply_op(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
     if inputs.iter().all(|input| input.node().is_none()) {
         return Ok(output);
     }
-    super::record(op, inputs, output)
+    Ok(super::record(op, inputs, output))
 }
 
 /// Sums a gradient over the axes along which an operand of shape `shape` was repeated.

@@ -1,12 +1,10 @@
-//! Operations that move elements without computing: the gradient moves back.
+//! Operations that move all elements without computing: the gradient moves back.
 
-use ndarray::{Axis, IxDyn, Slice as AxisSlice};
+use ndarray::{Axis, IxDyn};
 
-use super::{Rule, Step};
+use super::{Rule, Step, unbroadcast};
 use crate::device::cpu;
-use crate::tensor::{
-    Array, DType, Element, Part, Real, Tensor, array_from_vec, dense, float, row_major, with_slice,
-};
+use crate::tensor::{Array, DType, Element, Tensor, array_from_vec, dense, row_major};
 use crate::{Error, Result};
 
 /// The same elements under another shape.
@@ -35,6 +33,10 @@ impl Rule for Reshape {
 
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
         step.each(|_| gradient.reshape(step.inputs[0].shape()))
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
     }
 }
 
@@ -65,6 +67,10 @@ impl Rule for Permute {
             back[from] = to;
         }
         step.each(|_| gradient.permute(&back))
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
     }
 }
 
@@ -112,123 +118,11 @@ impl Rule for Concat {
         for input in step.inputs {
             starts.push(starts[starts.len() - 1] + input.shape()[self.axis]);
         }
-        step.each(|index| {
-            let all = |length| Part::Range {
-                start: 0,
-                end: length,
-                step: 1,
-            };
-            let mut parts: Vec<Part> = gradient.shape().iter().map(|&n| all(n)).collect();
-            parts[self.axis] = Part::Range {
-                start: starts[index],
-                end: starts[index + 1],
-                step: 1,
-            };
-            super::apply_any(Slice { parts }, &[gradient])
-        })
-    }
-}
-
-/// A part of each axis.
-#[derive(Clone, Debug)]
-pub(crate) struct Slice {
-    /// One for each axis of the operand, within its length.
-    pub(crate) parts: Vec<Part>,
-}
-
-impl Slice {
-    /// `array` without what is not taken.
-    fn narrow<S: ndarray::RawData>(
-        &self,
-        mut array: ndarray::ArrayBase<S, IxDyn>,
-    ) -> ndarray::ArrayBase<S, IxDyn> {
-        for (axis, part) in self.parts.iter().enumerate().rev() {
-            match *part {
-                Part::Index(index) => array = array.index_axis_move(Axis(axis), index),
-                Part::Range { start, end, step } => array.slice_axis_inplace(
-                    Axis(axis),
-                    AxisSlice::new(start as isize, Some(end as isize), step as isize),
-                ),
-            }
-        }
-        array
-    }
-}
-
-impl Rule for Slice {
-    fn name(&self) -> &'static str {
-        "slice"
+        step.each(|index| gradient.part_of_axis(self.axis, starts[index]..starts[index + 1]))
     }
 
-    fn shape(&self, _: &[&[usize]]) -> Result<Vec<usize>> {
-        let kept = self
-            .parts
-            .iter()
-            .filter(|part| !matches!(part, Part::Index(_)));
-        Ok(kept.map(Part::len).collect())
-    }
-
-    fn forward(&self, inputs: &[&Tensor], _: &[usize]) -> Tensor {
-        dense!(inputs[0].storage(), array => Tensor::from_array(self.narrow(array.clone())))
-    }
-
-    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
-        fn run<T: Real>(slice: &Slice, gradient: &Array<T>, shape: &[usize]) -> Array<T> {
-            let mut whole = ndarray::ArrayD::<T>::from_elem(shape, T::zero());
-            slice.narrow(whole.view_mut()).assign(gradient);
-            whole.into_shared()
-        }
-        let shape = step.inputs[0].shape();
-        step.each(|_| float!(gradient, g => Tensor::from_array(run(self, g, shape))))
-    }
-}
-
-/// Chosen positions of the first axis.
-#[derive(Clone, Debug)]
-pub(crate) struct Gather {
-    pub(crate) rows: Vec<usize>,
-}
-
-impl Rule for Gather {
-    fn name(&self) -> &'static str {
-        "rows"
-    }
-
-    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
-        Ok([&[self.rows.len()], &inputs[0][1..]].concat())
-    }
-
-    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
-        fn run<T: Element>(array: &Array<T>, rows: &[usize], shape: &[usize]) -> Array<T> {
-            let row: usize = shape[1..].iter().product();
-            let Some(values) = array.as_slice().filter(|_| row > 0) else {
-                return array.select(Axis(0), rows).into_shared();
-            };
-            let gathered = cpu::build(rows.len() * row, row, cpu::Cost::Cheap, &|start, piece| {
-                for (to, &from) in piece.chunks_exact_mut(row).zip(&rows[start / row..]) {
-                    to.write_copy_of_slice(&values[from * row..][..row]);
-                }
-            });
-            array_from_vec(shape, gathered)
-        }
-        dense!(inputs[0].storage(), array => Tensor::from_array(run(array, &self.rows, shape)))
-    }
-
-    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
-        fn run<T: Real>(rows: &[usize], gradient: &Array<T>, shape: &[usize]) -> Array<T> {
-            let row: usize = shape[1..].iter().product();
-            let mut whole = vec![T::zero(); shape.iter().product()];
-            with_slice(gradient, |gradient| {
-                for (&to, from) in rows.iter().zip(gradient.chunks_exact(row.max(1))) {
-                    for (sum, &value) in whole[to * row..][..row].iter_mut().zip(from) {
-                        *sum += value;
-                    }
-                }
-            });
-            array_from_vec(shape, whole)
-        }
-        let shape = step.inputs[0].shape();
-        step.each(|_| float!(gradient, g => Tensor::from_array(run(&self.rows, g, shape))))
+    fn differentiable_twice(&self) -> bool {
+        true
     }
 }
 
@@ -253,5 +147,50 @@ impl Rule for Cast {
 
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
         step.each(|_| gradient.cast(step.inputs[0].dtype()))
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
+    }
+}
+
+/// The elements repeated along axes of length 1, and along new ones in front.
+#[derive(Clone, Debug)]
+pub(crate) struct BroadcastTo {
+    /// What the operand's shape broadcasts to.
+    pub(crate) shape: Vec<usize>,
+}
+
+impl Rule for BroadcastTo {
+    fn name(&self) -> &'static str {
+        "broadcast_to"
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
+        let fits = crate::tensor::broadcast(self.name(), inputs[0], &self.shape);
+        match fits {
+            Ok(shape) if shape == self.shape => Ok(shape),
+            _ => Err(Error::Shape(format!(
+                "broadcast_to: shape {:?} does not broadcast to {:?}: matched from the last axis, \
+                 each length must be equal or 1, and there may not be more axes",
+                inputs[0], self.shape
+            ))),
+        }
+    }
+
+    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
+        // The loops of arithmetic know rows and columns that are used again.
+        let nothing = array_from_vec(&[], vec![false]);
+        dense!(inputs[0].storage(), array => {
+            Tensor::from_array(cpu::zip(array, &nothing, shape, |x, _| x))
+        })
+    }
+
+    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
+        step.each(|_| unbroadcast(gradient.clone(), step.inputs[0].shape()))
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
     }
 }

@@ -1,8 +1,8 @@
-//! Sums and extremes.
+//! Sums and extremes, over all elements, along an axis, and running.
 
 use super::{Rule, Step};
 use crate::device::cpu;
-use crate::tensor::{Array, Real, float, float2, reduced, split_at, with_slice};
+use crate::tensor::{Array, Real, float, reduced, split_at, with_slice};
 use crate::{Result, Tensor};
 
 /// The shape of a reduction over one axis or all.
@@ -53,13 +53,11 @@ impl Rule for Sum {
 
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
         let shape = step.inputs[0].shape();
-        step.each(|_| {
-            let gradient = spread(gradient, shape, self.axis);
-            float!(&gradient, g => {
-                let wide = g.broadcast(shape).expect("a reduction's gradient broadcasts back");
-                Tensor::from_array(wide.to_owned().into_shared())
-            })
-        })
+        step.each(|_| spread(gradient, shape, self.axis).broadcast_to(shape))
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
     }
 }
 
@@ -96,17 +94,72 @@ impl Rule for Extreme {
         let x = &step.inputs[0];
         step.each(|_| {
             let chosen = x
-                .equal(&spread(step.output, x.shape(), self.axis))
+                .equal(spread(step.output, x.shape(), self.axis))
                 .cast(x.dtype());
             let count = Sum {
                 axis: self.axis,
                 keep: true,
             };
             let count = super::apply_any(count, &[&chosen]);
-            let share = spread(gradient, x.shape(), self.axis) / count;
-            float2!(&chosen, &share, (c, s) => {
-                Tensor::from_array(cpu::zip(c, s, x.shape(), |c, s| c * s))
-            })
+            chosen * (spread(gradient, x.shape(), self.axis) / count)
         })
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
+    }
+}
+
+/// The sums of the elements up to each one along an axis, or from each one on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CumSum {
+    pub(crate) axis: usize,
+    /// From each element on to the end.
+    pub(crate) reverse: bool,
+}
+
+impl Rule for CumSum {
+    fn name(&self) -> &'static str {
+        "cumsum"
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
+        Ok(inputs[0].to_vec())
+    }
+
+    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
+        fn run<T: Real>(values: &[T], extent: (usize, usize, usize), reverse: bool) -> Vec<T> {
+            let (_, steps, inner) = extent;
+            let mut sums = values.to_vec();
+            for block in sums.chunks_exact_mut((steps * inner).max(1)) {
+                for step in 1..steps {
+                    for place in 0..inner {
+                        let (to, from) = match reverse {
+                            false => (step, step - 1),
+                            true => (steps - 1 - step, steps - step),
+                        };
+                        let sum = block[from * inner + place];
+                        block[to * inner + place] += sum;
+                    }
+                }
+            }
+            sums
+        }
+        let extent = split_at(shape, self.axis);
+        float!(inputs[0], x => with_slice(x, |values| {
+            Tensor::from_values(shape, run(values, extent, self.reverse))
+        }))
+    }
+
+    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
+        let back = CumSum {
+            axis: self.axis,
+            reverse: !self.reverse,
+        };
+        step.each(|_| super::apply_any(back, &[gradient]))
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
     }
 }

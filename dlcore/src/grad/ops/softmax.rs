@@ -74,6 +74,10 @@ impl Rule for Softmax {
             y * (gradient - mean)
         })
     }
+
+    fn differentiable_twice(&self) -> bool {
+        true
+    }
 }
 
 pub(crate) fn softmax<T: Real>(row: &[T], result: &mut [T]) {
@@ -120,5 +124,9 @@ impl Rule for LogSoftmax {
         let axis = self.axis as isize;
         debug_assert!(split_at(step.output.shape(), self.axis).1 > 0);
         step.each(|_| gradient - step.output.exp() * gradient.sum_axis_keep(axis))
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
     }
 }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Op, dense, dropout, sigmoid_cross_entropy, softmax_cross_entropy};
-use crate::grad::{GradientTape, check_gradients};
+use super::{
+    Op, Scatter, ScatterRows, apply_any, dense, dropout, sigmoid_cross_entropy,
+    softmax_cross_entropy,
+};
+use crate::grad::{GradientTape, check_gradients, custom};
 use crate::tensor::SliceItem;
 use crate::{DType, Tensor};
 
@@ -70,6 +73,19 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
         cases.push(case("relu", one(), |x| x[0].relu()));
         cases.push(case("sigmoid", one(), |x| x[0].sigmoid()));
         cases.push(case("tanh", one(), |x| x[0].tanh()));
+        cases.push(case("sin", one(), |x| x[0].sin()));
+        cases.push(case("cos", one(), |x| x[0].cos()));
+        cases.push(case("expm1", one(), |x| x[0].expm1()));
+        cases.push(case("softplus", one(), |x| x[0].softplus()));
+        cases.push(case("erf", one(), |x| x[0].erf()));
+        cases.push(case("floor", one(), |x| x[0].floor() * &x[0]));
+        cases.push(case("ceil", one(), |x| x[0].ceil() * &x[0]));
+        cases.push(case("round", one(), |x| x[0].round() * &x[0]));
+        cases.push(case("pow 0", one(), |x| x[0].pow(0.0)));
+        cases.push(case("prod", one(), |x| x[0].prod()));
+        cases.push(case("var", one(), |x| x[0].var()));
+        cases.push(case("logsumexp", one(), |x| x[0].logsumexp()));
+        cases.push(case("norm", one(), |x| x[0].norm()));
         cases.push(case("sum", one(), |x| x[0].sum()));
         cases.push(case("mean", one(), |x| x[0].mean()));
         cases.push(case("max", one(), |x| x[0].max()));
@@ -78,6 +94,11 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
     }
     cases.push(case("sqrt", vec![positive(&[5])], |x| x[0].sqrt()));
     cases.push(case("log", vec![positive(&[5])], |x| x[0].log()));
+    cases.push(case("log1p", vec![positive(&[5])], |x| x[0].log1p()));
+    cases.push(case("rsqrt", vec![positive(&[5]) + 0.4], |x| x[0].rsqrt()));
+    cases.push(case("reciprocal", vec![positive(&[5]) + 0.4], |x| {
+        x[0].reciprocal()
+    }));
     cases.push(case("pow 1.7", vec![positive(&[5])], |x| x[0].pow(1.7)));
     for axis in -3..3 {
         let x = || vec![some(&[2, 3, 4])];
@@ -92,8 +113,18 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
         cases.push(case("min_axis_keep", x(), move |x| {
             x[0].min_axis_keep(axis)
         }));
+        cases.push(case("cumsum", x(), move |x| x[0].cumsum(axis)));
+        cases.push(case("cumprod", x(), move |x| x[0].cumprod(axis)));
+        cases.push(case("prod_axis", x(), move |x| x[0].prod_axis(axis)));
+        cases.push(case("sort", x(), move |x| x[0].sort(axis)));
+        cases.push(case("flip", x(), move |x| x[0].flip(axis)));
+        cases.push(case("roll", x(), move |x| x[0].roll(-1, axis)));
+        cases.push(case("take", x(), move |x| x[0].take([1, 0, 1], axis)));
+        cases.push(case("repeat", x(), move |x| x[0].repeat(2, axis)));
     }
     cases.extend(moving_cases());
+    cases.extend(picking_cases());
+    cases.extend(joint_cases());
     cases.extend(matrix_cases());
     cases
 }
@@ -117,6 +148,108 @@ fn moving_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
         case("get", x(), |x| x[0].get(-1)),
         case("rows", x(), |x| x[0].rows(&[1, 0, 1, 1])),
         case("same use twice", x(), |x| &x[0] * &x[0] + &x[0]),
+    ]
+}
+
+fn picking_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
+    let x = || vec![some(&[2, 3, 4])];
+    let two = || vec![some(&[3, 4]), some(&[4]) + 1.0];
+    let order = || Tensor::from([[2, 0], [1, 1]]);
+    let mask = || Tensor::from([[true, false, true], [false, false, true]]);
+    vec![
+        case("backwards", x(), |x| {
+            x[0].slice((
+                ..,
+                SliceItem::from(..).step(-2),
+                SliceItem::from(1..).step(-1),
+            ))
+        }),
+        case("new axes", x(), |x| {
+            x[0].slice((
+                SliceItem::NewAxis,
+                1,
+                SliceItem::Ellipsis,
+                SliceItem::NewAxis,
+            ))
+        }),
+        case("rows scattered", vec![some(&[4, 2])], |x| {
+            let rows = vec![1, 0, 1, 4];
+            apply_any(ScatterRows { rows, length: 5 }, &[&x[0]])
+        }),
+        case("scattered", vec![some(&[4])], |x| {
+            let (places, shape) = ([5, 0, 3, 5].into(), vec![2, 3]);
+            apply_any(Scatter { places, shape }, &[&x[0]])
+        }),
+        case("take_along_axis", vec![some(&[2, 3])], move |x| {
+            x[0].take_along_axis(&order(), 1)
+        }),
+        case("top_k", x(), |x| x[0].top_k(2).0),
+        case("boolean_mask", x(), move |x| x[0].boolean_mask(&mask())),
+        case("where", two(), |x| {
+            Tensor::where_(&x[0].greater(0.0), &x[0] * &x[0], &x[1])
+        }),
+        case("where of a number", two(), |x| {
+            Tensor::where_(&x[0].greater(0.0), 2.0, &x[1])
+        }),
+        case("pad", x(), |x| x[0].pad(&[(1, 0), (0, 2)], 0.5)),
+        case("pad_with", x(), |x| {
+            x[0].pad_with(&[(1, 0), (2, 2)], "reflect")
+        }),
+        case("broadcast_to", vec![some(&[3, 1])], |x| {
+            x[0].broadcast_to([2, 3, 4])
+        }),
+        case("tile", x(), |x| x[0].tile([2, 1, 3])),
+        case("split", x(), |x| {
+            let parts = x[0].split(2, -1);
+            &parts[0] * &parts[1]
+        }),
+        case("set", vec![some(&[2, 3]), some(&[2])], |x| {
+            let mut t = x[0].square();
+            t.set((.., 1), &x[1]);
+            t
+        }),
+        case("tril", x(), |x| x[0].tril(0)),
+        case("triu", x(), |x| x[0].triu(1)),
+    ]
+}
+
+fn joint_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
+    let x = || vec![some(&[2, 3, 4])];
+    vec![
+        case("sum of axes", x(), |x| x[0].sum_axis([0, 2])),
+        case("mean of axes", x(), |x| x[0].mean_axis_keep([1, 2])),
+        case("max of axes", x(), |x| x[0].max_axis([-1, 0])),
+        case("std of axes", x(), |x| x[0].std_axis([0, 1])),
+        case("logsumexp of axes", x(), |x| {
+            x[0].logsumexp_axis_keep([0, 2])
+        }),
+        case(
+            "prod of a zero",
+            vec![some(&[5]).pad(&[(1, 0)], 0.0)],
+            |x| x[0].prod(),
+        ),
+        case(
+            "einsum",
+            vec![some(&[2, 3, 4]), some(&[4, 3]), some(&[2])],
+            |x| Tensor::einsum("bij,ji,b->jb", &[&x[0], &x[1], &x[2]]),
+        ),
+        case("einsum of a diagonal", vec![some(&[3, 2, 3])], |x| {
+            Tensor::einsum("iji->ji", &[&x[0]])
+        }),
+        case("tensordot", vec![some(&[2, 3, 4]), some(&[3, 4, 2])], |x| {
+            x[0].tensordot(&x[1], 2)
+        }),
+        case("outer", vec![some(&[2]), some(&[3]) + 1.0], |x| {
+            x[0].outer(&x[1])
+        }),
+        case("custom", vec![some(&[3]), some(&[3]) + 1.0], |x| {
+            custom(
+                "product",
+                &[&x[0], &x[1]],
+                |x| &x[0] * &x[1],
+                |x, _, gradient| vec![gradient * &x[1], gradient * &x[0]],
+            )
+        }),
     ]
 }
 
@@ -187,6 +320,60 @@ fn every_gradient_agrees_with_finite_differences() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The gradients of `Σ weights · f(x)`, one after another: a function to be differentiated again.
+fn first_gradients(function: &Function, inputs: &[Tensor]) -> Tensor {
+    let tape = GradientTape::new();
+    let watched: Vec<Tensor> = inputs.iter().map(|input| tape.watch(input)).collect();
+    let output = function(&watched);
+    let weights = some(output.shape()).cast(output.dtype()) + 0.3;
+    let loss = (output * weights).sum();
+    let gradients = tape.gradient(&loss, &watched.iter().collect::<Vec<_>>());
+    // Where f is linear its gradient depends on nothing; then the loss of the check is this 0.
+    let anchor = inputs[0].sum() * 0.0;
+    let flat: Vec<Tensor> = gradients.iter().map(|g| g.flatten() + &anchor).collect();
+    Tensor::concat(&flat.iter().collect::<Vec<_>>(), 0)
+}
+
+/// Whether every operation of the case differentiates twice; the others say so by an error.
+fn differentiates_twice(function: &Function, inputs: &[Tensor]) -> bool {
+    let (outer, inner) = (GradientTape::new(), GradientTape::new());
+    let watched: Vec<Tensor> = inputs
+        .iter()
+        .map(|x| inner.watch(&outer.watch(x)))
+        .collect();
+    let result = inner.try_gradient(
+        &function(&watched).sum(),
+        &watched.iter().collect::<Vec<_>>(),
+    );
+    match result {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(
+                error.to_string().contains("cannot be differentiated twice"),
+                "{error}"
+            );
+            false
+        }
+    }
+}
+
+#[test]
+fn gradients_of_gradients_agree_with_finite_differences() {
+    let (mut wrong, mut checked) = (Vec::new(), 0);
+    for (index, (name, inputs, function)) in cases().iter().enumerate() {
+        if !differentiates_twice(function, inputs) {
+            continue;
+        }
+        checked += 1;
+        let error = check_gradients(|x| first_gradients(function, x), inputs).unwrap();
+        if error > 1e-6 {
+            wrong.push(format!("case {index}, {name}: relative error {error:.1e}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(checked > 150, "only {checked} cases differentiate twice");
 }
 
 #[test]
