@@ -3,12 +3,18 @@
 //! Formulas are Keras 3's (`losses/losses.py`): a loss is one number a sample, a batch's loss their
 //! mean.
 
+mod formulas;
+#[cfg(test)]
+mod parity;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::activations::Activation;
-use crate::config::{Fields, Parsed};
+use crate::config::{Fields, Parsed, number};
 use crate::grad::ops;
 use crate::{Error, Result, Tensor, names};
 
@@ -22,7 +28,7 @@ type Function = Arc<dyn Fn(&Tensor, &Tensor) -> Tensor + Send + Sync>;
 /// ```
 /// use dlcore::losses::Loss;
 /// let by_name = Loss::from("mse");
-/// let from_logits = Loss::categorical_crossentropy().from_logits(true);
+/// let from_logits = Loss::categorical_crossentropy().from_logits(true).label_smoothing(0.1);
 /// let own = Loss::custom("cubic", |y_true, y_pred| (y_true - y_pred).abs().pow(3.0).mean());
 /// ```
 #[derive(Clone)]
@@ -30,25 +36,64 @@ pub struct Loss {
     name: String,
     pub(crate) kind: Kind,
     pub(crate) from_logits: bool,
+    label_smoothing: f64,
+    /// A setting that this loss does not have.
+    misplaced: Option<&'static str>,
 }
 
 #[derive(Clone)]
 pub(crate) enum Kind {
     MeanSquaredError,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    /// With its delta.
+    Huber(f64),
+    LogCosh,
+    Hinge,
+    SquaredHinge,
+    CategoricalHinge,
+    KlDivergence,
+    Poisson,
+    CosineSimilarity,
     BinaryCrossentropy,
+    BinaryFocalCrossentropy(Focus),
     CategoricalCrossentropy,
     SparseCategoricalCrossentropy,
     Custom(Function),
     Unknown,
 }
 
-const NAMES: [&str; 7] = [
+/// What a focal cross-entropy looks at most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Focus {
+    gamma: f64,
+    alpha: f64,
+    balance: bool,
+}
+
+/// Names by which losses are known: Keras's, and its short ones.
+pub(crate) const NAMES: &[&str] = &[
     "mean_squared_error",
     "mse",
     "mean_absolute_error",
     "mae",
+    "mean_absolute_percentage_error",
+    "mape",
+    "mean_squared_logarithmic_error",
+    "msle",
+    "huber",
+    "log_cosh",
+    "hinge",
+    "squared_hinge",
+    "categorical_hinge",
+    "kl_divergence",
+    "kld",
+    "poisson",
+    "cosine_similarity",
     "binary_crossentropy",
+    "bce",
+    "binary_focal_crossentropy",
     "categorical_crossentropy",
     "sparse_categorical_crossentropy",
 ];
@@ -59,6 +104,8 @@ impl Loss {
             name: name.to_string(),
             kind,
             from_logits: false,
+            label_smoothing: 0.0,
+            misplaced: None,
         }
     }
 
@@ -72,10 +119,85 @@ impl Loss {
         Self::of(Kind::MeanAbsoluteError, "mean_absolute_error")
     }
 
+    /// `100 · |y_true − y_pred| / |y_true|`, the mean over the last axis.
+    pub fn mean_absolute_percentage_error() -> Loss {
+        Self::of(
+            Kind::MeanAbsolutePercentageError,
+            "mean_absolute_percentage_error",
+        )
+    }
+
+    /// `(ln(1 + y_true) − ln(1 + y_pred))²`, the mean over the last axis; both kept from below 0.
+    pub fn mean_squared_logarithmic_error() -> Loss {
+        Self::of(
+            Kind::MeanSquaredLogarithmicError,
+            "mean_squared_logarithmic_error",
+        )
+    }
+
+    /// `e² / 2` for errors `e` of at most [`delta`](Loss::delta) (1), a straight line beyond; the mean
+    /// over the last axis.
+    pub fn huber() -> Loss {
+        Self::of(Kind::Huber(1.0), "huber")
+    }
+
+    /// `ln cosh(y_pred − y_true)`, the mean over the last axis: the square of small errors, the size
+    /// of large ones.
+    pub fn log_cosh() -> Loss {
+        Self::of(Kind::LogCosh, "log_cosh")
+    }
+
+    /// `max(1 − y_true · y_pred, 0)`, the mean over the last axis; labels −1 and 1, or 0 and 1, which
+    /// are taken for them.
+    pub fn hinge() -> Loss {
+        Self::of(Kind::Hinge, "hinge")
+    }
+
+    /// The square of [`Loss::hinge`], the mean over the last axis.
+    pub fn squared_hinge() -> Loss {
+        Self::of(Kind::SquaredHinge, "squared_hinge")
+    }
+
+    /// `max(largest wrong − right + 1, 0)` over the classes on the last axis; labels one-hot.
+    pub fn categorical_hinge() -> Loss {
+        Self::of(Kind::CategoricalHinge, "categorical_hinge")
+    }
+
+    /// `Σ y_true · ln(y_true / y_pred)` over the last axis, of two distributions.
+    pub fn kl_divergence() -> Loss {
+        Self::of(Kind::KlDivergence, "kl_divergence")
+    }
+
+    /// `y_pred − y_true · ln y_pred`, the mean over the last axis; labels are counts.
+    pub fn poisson() -> Loss {
+        Self::of(Kind::Poisson, "poisson")
+    }
+
+    /// Minus the cosine of the angle between `y_true` and `y_pred` along the last axis: −1 where they
+    /// point the same way.
+    pub fn cosine_similarity() -> Loss {
+        Self::of(Kind::CosineSimilarity, "cosine_similarity")
+    }
+
     /// `−t·log(p) − (1 − t)·log(1 − p)`, the mean over the last axis; `p` kept within
     /// 1e-7 of 0 and 1.
     pub fn binary_crossentropy() -> Loss {
         Self::of(Kind::BinaryCrossentropy, "binary_crossentropy")
+    }
+
+    /// The binary cross-entropy times `(1 − pₜ) ^ gamma`, where `pₜ` is what was given to the right
+    /// answer: easy answers count little. See [`Loss::focus`]. Source: Lin and others, 2017,
+    /// <https://arxiv.org/abs/1708.02002>.
+    pub fn binary_focal_crossentropy() -> Loss {
+        let focus = Focus {
+            gamma: 2.0,
+            alpha: 0.25,
+            balance: false,
+        };
+        Self::of(
+            Kind::BinaryFocalCrossentropy(focus),
+            "binary_focal_crossentropy",
+        )
     }
 
     /// `−Σ t·log(p)` over the classes on the last axis; labels one-hot (or probabilities).
@@ -92,7 +214,8 @@ impl Loss {
     }
 
     /// A function of `(y_true, y_pred)`; what it returns is averaged to one number. To be trained
-    /// with, it computes with operations on `y_pred`.
+    /// with, it computes with operations on `y_pred`. To be weighted by samples, it returns a number
+    /// for each of them.
     pub fn custom(
         name: &str,
         function: impl Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static,
@@ -106,16 +229,86 @@ impl Loss {
         self
     }
 
+    /// How far labels are moved towards "all classes alike", from 0 to 1 (0): for binary and
+    /// categorical cross-entropies.
+    pub fn label_smoothing(mut self, smoothing: f64) -> Loss {
+        match self.kind {
+            Kind::BinaryCrossentropy
+            | Kind::BinaryFocalCrossentropy(_)
+            | Kind::CategoricalCrossentropy => self.label_smoothing = smoothing,
+            _ => self.misplaced = Some("label_smoothing"),
+        }
+        self
+    }
+
+    /// The error from which on [`Loss::huber`] is a straight line (1).
+    pub fn delta(mut self, delta: f64) -> Loss {
+        match &mut self.kind {
+            Kind::Huber(current) => *current = delta,
+            _ => self.misplaced = Some("delta"),
+        }
+        self
+    }
+
+    /// How little easy answers count in [`Loss::binary_focal_crossentropy`]: 0 as much as others (2).
+    pub fn focus(mut self, gamma: f64) -> Loss {
+        match &mut self.kind {
+            Kind::BinaryFocalCrossentropy(focus) => focus.gamma = gamma,
+            _ => self.misplaced = Some("focus"),
+        }
+        self
+    }
+
+    /// Weighs labels of 1 by `alpha` and labels of 0 by `1 − alpha` in
+    /// [`Loss::binary_focal_crossentropy`], where Keras calls it `apply_class_balancing` (not done; Keras's
+    /// alpha is 0.25).
+    pub fn class_balancing(mut self, alpha: f64) -> Loss {
+        match &mut self.kind {
+            Kind::BinaryFocalCrossentropy(focus) => {
+                (focus.alpha, focus.balance) = (alpha, true);
+            }
+            _ => self.misplaced = Some("class_balancing"),
+        }
+        self
+    }
+
     /// The name it is shown under.
     pub fn name(&self) -> &str {
         &self.name
     }
 
+    /// The loss, if its name is known and its settings make sense.
     pub(crate) fn known(self) -> Result<Loss> {
+        let refuse = |setting: &str, value: f64, allowed: &str| {
+            Err(Error::Value(format!(
+                "{}: {setting} must be {allowed}, got {value}",
+                self.name
+            )))
+        };
+        if let Some(setting) = self.misplaced {
+            return Err(Error::Value(format!(
+                "{}: this loss has no setting {setting}",
+                self.name
+            )));
+        }
+        if !(0.0..=1.0).contains(&self.label_smoothing) {
+            return refuse("label_smoothing", self.label_smoothing, "from 0 to 1");
+        }
         match self.kind {
+            Kind::Huber(delta) if !(delta > 0.0 && delta.is_finite()) => {
+                refuse("delta", delta, "a number above 0")
+            }
+            Kind::BinaryFocalCrossentropy(focus)
+                if !(focus.gamma >= 0.0 && focus.gamma.is_finite()) =>
+            {
+                refuse("focus", focus.gamma, "a number, at least 0")
+            }
+            Kind::BinaryFocalCrossentropy(focus) if !(0.0..=1.0).contains(&focus.alpha) => {
+                refuse("class_balancing", focus.alpha, "from 0 to 1")
+            }
             Kind::Unknown => Err(Error::Value(format!(
                 "{}; a function of your own is passed as Loss::custom(name, function)",
-                names::unknown("loss", &self.name, &NAMES)
+                names::unknown("loss", &self.name, NAMES)
             ))),
             _ => Ok(self),
         }
@@ -123,19 +316,42 @@ impl Loss {
 
     /// As it stands in a saved model; a function of the user's own leaves only its name.
     pub(crate) fn config(&self) -> Value {
-        match self.kind {
-            Kind::Custom(_) => json!({"custom": self.name}),
+        let mut config = match self.kind {
+            Kind::Custom(_) => return json!({"custom": self.name}),
             _ => json!({"name": self.name, "from_logits": self.from_logits}),
+        };
+        if self.label_smoothing != 0.0 {
+            config["label_smoothing"] = number(self.label_smoothing);
         }
+        match self.kind {
+            Kind::Huber(delta) => config["delta"] = number(delta),
+            Kind::BinaryFocalCrossentropy(focus) => {
+                config["focus"] = number(focus.gamma);
+                if focus.balance {
+                    config["class_balancing"] = number(focus.alpha);
+                }
+            }
+            _ => {}
+        }
+        config
     }
 
     /// What [`Loss::config`] wrote of a loss that has a name.
     pub(crate) fn from_config(value: &Value) -> Parsed<Loss> {
         let fields = Fields::of(value, "loss")?;
-        let loss = Loss::from(fields.text("name")?).known();
-        let from_logits = fields.flag("from_logits")?;
-        loss.map(|loss| loss.from_logits(from_logits))
-            .map_err(|error| error.to_string())
+        let mut loss = Loss::from(fields.text("name")?).from_logits(fields.flag("from_logits")?);
+        let settings: [(&str, fn(Loss, f64) -> Loss); 4] = [
+            ("label_smoothing", Loss::label_smoothing),
+            ("delta", Loss::delta),
+            ("focus", Loss::focus),
+            ("class_balancing", Loss::class_balancing),
+        ];
+        for (key, set) in settings {
+            if fields.get(key).is_some() {
+                loss = set(loss, fields.float(key)?);
+            }
+        }
+        loss.known().map_err(|error| error.to_string())
     }
 
     /// Whether labels are the numbers of classes.
@@ -152,27 +368,116 @@ impl Loss {
     /// # Errors
     /// [`Error::Shape`] or [`Error::Value`] if the labels do not fit the predictions.
     pub fn call(&self, y_true: &Tensor, y_pred: &Tensor) -> Result<Tensor> {
-        let y_true = &self.aligned(y_true, y_pred)?;
+        self.weighted(y_true, y_pred, None)
+    }
+
+    /// The loss of each sample, `[batch]`: its mean over all other axes.
+    ///
+    /// # Errors
+    /// As [`Loss::call`]; [`Error::Shape`] if a function of the user's own returns something else
+    /// than numbers for each sample.
+    pub(crate) fn per_sample(&self, y_true: &Tensor, y_pred: &Tensor) -> Result<Tensor> {
+        let samples = y_pred.shape().first().copied().unwrap_or(1);
+        means_of_rest(self.terms_of(samples, y_true, y_pred)?, 1)
+    }
+
+    /// The mean over the batch of each loss times its weight (of 1 without weights), which is Keras's
+    /// `sum_over_batch_size`: the weights' own sum does not matter.
+    ///
+    /// # Shapes
+    /// `sample_weight` `[batch]`; or `[batch, time]`, … where the loss has such axes.
+    ///
+    /// # Errors
+    /// As [`Loss::call`]; [`Error::Shape`] for weights of another shape.
+    pub(crate) fn weighted(
+        &self,
+        y_true: &Tensor,
+        y_pred: &Tensor,
+        sample_weight: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let Some(weights) = sample_weight else {
+            return Ok(self.terms(y_true, y_pred)?.mean());
+        };
+        let samples = y_pred.shape().first().copied().unwrap_or(1);
+        let terms = self.terms_of(samples, y_true, y_pred)?;
+        if !terms.shape().starts_with(weights.shape()) || weights.ndim() == 0 {
+            return Err(Error::Shape(format!(
+                "{}: sample weights are one for each sample, shape [{samples}]{}, got {:?}",
+                self.name,
+                match terms.ndim() {
+                    0 | 1 => String::new(),
+                    _ => format!(", or of the first axes of {:?}", terms.shape()),
+                },
+                weights.shape(),
+            )));
+        }
+        Ok((means_of_rest(terms, weights.ndim())? * weights).mean())
+    }
+
+    /// [`Loss::terms`], sure to begin with the batch's axis.
+    fn terms_of(&self, samples: usize, y_true: &Tensor, y_pred: &Tensor) -> Result<Tensor> {
+        let terms = self.terms(y_true, y_pred)?;
+        if terms.shape().first() == Some(&samples) {
+            return Ok(terms);
+        }
+        Err(Error::Shape(format!(
+            "{}: samples can be weighted where the loss is a number for each of them, shape [{samples}], but the \
+             function returned shape {:?}; leave the mean over samples to fit",
+            self.name,
+            terms.shape(),
+        )))
+    }
+
+    /// Numbers of shape `[batch, …]` whose mean is the loss.
+    fn terms(&self, y_true: &Tensor, y_pred: &Tensor) -> Result<Tensor> {
+        let t = &self.smoothed(self.aligned(y_true, y_pred)?, y_pred);
+        let p = y_pred;
         Ok(match &self.kind {
-            Kind::MeanSquaredError => y_pred.try_sub(y_true)?.square().mean(),
-            Kind::MeanAbsoluteError => y_pred.try_sub(y_true)?.abs().mean(),
-            Kind::BinaryCrossentropy if self.from_logits => {
-                ops::sigmoid_cross_entropy(y_pred, y_true)?.mean()
+            Kind::MeanSquaredError => p.try_sub(t)?.square(),
+            Kind::MeanAbsoluteError => p.try_sub(t)?.abs(),
+            Kind::MeanAbsolutePercentageError => formulas::mean_absolute_percentage_error(t, p),
+            Kind::MeanSquaredLogarithmicError => formulas::mean_squared_logarithmic_error(t, p),
+            Kind::Huber(delta) => formulas::huber(t, p, *delta),
+            Kind::LogCosh => formulas::log_cosh(t, p),
+            Kind::Hinge => formulas::hinge(t, p),
+            Kind::SquaredHinge => formulas::hinge(t, p).square(),
+            Kind::CategoricalHinge => formulas::categorical_hinge(t, p),
+            Kind::KlDivergence => formulas::kl_divergence(t, p),
+            Kind::Poisson => formulas::poisson(t, p),
+            Kind::CosineSimilarity => -formulas::cosine(t, p),
+            Kind::BinaryCrossentropy if self.from_logits => ops::sigmoid_cross_entropy(p, t)?,
+            Kind::BinaryCrossentropy => formulas::binary_crossentropy(t, p),
+            Kind::BinaryFocalCrossentropy(focus) => {
+                let p = if self.from_logits { &p.sigmoid() } else { p };
+                let alpha = focus.balance.then_some(focus.alpha);
+                formulas::binary_focal_crossentropy(t, p, focus.gamma, alpha)
             }
-            Kind::BinaryCrossentropy => binary_from_probabilities(y_true, y_pred).mean(),
             Kind::CategoricalCrossentropy | Kind::SparseCategoricalCrossentropy
                 if self.from_logits =>
             {
-                ops::softmax_cross_entropy(y_pred, y_true)?.mean()
+                ops::softmax_cross_entropy(p, t)?
             }
-            Kind::CategoricalCrossentropy => categorical_from_probabilities(y_true, y_pred).mean(),
+            Kind::CategoricalCrossentropy => formulas::categorical_crossentropy(t, p),
             Kind::SparseCategoricalCrossentropy => {
-                let classes = y_pred.shape().last().copied().unwrap_or(1);
-                categorical_from_probabilities(&y_true.try_one_hot(classes)?, y_pred).mean()
+                let classes = p.shape().last().copied().unwrap_or(1);
+                formulas::categorical_crossentropy(&t.try_one_hot(classes)?, p)
             }
-            Kind::Custom(function) => function(y_true, y_pred).mean(),
+            Kind::Custom(function) => function(t, p),
             Kind::Unknown => return Err(self.clone().known().expect_err("it is unknown")),
         })
+    }
+
+    /// Labels moved towards "all classes alike".
+    fn smoothed(&self, y_true: Tensor, y_pred: &Tensor) -> Tensor {
+        let smoothing = self.label_smoothing;
+        if smoothing == 0.0 {
+            return y_true;
+        }
+        let classes = match self.kind {
+            Kind::CategoricalCrossentropy => y_pred.shape().last().copied().unwrap_or(1),
+            _ => 2,
+        };
+        y_true * (1.0 - smoothing) + smoothing / classes as f64
     }
 
     /// Whether softmax or sigmoid and this loss can be computed as one from the logits, which loses
@@ -228,29 +533,40 @@ impl Loss {
     }
 }
 
-fn binary_from_probabilities(y_true: &Tensor, y_pred: &Tensor) -> Tensor {
-    let p = y_pred.clip(EPSILON, 1.0 - EPSILON);
-    -(y_true * p.log() + (1.0 - y_true) * (1.0 - &p).log())
-}
-
-/// One loss a sample; the probabilities are made to sum to 1 first, as Keras does.
-fn categorical_from_probabilities(y_true: &Tensor, y_pred: &Tensor) -> Tensor {
-    let p = (y_pred / y_pred.sum_axis_keep(-1)).clip(EPSILON, 1.0 - EPSILON);
-    -(y_true * p.log()).sum_axis(-1)
+/// The means over all axes but the first so many.
+fn means_of_rest(terms: Tensor, kept: usize) -> Result<Tensor> {
+    if terms.ndim() == kept {
+        return Ok(terms);
+    }
+    let shape = terms.shape();
+    let rest: usize = shape[kept..].iter().product();
+    let shape = [&shape[..kept], &[rest]].concat();
+    terms.try_reshape(shape)?.try_mean_axis(-1)
 }
 
 /// By name; one that is not known is reported by `compile`.
 impl From<&str> for Loss {
     fn from(name: &str) -> Self {
-        let kind = match name.to_lowercase().as_str() {
-            "mean_squared_error" | "mse" => Kind::MeanSquaredError,
-            "mean_absolute_error" | "mae" => Kind::MeanAbsoluteError,
-            "binary_crossentropy" | "bce" => Kind::BinaryCrossentropy,
-            "categorical_crossentropy" => Kind::CategoricalCrossentropy,
-            "sparse_categorical_crossentropy" => Kind::SparseCategoricalCrossentropy,
-            _ => Kind::Unknown,
+        let known = match name.to_lowercase().replace('_', "").as_str() {
+            "meansquarederror" | "mse" => Loss::mean_squared_error(),
+            "meanabsoluteerror" | "mae" => Loss::mean_absolute_error(),
+            "meanabsolutepercentageerror" | "mape" => Loss::mean_absolute_percentage_error(),
+            "meansquaredlogarithmicerror" | "msle" => Loss::mean_squared_logarithmic_error(),
+            "huber" => Loss::huber(),
+            "logcosh" => Loss::log_cosh(),
+            "hinge" => Loss::hinge(),
+            "squaredhinge" => Loss::squared_hinge(),
+            "categoricalhinge" => Loss::categorical_hinge(),
+            "kldivergence" | "kld" => Loss::kl_divergence(),
+            "poisson" => Loss::poisson(),
+            "cosinesimilarity" => Loss::cosine_similarity(),
+            "binarycrossentropy" | "bce" => Loss::binary_crossentropy(),
+            "binaryfocalcrossentropy" => Loss::binary_focal_crossentropy(),
+            "categoricalcrossentropy" => Loss::categorical_crossentropy(),
+            "sparsecategoricalcrossentropy" => Loss::sparse_categorical_crossentropy(),
+            _ => Loss::of(Kind::Unknown, name),
         };
-        Loss::of(kind, name)
+        Loss::of(known.kind, name)
     }
 }
 
@@ -266,167 +582,5 @@ impl std::fmt::Debug for Loss {
             .field("name", &self.name)
             .field("from_logits", &self.from_logits)
             .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::grad::check_gradients;
-
-    fn close(actual: f64, expected: f64) {
-        assert!(
-            (actual - expected).abs() < 1e-6 * expected.abs().max(1.0),
-            "{actual} {expected}"
-        );
-    }
-
-    fn value(loss: &str, y_true: Tensor, y_pred: Tensor) -> f64 {
-        Loss::from(loss).call(&y_true, &y_pred).unwrap().item()
-    }
-
-    #[test]
-    fn values_are_those_of_keras() {
-        // Keras 3.15's docstrings and by hand.
-        let (y, p) = (
-            Tensor::from([[0.0, 1.0], [0.0, 0.0]]),
-            Tensor::from([[0.6, 0.4], [0.4, 0.6]]),
-        );
-        close(
-            value("binary_crossentropy", y.clone(), p.clone()),
-            (0.916_290_7 + 0.713_558_2) / 2.0,
-        );
-        close(
-            value("mse", y.clone(), p.clone()),
-            (0.36 + 0.36 + 0.16 + 0.36) / 4.0,
-        );
-        close(value("mae", y, p), (0.6 + 0.6 + 0.4 + 0.6) / 4.0);
-        let (y, p) = (
-            Tensor::from([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
-            Tensor::from([[0.05, 0.95, 0.0], [0.1, 0.8, 0.1]]),
-        );
-        let expected = -(0.95_f64.ln() + 0.1_f64.ln()) / 2.0;
-        close(value("categorical_crossentropy", y, p.clone()), expected);
-        close(
-            value(
-                "sparse_categorical_crossentropy",
-                Tensor::from([1_i64, 2]),
-                p,
-            ),
-            expected,
-        );
-    }
-
-    #[test]
-    fn certain_and_wrong_is_clipped_and_unnormalised_rows_are_normalised() {
-        let clipped = -(1e-7_f32.ln()) as f64;
-        close(
-            value(
-                "categorical_crossentropy",
-                Tensor::from([[1.0, 0.0]]),
-                Tensor::from([[0.0, 1.0]]),
-            ),
-            clipped,
-        );
-        close(
-            value(
-                "binary_crossentropy",
-                Tensor::from([[1.0]]),
-                Tensor::from([[0.0]]),
-            ),
-            clipped,
-        );
-        close(
-            value(
-                "categorical_crossentropy",
-                Tensor::from([[1.0, 0.0]]),
-                Tensor::from([[2.0, 6.0]]),
-            ),
-            4.0_f64.ln(),
-        );
-    }
-
-    #[test]
-    fn logits_and_probabilities_agree_where_both_are_exact() {
-        let logits = Tensor::from([[0.3, -1.2, 2.0], [1.0, 0.0, -0.5]]);
-        let y = Tensor::from([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
-        for (loss, activation) in [
-            (Loss::categorical_crossentropy(), Activation::Softmax),
-            (Loss::binary_crossentropy(), Activation::Sigmoid),
-        ] {
-            let plain = loss.call(&y, &activation.apply(&logits)).unwrap().item();
-            close(loss.on_logits().call(&y, &logits).unwrap().item(), plain);
-            assert!(loss.fuses_with(&activation) && !loss.fuses_with(&Activation::Tanh));
-        }
-    }
-
-    #[test]
-    fn gradients_of_every_loss_match_finite_differences() {
-        let p = Tensor::from([[0.2, 0.5, 0.3], [0.6, 0.15, 0.25]]);
-        let hot = Tensor::from([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
-        let numbers = Tensor::from([2_i64, 0]);
-        for name in NAMES {
-            let y = if name.starts_with("sparse") {
-                &numbers
-            } else {
-                &hot
-            };
-            for from_logits in [false, true] {
-                let loss = Loss::from(name).from_logits(from_logits);
-                let error =
-                    check_gradients(|t| loss.call(y, &t[0]).unwrap(), std::slice::from_ref(&p))
-                        .unwrap();
-                assert!(error < 1e-6, "{name} from_logits={from_logits}: {error}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_column_and_a_vector_of_labels_are_the_same() {
-        let p = Tensor::from([[0.6], [0.4]]);
-        let column = value(
-            "binary_crossentropy",
-            Tensor::from([[1.0], [0.0]]),
-            p.clone(),
-        );
-        close(
-            value("binary_crossentropy", Tensor::from([1.0, 0.0]), p.clone()),
-            column,
-        );
-        let p = Tensor::from([[0.6, 0.4], [0.4, 0.6]]);
-        let vector = value(
-            "sparse_categorical_crossentropy",
-            Tensor::from([1_i64, 0]),
-            p.clone(),
-        );
-        close(
-            value(
-                "sparse_categorical_crossentropy",
-                Tensor::from([[1_i64], [0]]),
-                p,
-            ),
-            vector,
-        );
-    }
-
-    #[test]
-    fn labels_of_another_shape_and_unknown_names_are_refused() {
-        let error = Loss::from("mse")
-            .call(&Tensor::zeros([2, 4]), &Tensor::zeros([2, 3]))
-            .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("expected labels of shape [2, 3]"),
-            "{error}"
-        );
-        let error = Loss::from("categorical_crossentrpy")
-            .known()
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("did you mean \"categorical_crossentropy\"?"),
-            "{error}"
-        );
     }
 }
