@@ -1,23 +1,54 @@
 //! What training is judged by: numbers that need no gradient.
+//!
+//! Formulas are Keras 3's (`metrics/`). A metric is told by all samples of an epoch, however they fell
+//! into batches.
+
+mod accuracy;
+mod auc;
+mod confusion;
+mod list;
+#[cfg(test)]
+mod parity;
+mod regression;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use list::Metrics;
+pub(crate) use state::{Batch, MetricState, Totals};
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::config::{Fields, Parsed, number};
-use crate::losses::Loss;
+use crate::losses::{self, Loss};
 use crate::{Error, Result, Tensor, names};
+use auc::{AucState, Curve};
+use confusion::{F1State, IouState, Of, PositivesState};
+use regression::R2State;
+use state::{MeanState, WholeState};
 
 type Function = Arc<dyn Fn(&Tensor, &Tensor) -> Tensor + Send + Sync>;
 
 /// A metric: by name, by constructor, or a user's own closure.
 ///
 /// `"accuracy"` becomes the binary, categorical or sparse categorical one by the shapes of labels
-/// and predictions, as in Keras.
+/// and predictions, as in Keras. Every loss is a metric too.
+///
+/// ```
+/// use dlcore::metrics::Metric;
+/// use dlcore::tensor::Tensor;
+/// let by_name = Metric::from("precision");
+/// let strict = Metric::precision().threshold(0.9).named("strict_precision");
+/// let own = Metric::custom("within_one", |y, p| (y - p).abs().less(&Tensor::from(1.0)));
+/// ```
 #[derive(Clone)]
 pub struct Metric {
     name: String,
     kind: Kind,
+    /// What is wrong with its settings.
+    problem: Option<String>,
 }
 
 #[derive(Clone)]
@@ -26,75 +57,133 @@ enum Kind {
     BinaryAccuracy(f64),
     CategoricalAccuracy,
     SparseCategoricalAccuracy,
+    TopKCategoricalAccuracy(usize),
+    SparseTopKCategoricalAccuracy(usize),
+    RootMeanSquaredError,
+    CosineSimilarity,
+    R2Score,
+    Precision(f64),
+    Recall(f64),
+    F1Score(Average, Option<f64>),
+    Auc(Curve, usize),
+    MeanIou(usize),
     Loss(Loss),
     Custom(Function),
     Unknown,
 }
 
-const NAMES: [&str; 12] = [
+/// How the scores of classes become one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Average {
+    Micro,
+    Macro,
+    Weighted,
+}
+
+const AVERAGES: [(&str, Average); 3] = [
+    ("micro", Average::Micro),
+    ("macro", Average::Macro),
+    ("weighted", Average::Weighted),
+];
+
+const CURVES: [(&str, Curve); 2] = [("ROC", Curve::Roc), ("PR", Curve::Pr)];
+
+/// Names of metrics that are no losses, and of the one that is not the loss of its name.
+const NAMES: &[&str] = &[
     "accuracy",
     "acc",
     "binary_accuracy",
     "categorical_accuracy",
     "sparse_categorical_accuracy",
-    "mean_squared_error",
-    "mse",
-    "mean_absolute_error",
-    "mae",
-    "binary_crossentropy",
-    "categorical_crossentropy",
-    "sparse_categorical_crossentropy",
+    "top_k_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
+    "root_mean_squared_error",
+    "r2_score",
+    "precision",
+    "recall",
+    "f1_score",
+    "auc",
 ];
+
+/// The constructors that take nothing and are named after their metric.
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $name:ident = $kind:expr;)*) => {
+        impl Metric {$(
+            $(#[$doc])*
+            pub fn $name() -> Metric {
+                Self::of($kind, stringify!($name))
+            }
+        )*}
+    };
+}
+
+constructors! {
+    /// The share of right answers; which kind of answer is told by the shapes.
+    accuracy = Kind::Accuracy;
+    /// The share of elements on the right side of the [`threshold`](Metric::threshold) (0.5).
+    binary_accuracy = Kind::BinaryAccuracy(0.5);
+    /// The share of samples whose largest prediction is at the largest label.
+    categorical_accuracy = Kind::CategoricalAccuracy;
+    /// The share of samples whose largest prediction is at the place the label names.
+    sparse_categorical_accuracy = Kind::SparseCategoricalAccuracy;
+    /// The share of samples whose right class is among the [`k`](Metric::k) (5) likeliest; labels one-hot.
+    top_k_categorical_accuracy = Kind::TopKCategoricalAccuracy(5);
+    /// The share of samples whose right class is among the [`k`](Metric::k) (5) likeliest; labels are the
+    /// classes' numbers.
+    sparse_top_k_categorical_accuracy = Kind::SparseTopKCategoricalAccuracy(5);
+    /// The mean of the squared differences.
+    mean_squared_error = Kind::Loss(Loss::mean_squared_error());
+    /// The mean of the absolute differences.
+    mean_absolute_error = Kind::Loss(Loss::mean_absolute_error());
+    /// The mean of the absolute differences in percent of the labels.
+    mean_absolute_percentage_error = Kind::Loss(Loss::mean_absolute_percentage_error());
+    /// The root of the mean of the squared differences, over all samples.
+    root_mean_squared_error = Kind::RootMeanSquaredError;
+    /// The cosine of the angle between labels and predictions along the last axis: 1 where they point the
+    /// same way (the loss of this name is its negative).
+    cosine_similarity = Kind::CosineSimilarity;
+    /// The coefficient of determination, 1 at best: the share of the labels' variance that is explained; the
+    /// mean over the columns of `[batch, columns]`.
+    r2_score = Kind::R2Score;
+    /// Of what was answered yes, the share that is: an answer is a yes above the
+    /// [`threshold`](Metric::threshold) (0.5).
+    precision = Kind::Precision(0.5);
+    /// Of what is yes, the share that was answered so: an answer is a yes above the
+    /// [`threshold`](Metric::threshold) (0.5).
+    recall = Kind::Recall(0.5);
+    /// The harmonic mean of precision and recall of each class, averaged
+    /// ([`"macro"`](Metric::average); Keras averages only when told). The answer is the likeliest class;
+    /// with a [`threshold`](Metric::threshold), or for one output, whose threshold is 0.5, every class
+    /// above it.
+    f1_score = Kind::F1Score(Average::Macro, None);
+    /// The area under the ROC [`curve`](Metric::curve): the chance that a yes gets a higher prediction than
+    /// a no. Found from 200 [`thresholds`](Metric::thresholds), as in Keras.
+    auc = Kind::Auc(Curve::Roc, 200);
+}
 
 impl Metric {
     fn of(kind: Kind, name: &str) -> Metric {
         Metric {
             name: name.to_string(),
             kind,
+            problem: None,
         }
     }
 
-    /// The share of right answers; which kind of answer is told by the shapes.
-    pub fn accuracy() -> Metric {
-        Self::of(Kind::Accuracy, "accuracy")
-    }
-
-    /// The share of elements on the right side of 0.5.
-    pub fn binary_accuracy() -> Metric {
-        Self::of(Kind::BinaryAccuracy(0.5), "binary_accuracy")
-    }
-
-    /// The share of samples whose largest prediction is at the largest label.
-    pub fn categorical_accuracy() -> Metric {
-        Self::of(Kind::CategoricalAccuracy, "categorical_accuracy")
-    }
-
-    /// The share of samples whose largest prediction is at the place the label names.
-    pub fn sparse_categorical_accuracy() -> Metric {
-        Self::of(
-            Kind::SparseCategoricalAccuracy,
-            "sparse_categorical_accuracy",
-        )
-    }
-
-    /// The mean of the squared differences.
-    pub fn mean_squared_error() -> Metric {
-        Self::of(Kind::Loss(Loss::mean_squared_error()), "mean_squared_error")
-    }
-
-    /// The mean of the absolute differences.
-    pub fn mean_absolute_error() -> Metric {
-        Self::of(
-            Kind::Loss(Loss::mean_absolute_error()),
-            "mean_absolute_error",
-        )
+    /// The mean over classes of the intersection of labels and answers over their union. Labels are the
+    /// classes' numbers or one-hot; predictions one number a class on the last axis, or classes' numbers.
+    pub fn mean_io_u(num_classes: usize) -> Metric {
+        let metric = Self::of(Kind::MeanIou(num_classes), "mean_io_u");
+        match num_classes {
+            0 => metric.refused("num_classes must be at least 1, got 0".to_string()),
+            _ => metric,
+        }
     }
 
     /// A function of `(y_true, y_pred)`; what it returns is averaged to one number.
     ///
-    /// It sees one batch at a time, and `evaluate` reports the mean over the batches, weighted by
-    /// their samples. So return a mean over samples: a correlation or a root mean square would
-    /// depend on how the data falls into batches.
+    /// In `evaluate` and for validation it sees all labels and predictions at once. While training it
+    /// sees one batch at a time, and the mean over the batches is recorded, weighted by their samples.
     pub fn custom(
         name: &str,
         function: impl Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static,
@@ -102,12 +191,97 @@ impl Metric {
         Self::of(Kind::Custom(Arc::new(function)), name)
     }
 
-    /// The threshold of [`Metric::binary_accuracy`] (0.5); other metrics ignore it.
+    /// The prediction above which an answer is a yes, from 0 to 1: for binary accuracy, precision, recall
+    /// and F1.
     pub fn threshold(mut self, threshold: f64) -> Metric {
-        if let Kind::BinaryAccuracy(current) = &mut self.kind {
-            *current = threshold;
+        if !(0.0..=1.0).contains(&threshold) {
+            return self.refused(format!("threshold must be from 0 to 1, got {threshold}"));
+        }
+        match &mut self.kind {
+            Kind::BinaryAccuracy(current) | Kind::Precision(current) | Kind::Recall(current) => {
+                *current = threshold;
+            }
+            Kind::F1Score(_, current) => *current = Some(threshold),
+            _ => return self.without("threshold"),
         }
         self
+    }
+
+    /// How many likeliest classes the right one has to be among, for the top-k accuracies (5).
+    pub fn k(mut self, k: usize) -> Metric {
+        match &mut self.kind {
+            _ if k == 0 => return self.refused("k must be at least 1, got 0".to_string()),
+            Kind::TopKCategoricalAccuracy(current)
+            | Kind::SparseTopKCategoricalAccuracy(current) => {
+                *current = k;
+            }
+            _ => return self.without("k"),
+        }
+        self
+    }
+
+    /// How the scores of classes become one in F1: `"micro"` counts all answers alike, `"macro"` all
+    /// classes, `"weighted"` all classes by their labels (`"macro"`).
+    pub fn average(mut self, average: &str) -> Metric {
+        let known = AVERAGES.iter().find(|(name, _)| *name == average);
+        match (&mut self.kind, known) {
+            (Kind::F1Score(current, _), Some((_, average))) => *current = *average,
+            (Kind::F1Score(..), None) => {
+                return self.refused(names::unknown(
+                    "average",
+                    average,
+                    &AVERAGES.map(|(n, _)| n),
+                ));
+            }
+            _ => return self.without("average"),
+        }
+        self
+    }
+
+    /// The curve of the area: `"ROC"` or `"PR"`, precision over recall (`"ROC"`).
+    pub fn curve(mut self, curve: &str) -> Metric {
+        let known = CURVES
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(curve));
+        match (&mut self.kind, known) {
+            (Kind::Auc(current, _), Some((_, curve))) => *current = *curve,
+            (Kind::Auc(..), None) => {
+                return self.refused(names::unknown("curve", curve, &CURVES.map(|(n, _)| n)));
+            }
+            _ => return self.without("curve"),
+        }
+        self
+    }
+
+    /// How many thresholds the area under a curve is found from, at least 2 (200).
+    pub fn thresholds(mut self, count: usize) -> Metric {
+        match &mut self.kind {
+            _ if count < 2 => {
+                return self.refused(format!("thresholds must be at least 2, got {count}"));
+            }
+            Kind::Auc(_, current) => *current = count,
+            _ => return self.without("thresholds"),
+        }
+        self
+    }
+
+    /// Records it under another name: two precisions need two.
+    pub fn named(mut self, name: &str) -> Metric {
+        if matches!(self.kind, Kind::Unknown) {
+            return self;
+        }
+        self.name = name.to_string();
+        self
+    }
+
+    fn refused(mut self, problem: String) -> Metric {
+        let problem = format!("{}: {problem}", self.name);
+        self.problem.get_or_insert(problem);
+        self
+    }
+
+    fn without(self, setting: &str) -> Metric {
+        self.refused(format!("this metric has no setting {setting}"))
     }
 
     /// The name it is recorded under.
@@ -115,36 +289,108 @@ impl Metric {
         &self.name
     }
 
+    /// The metric, if its name is known and its settings make sense.
     pub(crate) fn known(self) -> Result<Metric> {
-        match self.kind {
+        if let Some(problem) = self.problem {
+            return Err(Error::Value(problem));
+        }
+        match &self.kind {
+            Kind::Loss(loss) => loss.clone().known().map(|_| self),
             Kind::Unknown => Err(Error::Value(format!(
                 "{}; a function of your own is passed as Metric::custom(name, function)",
-                names::unknown("metric", &self.name, &NAMES)
+                names::unknown("metric", &self.name, &[NAMES, losses::NAMES].concat())
             ))),
             _ => Ok(self),
         }
     }
 
+    /// The name by which this kind of metric is found.
+    fn kind_name(&self) -> &str {
+        match &self.kind {
+            Kind::Accuracy => "accuracy",
+            Kind::BinaryAccuracy(_) => "binary_accuracy",
+            Kind::CategoricalAccuracy => "categorical_accuracy",
+            Kind::SparseCategoricalAccuracy => "sparse_categorical_accuracy",
+            Kind::TopKCategoricalAccuracy(_) => "top_k_categorical_accuracy",
+            Kind::SparseTopKCategoricalAccuracy(_) => "sparse_top_k_categorical_accuracy",
+            Kind::RootMeanSquaredError => "root_mean_squared_error",
+            Kind::CosineSimilarity => "cosine_similarity",
+            Kind::R2Score => "r2_score",
+            Kind::Precision(_) => "precision",
+            Kind::Recall(_) => "recall",
+            Kind::F1Score(..) => "f1_score",
+            Kind::Auc(..) => "auc",
+            Kind::MeanIou(_) => "mean_io_u",
+            Kind::Loss(loss) => loss.name(),
+            Kind::Custom(_) | Kind::Unknown => &self.name,
+        }
+    }
+
     /// As it stands in a saved model; a function of the user's own leaves only its name.
     pub(crate) fn config(&self) -> Value {
-        match self.kind {
-            Kind::Custom(_) => json!({"custom": self.name}),
-            Kind::BinaryAccuracy(threshold) => {
-                json!({"name": self.name, "threshold": number(threshold)})
+        let mut config = json!({"name": self.name, "metric": self.kind_name()});
+        match &self.kind {
+            Kind::Custom(_) => return json!({"custom": self.name}),
+            Kind::BinaryAccuracy(threshold)
+            | Kind::Precision(threshold)
+            | Kind::Recall(threshold)
+            | Kind::F1Score(_, Some(threshold)) => config["threshold"] = number(*threshold),
+            Kind::TopKCategoricalAccuracy(k) | Kind::SparseTopKCategoricalAccuracy(k) => {
+                config["k"] = json!(k);
             }
-            _ => json!({"name": self.name}),
+            Kind::MeanIou(classes) => config["num_classes"] = json!(classes),
+            Kind::Loss(loss) => config["loss"] = loss.config(),
+            _ => {}
         }
+        match self.kind {
+            Kind::F1Score(average, _) => {
+                let named = AVERAGES.iter().find(|(_, known)| *known == average);
+                config["average"] = json!(named.map(|(name, _)| name));
+            }
+            Kind::Auc(curve, thresholds) => {
+                let named = CURVES.iter().find(|(_, known)| *known == curve);
+                config["curve"] = json!(named.map(|(name, _)| name));
+                config["thresholds"] = json!(thresholds);
+            }
+            _ => {}
+        }
+        config
     }
 
     /// What [`Metric::config`] wrote of a metric that has a name.
     pub(crate) fn from_config(value: &Value) -> Parsed<Metric> {
         let fields = Fields::of(value, "metric")?;
-        let metric = Metric::from(fields.text("name")?).known();
-        let metric = metric.map_err(|error| error.to_string())?;
-        Ok(match fields.get("threshold") {
-            Some(_) => metric.threshold(fields.float("threshold")?),
-            None => metric,
-        })
+        let name = fields.text("name")?;
+        // Earlier versions knew metrics by the name they are recorded under alone.
+        let kind = fields.get("metric").and_then(Value::as_str).unwrap_or(name);
+        let mut metric = match fields.get("num_classes") {
+            Some(_) => Metric::mean_io_u(fields.size("num_classes")?),
+            None => Metric::from(kind),
+        };
+        if let Some(loss) = fields.get("loss") {
+            metric.kind = Kind::Loss(Loss::from_config(loss)?);
+        }
+        for (key, set) in [
+            ("k", Metric::k as fn(Metric, usize) -> Metric),
+            ("thresholds", Metric::thresholds),
+        ] {
+            if fields.get(key).is_some() {
+                metric = set(metric, fields.size(key)?);
+            }
+        }
+        for (key, set) in [
+            ("average", Metric::average as fn(Metric, &str) -> Metric),
+            ("curve", Metric::curve),
+        ] {
+            if fields.get(key).is_some() {
+                metric = set(metric, fields.text(key)?);
+            }
+        }
+        if fields.get("threshold").is_some() {
+            metric = metric.threshold(fields.float("threshold")?);
+        }
+        let metric = metric.known().map_err(|error| error.to_string())?;
+        Ok(metric.named(name))
     }
 
     /// The metric over one batch.
@@ -155,18 +401,59 @@ impl Metric {
     /// # Errors
     /// [`Error::Shape`] if the labels do not fit the predictions.
     pub fn call(&self, y_true: &Tensor, y_pred: &Tensor) -> Result<f64> {
+        let mut state = self.clone().known()?.state();
+        state.update(&Batch::new(y_true, y_pred, None)?)?;
+        Ok(state.result())
+    }
+
+    /// An empty state, to be filled batch by batch.
+    pub(crate) fn state(&self) -> Box<dyn MetricState> {
+        match self.kind {
+            Kind::Precision(threshold) => Box::new(PositivesState::new(Of::Answers, threshold)),
+            Kind::Recall(threshold) => Box::new(PositivesState::new(Of::Labels, threshold)),
+            Kind::F1Score(average, threshold) => Box::new(F1State::new(average, threshold)),
+            Kind::Auc(curve, thresholds) => Box::new(AucState::new(curve, thresholds)),
+            Kind::R2Score => Box::new(R2State::default()),
+            Kind::MeanIou(classes) => Box::new(IouState::new(classes)),
+            _ => Box::new(MeanState::new(self)),
+        }
+    }
+
+    /// [`Metric::state`], which calls a function of the user's own once, with all batches joined.
+    pub(crate) fn whole_state(&self) -> Box<dyn MetricState> {
+        match self.kind {
+            Kind::Custom(_) => Box::new(WholeState::new(self)),
+            _ => self.state(),
+        }
+    }
+
+    /// Numbers whose mean is the metric, or the square of it: as many for each sample.
+    fn values(&self, y_true: &Tensor, y_pred: &Tensor) -> Result<Vec<f32>> {
         match &self.kind {
             Kind::Accuracy => match by_shapes(y_true.shape(), y_pred.shape()) {
-                Kind::BinaryAccuracy(threshold) => binary_accuracy(y_true, y_pred, threshold),
-                Kind::SparseCategoricalAccuracy => sparse_accuracy(y_true, y_pred),
-                _ => categorical_accuracy(y_true, y_pred),
+                Kind::BinaryAccuracy(threshold) => accuracy::binary(y_true, y_pred, threshold),
+                Kind::SparseCategoricalAccuracy => accuracy::sparse(y_true, y_pred),
+                _ => accuracy::categorical(y_true, y_pred),
             },
-            Kind::BinaryAccuracy(threshold) => binary_accuracy(y_true, y_pred, *threshold),
-            Kind::CategoricalAccuracy => categorical_accuracy(y_true, y_pred),
-            Kind::SparseCategoricalAccuracy => sparse_accuracy(y_true, y_pred),
-            Kind::Loss(loss) => Ok(loss.call(y_true, y_pred)?.item()),
-            Kind::Custom(function) => Ok(function(y_true, y_pred).mean().item()),
-            Kind::Unknown => Err(self.clone().known().expect_err("it is unknown")),
+            Kind::BinaryAccuracy(threshold) => accuracy::binary(y_true, y_pred, *threshold),
+            Kind::CategoricalAccuracy => accuracy::categorical(y_true, y_pred),
+            Kind::SparseCategoricalAccuracy => accuracy::sparse(y_true, y_pred),
+            Kind::TopKCategoricalAccuracy(k) => accuracy::top_k(y_true, y_pred, *k),
+            Kind::SparseTopKCategoricalAccuracy(k) => accuracy::sparse_top_k(y_true, y_pred, *k),
+            Kind::RootMeanSquaredError => {
+                let squares = Loss::mean_squared_error().per_sample(y_true, y_pred);
+                squares.map(|squares| squares.to_vec())
+            }
+            Kind::CosineSimilarity => {
+                let minus = Loss::cosine_similarity().per_sample(y_true, y_pred);
+                minus.map(|minus| minus.neg().to_vec())
+            }
+            Kind::Loss(loss) => Ok(loss.per_sample(y_true, y_pred)?.to_vec()),
+            Kind::Custom(function) => Ok(function(y_true, y_pred).to_vec()),
+            _ => Err(Error::Value(format!(
+                "{}: is no mean of numbers",
+                self.name
+            ))),
         }
     }
 }
@@ -183,69 +470,6 @@ fn by_shapes(labels: &[usize], output: &[usize]) -> Kind {
     }
 }
 
-fn binary_accuracy(y_true: &Tensor, y_pred: &Tensor, threshold: f64) -> Result<f64> {
-    if y_true.len() != y_pred.len() {
-        return Err(unfit("binary_accuracy", y_true, y_pred));
-    }
-    let threshold = threshold as f32;
-    let pairs = y_true.to_vec().into_iter().zip(y_pred.to_vec());
-    let right = pairs
-        .filter(|&(label, p)| label == f32::from(u8::from(p > threshold)))
-        .count();
-    Ok(share(right, y_pred.len()))
-}
-
-fn categorical_accuracy(y_true: &Tensor, y_pred: &Tensor) -> Result<f64> {
-    if y_true.shape() != y_pred.shape() {
-        return Err(unfit("categorical_accuracy", y_true, y_pred));
-    }
-    let labels = largest(y_true);
-    let answers = largest(y_pred);
-    let right = labels
-        .iter()
-        .zip(&answers)
-        .filter(|(label, answer)| label == answer)
-        .count();
-    Ok(share(right, answers.len()))
-}
-
-fn sparse_accuracy(y_true: &Tensor, y_pred: &Tensor) -> Result<f64> {
-    let answers = largest(y_pred);
-    if y_true.len() != answers.len() {
-        return Err(unfit("sparse_categorical_accuracy", y_true, y_pred));
-    }
-    let labels = y_true.to_vec_of::<i64>();
-    let right = labels
-        .iter()
-        .zip(&answers)
-        .filter(|&(&label, &answer)| label == answer as i64)
-        .count();
-    Ok(share(right, answers.len()))
-}
-
-/// The place of the largest element of each row of the last axis, the first where they tie.
-fn largest(tensor: &Tensor) -> Vec<usize> {
-    let row = tensor.shape().last().copied().unwrap_or(1).max(1);
-    let place = |values: &[f32]| {
-        let mut best = 0;
-        for (index, value) in values.iter().enumerate() {
-            if *value > values[best] {
-                best = index;
-            }
-        }
-        best
-    };
-    tensor.to_vec().chunks(row).map(place).collect()
-}
-
-fn share(right: usize, all: usize) -> f64 {
-    if all == 0 {
-        f64::NAN
-    } else {
-        right as f64 / all as f64
-    }
-}
-
 fn unfit(metric: &str, y_true: &Tensor, y_pred: &Tensor) -> Error {
     Error::Shape(format!(
         "{metric}: labels of shape {:?} do not fit predictions of shape {:?}",
@@ -254,20 +478,60 @@ fn unfit(metric: &str, y_true: &Tensor, y_pred: &Tensor) -> Error {
     ))
 }
 
+/// Whether a metric of this name is better when it is larger; `None` for a name that says nothing.
+pub(crate) fn larger_is_better(name: &str) -> Option<bool> {
+    let metric = Metric::from(name.strip_prefix("val_").unwrap_or(name));
+    match metric.kind {
+        _ if metric.name == "loss" => Some(false),
+        Kind::Loss(_) | Kind::RootMeanSquaredError => Some(false),
+        Kind::Unknown => {
+            let name = name.to_lowercase();
+            let any = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+            if any(&[
+                "acc",
+                "auc",
+                "precision",
+                "recall",
+                "f1",
+                "r2",
+                "io_u",
+                "iou",
+            ]) {
+                Some(true)
+            } else if any(&["loss", "error", "entropy", "mse", "mae"]) {
+                Some(false)
+            } else {
+                None
+            }
+        }
+        _ => Some(true),
+    }
+}
+
 /// By name; one that is not known is reported by `compile`.
 impl From<&str> for Metric {
     fn from(name: &str) -> Self {
-        let kind = match name {
-            "accuracy" | "acc" => Kind::Accuracy,
-            "binary_accuracy" => Kind::BinaryAccuracy(0.5),
-            "categorical_accuracy" => Kind::CategoricalAccuracy,
-            "sparse_categorical_accuracy" => Kind::SparseCategoricalAccuracy,
-            other => match Loss::from(other).known() {
-                Ok(loss) => Kind::Loss(loss),
-                Err(_) => Kind::Unknown,
+        let known = match name.to_lowercase().replace('_', "").as_str() {
+            "accuracy" | "acc" => Metric::accuracy(),
+            "binaryaccuracy" => Metric::binary_accuracy(),
+            "categoricalaccuracy" => Metric::categorical_accuracy(),
+            "sparsecategoricalaccuracy" => Metric::sparse_categorical_accuracy(),
+            "topkcategoricalaccuracy" => Metric::top_k_categorical_accuracy(),
+            "sparsetopkcategoricalaccuracy" => Metric::sparse_top_k_categorical_accuracy(),
+            "rootmeansquarederror" => Metric::root_mean_squared_error(),
+            "cosinesimilarity" => Metric::cosine_similarity(),
+            "r2score" => Metric::r2_score(),
+            "precision" => Metric::precision(),
+            "recall" => Metric::recall(),
+            "f1score" => Metric::f1_score(),
+            "auc" => Metric::auc(),
+            "logcosherror" => Self::of(Kind::Loss(Loss::log_cosh()), name),
+            _ => match Loss::from(name).known() {
+                Ok(loss) => Self::of(Kind::Loss(loss), name),
+                Err(_) => Self::of(Kind::Unknown, name),
             },
         };
-        Metric::of(kind, name)
+        Metric::of(known.kind, name)
     }
 }
 
@@ -277,175 +541,20 @@ impl From<&Metric> for Metric {
     }
 }
 
+/// The mean of a loss, under its name.
+impl From<Loss> for Metric {
+    fn from(loss: Loss) -> Self {
+        let name = loss.name().to_string();
+        match loss.kind {
+            losses::Kind::Custom(function) => Metric::of(Kind::Custom(function), &name),
+            losses::Kind::Unknown => Metric::of(Kind::Unknown, &name),
+            _ => Metric::of(Kind::Loss(loss), &name),
+        }
+    }
+}
+
 impl std::fmt::Debug for Metric {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Metric({:?})", self.name)
-    }
-}
-
-/// The metrics given to `compile`: names, [`Metric`] values, or [`Metrics::none`].
-#[derive(Clone, Debug, Default)]
-pub struct Metrics(Vec<Metric>);
-
-impl Metrics {
-    /// No metric besides the loss.
-    pub fn none() -> Metrics {
-        Metrics::default()
-    }
-
-    /// The metrics, each name known and used once.
-    ///
-    /// # Errors
-    /// [`Error::Value`] for an unknown or repeated name.
-    pub(crate) fn resolve(self) -> Result<Vec<Metric>> {
-        let mut seen: Vec<Metric> = Vec::new();
-        for metric in self.0 {
-            let metric = metric.known()?;
-            if metric.name == "loss" || seen.iter().any(|other| other.name == metric.name) {
-                return Err(Error::Value(format!(
-                    "compile: two metrics are named {:?} (the loss is \"loss\"); each needs its own name",
-                    metric.name
-                )));
-            }
-            seen.push(metric);
-        }
-        Ok(seen)
-    }
-}
-
-impl From<&str> for Metrics {
-    fn from(name: &str) -> Self {
-        Metrics(vec![name.into()])
-    }
-}
-
-impl From<Metric> for Metrics {
-    fn from(metric: Metric) -> Self {
-        Metrics(vec![metric])
-    }
-}
-
-impl From<&[&str]> for Metrics {
-    fn from(names: &[&str]) -> Self {
-        Metrics(names.iter().map(|&name| name.into()).collect())
-    }
-}
-
-impl<const N: usize> From<[&str; N]> for Metrics {
-    fn from(names: [&str; N]) -> Self {
-        Self::from(&names[..])
-    }
-}
-
-impl<const N: usize> From<[Metric; N]> for Metrics {
-    fn from(metrics: [Metric; N]) -> Self {
-        Metrics(metrics.into())
-    }
-}
-
-impl From<Vec<&str>> for Metrics {
-    fn from(names: Vec<&str>) -> Self {
-        Self::from(&names[..])
-    }
-}
-
-impl From<Vec<Metric>> for Metrics {
-    fn from(metrics: Vec<Metric>) -> Self {
-        Metrics(metrics)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn value(name: &str, y_true: Tensor, y_pred: Tensor) -> f64 {
-        Metric::from(name).call(&y_true, &y_pred).unwrap()
-    }
-
-    #[test]
-    fn accuracy_is_chosen_by_shape_as_keras_does() {
-        let column = Tensor::from([[0.9], [0.2], [0.6]]);
-        assert_eq!(
-            value("accuracy", Tensor::from([1.0, 0.0, 0.0]), column.clone()),
-            2.0 / 3.0
-        );
-        assert_eq!(
-            value("accuracy", Tensor::from([[1.0], [0.0], [1.0]]), column),
-            1.0
-        );
-        let rows = Tensor::from([[0.1, 0.9], [0.7, 0.3]]);
-        assert_eq!(
-            value(
-                "accuracy",
-                Tensor::from([[0.0, 1.0], [0.0, 1.0]]),
-                rows.clone()
-            ),
-            0.5
-        );
-        assert_eq!(
-            value("accuracy", Tensor::from([1_i64, 0]), rows.clone()),
-            1.0
-        );
-        assert_eq!(value("acc", Tensor::from([[1_u8], [1]]), rows), 0.5);
-    }
-
-    #[test]
-    fn one_half_is_not_above_the_threshold_and_ties_go_to_the_first() {
-        assert_eq!(
-            value("binary_accuracy", Tensor::from([0.0]), Tensor::from([0.5])),
-            1.0
-        );
-        let strict = Metric::binary_accuracy().threshold(0.8);
-        assert_eq!(
-            strict
-                .call(&Tensor::from([1.0]), &Tensor::from([0.7]))
-                .unwrap(),
-            0.0
-        );
-        assert_eq!(
-            value(
-                "sparse_categorical_accuracy",
-                Tensor::from([0_i64]),
-                Tensor::from([[0.5, 0.5]])
-            ),
-            1.0
-        );
-    }
-
-    #[test]
-    fn errors_and_own_functions_are_averaged() {
-        let (y, p) = (Tensor::from([[1.0], [3.0]]), Tensor::from([[2.0], [5.0]]));
-        assert_eq!(value("mae", y.clone(), p.clone()), 1.5);
-        assert_eq!(value("mse", y.clone(), p.clone()), 2.5);
-        let largest = Metric::custom("largest", |y, p| (y - p).abs().max());
-        assert_eq!(largest.call(&y, &p).unwrap(), 2.0);
-    }
-
-    #[test]
-    fn unknown_and_repeated_names_are_refused() {
-        let error = Metrics::from(["acuracy"])
-            .resolve()
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("did you mean \"accuracy\"?"), "{error}");
-        let error = Metrics::from(["mae", "mae"])
-            .resolve()
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("two metrics are named \"mae\""), "{error}");
-        assert!(Metrics::none().resolve().unwrap().is_empty());
-    }
-
-    #[test]
-    fn labels_that_do_not_fit_are_refused_with_both_shapes() {
-        let error = Metric::categorical_accuracy()
-            .call(&Tensor::zeros([2, 3]), &Tensor::zeros([2, 4]))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("[2, 3]") && error.contains("[2, 4]"),
-            "{error}"
-        );
     }
 }
