@@ -6,6 +6,9 @@ use super::fake::{self, Model};
 use super::*;
 use crate::fixtures::{close, covered, list, numbers, text, training};
 
+/// A case's name, and its callback for a metric.
+type Known<T> = (&'static str, fn(&str) -> T);
+
 fn cases(callback: &str) -> Vec<&'static Value> {
     let all = list(training("callbacks")).iter();
     all.filter(|case| text(case, "callback") == callback)
@@ -13,20 +16,20 @@ fn cases(callback: &str) -> Vec<&'static Value> {
 }
 
 /// The callbacks of one kind by the names of their cases.
-fn of<T>(known: &[(&str, fn(&str) -> T)], case: &Value) -> T {
+fn of<T>(known: &[Known<T>], case: &Value) -> T {
     let name = text(case, "name");
     let (_, make) = known.iter().find(|(known, _)| *known == name).unwrap();
     make(text(case, "metric"))
 }
 
-fn check_covered<T>(callback: &str, known: &[(&str, fn(&str) -> T)]) {
+fn check_covered<T>(callback: &str, known: &[Known<T>]) {
     let names = cases(callback).into_iter().map(|case| text(case, "name"));
     covered(names, known.iter().map(|(name, _)| *name));
 }
 
 #[test]
 fn early_stopping_stops_and_restores_where_keras_does() {
-    let known: [(&str, fn(&str) -> EarlyStopping); 11] = [
+    let known: [Known<EarlyStopping>; 11] = [
         ("default", EarlyStopping::new),
         ("patience", |m| EarlyStopping::new(m).patience(2)),
         ("min_delta", |m| {
@@ -81,7 +84,7 @@ fn early_stopping_stops_and_restores_where_keras_does() {
 
 #[test]
 fn the_learning_rate_falls_where_keras_lets_it_fall() {
-    let known: [(&str, fn(&str) -> ReduceLROnPlateau); 8] = [
+    let known: [Known<ReduceLROnPlateau>; 8] = [
         ("default", ReduceLROnPlateau::new),
         ("patience", |m| ReduceLROnPlateau::new(m).patience(2)),
         ("factor", |m| {
@@ -136,7 +139,7 @@ fn the_learning_rate_falls_where_keras_lets_it_fall() {
 
 #[test]
 fn models_are_saved_after_the_epochs_after_which_keras_saves_them() {
-    let known: [(&str, fn(&str) -> ModelCheckpoint); 4] = [
+    let known: [Known<ModelCheckpoint>; 4] = [
         ("every", |m| {
             ModelCheckpoint::new("{epoch:02}.dl").monitor(m)
         }),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::update::{Adjust, Gradient};
 use super::{LearningRate, check_at_least_zero, check_positive};
 use crate::config::{Fields, Parsed, number};
+use crate::device::cpu::vectorised;
 use crate::tensor::{Storage, with_slice};
 use crate::{DType, Error, Result, Tensor};
 
@@ -60,8 +61,7 @@ impl Settings {
             rate,
             number: i32::try_from(self.steps).unwrap_or(i32::MAX),
             scale: self.global_clipnorm.map_or(1.0, |most| {
-                let squares: f64 = gradients.iter().map(sum_of_squares).sum();
-                most / squares.sqrt().max(most)
+                shortening(gradients.iter().map(sum_of_squares).sum(), most)
             }),
             clipnorm: self.clipnorm,
             limit: self.clipvalue.unwrap_or(f64::INFINITY),
@@ -143,9 +143,8 @@ impl Settings {
 impl Step {
     /// A gradient as the rule is to see it: clipped, and its weight decayed.
     pub(super) fn clipped<'a>(&self, gradient: &'a Tensor) -> Gradient<'a> {
-        let own = self
-            .clipnorm
-            .map_or(1.0, |most| most / sum_of_squares(gradient).sqrt().max(most));
+        let own = self.clipnorm;
+        let own = own.map_or(1.0, |most| shortening(sum_of_squares(gradient), most));
         Gradient {
             values: gradient,
             adjust: Adjust {
@@ -157,8 +156,19 @@ impl Step {
     }
 }
 
+/// The factor that shortens a vector to the norm `most`, if it is longer. As in Keras it is NaN for a
+/// vector that is not finite.
+fn shortening(squares: f64, most: f64) -> f64 {
+    match squares.is_finite() {
+        true => most / squares.sqrt().max(most),
+        false => f64::NAN,
+    }
+}
+
 /// Pieces of this length are summed on their own, whatever the number of threads.
 const PIECE: usize = 1 << 14;
+/// Sums that grow side by side, so that one addition need not wait for the one before.
+const LANES: usize = 16;
 
 fn sum_of_squares(tensor: &Tensor) -> f64 {
     let tensor = match tensor.dtype() {
@@ -169,13 +179,24 @@ fn sum_of_squares(tensor: &Tensor) -> f64 {
         unreachable!("it was made dense f32 above")
     };
     with_slice(values, |values| {
-        let square = |&v: &f32| f64::from(v) * f64::from(v);
-        let pieces: Vec<f64> = values
-            .par_chunks(PIECE)
-            .map(|piece| piece.iter().map(square).sum())
-            .collect();
+        let pieces: Vec<f64> = values.par_chunks(PIECE).map(squares_of_piece).collect();
         pieces.iter().sum()
     })
+}
+
+fn squares_of_piece(values: &[f32]) -> f64 {
+    let mut sums = [0.0_f64; LANES];
+    vectorised(
+        #[inline(always)]
+        || {
+            for lanes in values.chunks(LANES) {
+                for (sum, &v) in sums.iter_mut().zip(lanes) {
+                    *sum += f64::from(v) * f64::from(v);
+                }
+            }
+        },
+    );
+    sums.iter().sum()
 }
 
 /// The methods that set what all optimizers share.
@@ -269,5 +290,21 @@ mod tests {
             error.ends_with("got clipnorm 1 and clipvalue 0.5"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn vectors_are_shortened_to_the_norm_and_those_that_are_not_finite_stay_so() {
+        let mut settings = Settings::new(0.1);
+        settings.clipnorm = Some(2.5);
+        let scale = |settings: &mut Settings, gradient: &Tensor| {
+            let step = settings.begin(std::slice::from_ref(gradient));
+            step.clipped(gradient).adjust.scale
+        };
+        assert_eq!(scale(&mut settings, &Tensor::from([3.0, 4.0])), 0.5);
+        assert_eq!(scale(&mut settings, &Tensor::from([0.0, 0.0])), 1.0);
+        assert!(scale(&mut settings, &Tensor::from([f32::INFINITY])).is_nan());
+        (settings.clipnorm, settings.global_clipnorm) = (None, Some(2.5));
+        assert_eq!(scale(&mut settings, &Tensor::from([3.0, 4.0])), 0.5);
+        assert!(scale(&mut settings, &Tensor::from([f32::NAN, 1.0])).is_nan());
     }
 }
