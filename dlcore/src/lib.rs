@@ -11,6 +11,8 @@ pub mod datasets;
 pub mod device;
 pub mod display;
 pub mod error;
+#[cfg(test)]
+mod fixtures;
 pub mod grad;
 pub mod initializers;
 pub mod input;

@@ -21,3 +21,13 @@ pub use crate::preprocessing::{multi_hot, to_categorical};
 pub use crate::random::set_seed;
 pub use crate::regularizers::Regularizer;
 pub use crate::tensor::{DType, SliceItem, Tensor};
+
+// Training: optimizers, schedules, callbacks.
+pub use crate::callbacks::{
+    CSVLogger, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau, TensorBoard,
+    TerminateOnNaN,
+};
+pub use crate::optimizers::{
+    Adadelta, Adagrad, AdamW, Adamax, CosineDecay, ExponentialDecay, InverseTimeDecay,
+    LearningRate, Nadam, PiecewiseConstantDecay, PolynomialDecay,
+};

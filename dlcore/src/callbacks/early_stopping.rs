@@ -1,8 +1,8 @@
 //! Ending training when a metric no longer improves.
 
+use super::monitor::Monitor;
 use super::{Callback, Control, Logs, Trainable};
-use crate::models::greater_is_better;
-use crate::{Error, Result, Tensor, names};
+use crate::{Result, Tensor};
 
 /// Ends training when the monitored metric has not improved for `patience` epochs.
 ///
@@ -14,10 +14,8 @@ use crate::{Error, Result, Tensor, names};
 /// let stop = EarlyStopping::new("val_loss").patience(2).restore_best_weights(true);
 /// ```
 pub struct EarlyStopping {
-    monitor: String,
+    monitor: Monitor,
     patience: usize,
-    min_delta: f64,
-    mode: String,
     baseline: Option<f64>,
     restore_best_weights: bool,
     start_from_epoch: usize,
@@ -31,10 +29,8 @@ impl EarlyStopping {
     /// Watches `monitor`: `"val_loss"`, `"accuracy"`, …
     pub fn new(monitor: &str) -> Self {
         EarlyStopping {
-            monitor: monitor.to_string(),
+            monitor: Monitor::new(monitor, 0.0),
             patience: 0,
-            min_delta: 0.0,
-            mode: "auto".to_string(),
             baseline: None,
             restore_best_weights: false,
             start_from_epoch: 0,
@@ -53,13 +49,13 @@ impl EarlyStopping {
 
     /// The least change that counts as an improvement (0).
     pub fn min_delta(mut self, delta: f64) -> Self {
-        self.min_delta = delta.abs();
+        self.monitor.min_delta = delta;
         self
     }
 
     /// `"min"`, `"max"` or `"auto"` (`"auto"`).
     pub fn mode(mut self, mode: &str) -> Self {
-        self.mode = mode.to_string();
+        self.monitor.mode = mode.to_string();
         self
     }
 
@@ -80,46 +76,11 @@ impl EarlyStopping {
         self.start_from_epoch = epoch;
         self
     }
-
-    fn improves(&self, value: f64, reference: Option<f64>) -> bool {
-        let greater = match self.mode.as_str() {
-            "max" => true,
-            "min" => false,
-            _ => greater_is_better(&self.monitor),
-        };
-        match reference {
-            // Nothing compares with NaN, which would be the best for ever.
-            _ if value.is_nan() => false,
-            None => true,
-            Some(reference) if greater => value - self.min_delta > reference,
-            Some(reference) => value + self.min_delta < reference,
-        }
-    }
 }
 
 impl Callback for EarlyStopping {
     fn check(&self, recorded: &[String]) -> Result<()> {
-        if !["auto", "min", "max"].contains(&self.mode.as_str()) {
-            return Err(Error::Value(format!(
-                "EarlyStopping: {}",
-                names::unknown("mode", &self.mode, &["auto", "min", "max"])
-            )));
-        }
-        if recorded.contains(&self.monitor) {
-            return Ok(());
-        }
-        let known: Vec<&str> = recorded.iter().map(String::as_str).collect();
-        let unvalidated =
-            self.monitor.starts_with("val_") && !known.iter().any(|name| name.starts_with("val_"));
-        let hint = if unvalidated {
-            "; to have it, fit with validation_data or validation_split"
-        } else {
-            ""
-        };
-        Err(Error::Value(format!(
-            "EarlyStopping: {}{hint}",
-            names::unknown("metric", &self.monitor, &known)
-        )))
+        self.monitor.check("EarlyStopping", recorded)
     }
 
     fn train_begin(&mut self, _: &mut dyn Trainable) {
@@ -130,26 +91,27 @@ impl Callback for EarlyStopping {
     }
 
     fn epoch_end(&mut self, epoch: usize, logs: &Logs, model: &mut dyn Trainable) -> Control {
-        let Some(value) = logs
-            .get(&self.monitor)
+        let Some(value) = self
+            .monitor
+            .value(logs)
             .filter(|_| epoch >= self.start_from_epoch)
         else {
             return Control::Continue;
         };
         self.wait += 1;
-        if self.improves(value, self.best) {
+        if self.monitor.improves(value, self.best) {
             self.best = Some(value);
             self.best_epoch = epoch;
             if self.restore_best_weights {
                 self.best_weights = Some(model.get_weights());
             }
-            if self.baseline.is_none() || self.improves(value, self.baseline) {
+            if self.baseline.is_none() || self.monitor.improves(value, self.baseline) {
                 self.wait = 0;
             }
         } else if self.wait >= self.patience && epoch > 0 {
             return Control::Stop(format!(
                 "early stopping: {} was best in epoch {}",
-                self.monitor,
+                self.monitor.name,
                 self.best_epoch + 1
             ));
         }
@@ -167,41 +129,15 @@ impl Callback for EarlyStopping {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fake::{self, Model};
     use super::*;
-
-    struct Model(Vec<Tensor>);
-
-    impl Trainable for Model {
-        fn get_weights(&self) -> Vec<Tensor> {
-            self.0.clone()
-        }
-        fn set_weights(&mut self, weights: &[Tensor]) -> Result<()> {
-            self.0 = weights.to_vec();
-            Ok(())
-        }
-        fn learning_rate(&self) -> f64 {
-            0.1
-        }
-        fn set_learning_rate(&mut self, _: f64) {}
-    }
 
     /// The epoch (from 0) after which it stops, and the weight the model ends with: epoch `n`'s
     /// weight is `n`.
     fn run(mut stopping: EarlyStopping, metric: &str, values: &[f64]) -> (Option<usize>, f64) {
-        let mut model = Model(vec![Tensor::from(-1.0)]);
-        stopping.check(&[metric.to_string()]).unwrap();
-        stopping.train_begin(&mut model);
-        let mut stopped = None;
-        for (epoch, &value) in values.iter().enumerate() {
-            model.0 = vec![Tensor::from(epoch as f32)];
-            let logs = Logs::from(vec![(metric.to_string(), value)]);
-            if stopping.epoch_end(epoch, &logs, &mut model) != Control::Continue {
-                stopped = Some(epoch);
-                break;
-            }
-        }
-        stopping.train_end(&mut model);
-        (stopped, model.0[0].item())
+        let mut model = Model::new();
+        let stopped = fake::run(&mut stopping, &mut model, metric, values);
+        (stopped.map(|(epoch, _)| epoch), model.weights[0].item())
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use super::{Callback, Control, Logs, Trainable};
 
 type Hook = Box<dyn FnMut(usize, &Logs) -> Control + Send>;
+type BeginHook = Box<dyn FnMut(usize) -> Control + Send>;
+type TrainHook = Box<dyn FnMut() + Send>;
 
 /// Runs closures while a model trains.
 ///
@@ -14,7 +16,11 @@ type Hook = Box<dyn FnMut(usize, &Logs) -> Control + Send>;
 /// ```
 #[derive(Default)]
 pub struct LambdaCallback {
+    train_begin: Option<TrainHook>,
+    train_end: Option<TrainHook>,
+    epoch_begin: Option<BeginHook>,
     epoch_end: Option<Hook>,
+    batch_begin: Option<BeginHook>,
     batch_end: Option<Hook>,
 }
 
@@ -22,6 +28,30 @@ impl LambdaCallback {
     /// A callback that does nothing yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Runs before the first epoch.
+    pub fn on_train_begin(mut self, hook: impl FnMut() + Send + 'static) -> Self {
+        self.train_begin = Some(Box::new(hook));
+        self
+    }
+
+    /// Runs after the last epoch, whatever ended it.
+    pub fn on_train_end(mut self, hook: impl FnMut() + Send + 'static) -> Self {
+        self.train_end = Some(Box::new(hook));
+        self
+    }
+
+    /// Runs before each epoch, with its number from 0.
+    pub fn on_epoch_begin(mut self, hook: impl FnMut(usize) -> Control + Send + 'static) -> Self {
+        self.epoch_begin = Some(Box::new(hook));
+        self
+    }
+
+    /// Runs before each batch, with its number from 0.
+    pub fn on_batch_begin(mut self, hook: impl FnMut(usize) -> Control + Send + 'static) -> Self {
+        self.batch_begin = Some(Box::new(hook));
+        self
     }
 
     /// Runs after each epoch, with its number from 0 and its losses and metrics.
@@ -44,6 +74,28 @@ impl LambdaCallback {
 }
 
 impl Callback for LambdaCallback {
+    fn train_begin(&mut self, _: &mut dyn Trainable) {
+        if let Some(hook) = &mut self.train_begin {
+            hook();
+        }
+    }
+
+    fn train_end(&mut self, _: &mut dyn Trainable) {
+        if let Some(hook) = &mut self.train_end {
+            hook();
+        }
+    }
+
+    fn epoch_begin(&mut self, epoch: usize, _: &mut dyn Trainable) -> Control {
+        let hook = self.epoch_begin.as_mut();
+        hook.map_or(Control::Continue, |hook| hook(epoch))
+    }
+
+    fn batch_begin(&mut self, batch: usize, _: &mut dyn Trainable) -> Control {
+        let hook = self.batch_begin.as_mut();
+        hook.map_or(Control::Continue, |hook| hook(batch))
+    }
+
     fn epoch_end(&mut self, epoch: usize, logs: &Logs, _: &mut dyn Trainable) -> Control {
         self.epoch_end
             .as_mut()

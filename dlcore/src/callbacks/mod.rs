@@ -1,13 +1,33 @@
 //! Code that runs while a model trains: at the start and end of training, of each epoch, of each
 //! batch.
 
+mod csv_logger;
 mod early_stopping;
+#[cfg(test)]
+mod fake;
+mod file_name;
 mod lambda;
+mod learning_rate_scheduler;
 mod logs;
+mod model_checkpoint;
+mod monitor;
+#[cfg(test)]
+mod parity;
+mod reduce_lr_on_plateau;
+mod tensorboard;
+mod terminate_on_nan;
 
+pub use csv_logger::CSVLogger;
 pub use early_stopping::EarlyStopping;
 pub use lambda::LambdaCallback;
+pub use learning_rate_scheduler::LearningRateScheduler;
 pub use logs::Logs;
+pub use model_checkpoint::ModelCheckpoint;
+pub use reduce_lr_on_plateau::ReduceLROnPlateau;
+pub use tensorboard::TensorBoard;
+pub use terminate_on_nan::TerminateOnNaN;
+
+use std::path::Path;
 
 use crate::{Result, Tensor};
 
@@ -19,6 +39,19 @@ pub enum Control {
     /// End training here; the reason becomes the history's
     /// [`stop_reason`](crate::models::History::stop_reason).
     Stop(String),
+    /// End training because the callback failed, a disk is full for instance: `fit` returns an error
+    /// with this reason, and the model and its history stay as they are.
+    Fail(String),
+}
+
+/// Goes on if all is well, and fails with the error's text if not.
+impl From<Result<()>> for Control {
+    fn from(result: Result<()>) -> Self {
+        match result {
+            Ok(()) => Control::Continue,
+            Err(error) => Control::Fail(error.to_string()),
+        }
+    }
 }
 
 /// What a callback may do with the model that trains.
@@ -35,8 +68,34 @@ pub trait Trainable {
     /// The optimizer's learning rate.
     fn learning_rate(&self) -> f64;
 
-    /// Changes the optimizer's learning rate from the next batch on.
+    /// Changes the optimizer's learning rate from the next batch on; takes the place of a schedule.
     fn set_learning_rate(&mut self, learning_rate: f64);
+
+    /// The name of the schedule that the learning rate follows; `None` if it is a number.
+    fn schedule(&self) -> Option<&'static str>;
+
+    /// Saves the whole model, as its own `save` does.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being saved.
+    fn save(&self, path: &Path) -> Result<()>;
+
+    /// Saves the weights alone, as the model's own `save_weights` does.
+    ///
+    /// # Errors
+    /// Whatever keeps them from being saved.
+    fn save_weights(&self, path: &Path) -> Result<()>;
+}
+
+/// Fails for a model whose learning rate follows a schedule, which a callback is not to overrule.
+fn check_rate_can_change(callback: &str, model: &dyn Trainable) -> Control {
+    match model.schedule() {
+        None => Control::Continue,
+        Some(schedule) => Control::Fail(format!(
+            "{callback}: the optimizer's learning rate follows {schedule}, so nothing else can change it; give the \
+             optimizer a number, or leave out this callback"
+        )),
+    }
 }
 
 /// Something that watches training and may end it.
@@ -56,6 +115,12 @@ pub trait Callback: Send {
     /// Whatever makes it impossible; training does not begin then.
     fn check(&self, recorded: &[String]) -> Result<()> {
         Ok(())
+    }
+
+    /// Whether a loss that becomes NaN or infinite ends training as [`Control::Stop`] does, not with an
+    /// error (false).
+    fn ends_at_nan(&self) -> bool {
+        false
     }
 
     /// Before the first epoch.

@@ -5,40 +5,11 @@ use super::evaluation::Evaluation;
 use super::sequential::{Compiled, Sequential};
 use super::step;
 use crate::display::progress::Progress;
+use crate::metrics::Totals;
 use crate::{Error, Result, Tensor, interrupt};
 
 /// Samples taken at a time where the user does not say: no loss and no metric of ours depends on it.
 const BATCH: usize = 256;
-
-/// Means over samples, of batches of any size.
-pub(super) struct Means {
-    sums: Vec<f64>,
-    means: Vec<f64>,
-    samples: usize,
-}
-
-impl Means {
-    pub(super) fn new(count: usize) -> Means {
-        Means {
-            sums: vec![0.0; count],
-            means: vec![0.0; count],
-            samples: 0,
-        }
-    }
-
-    pub(super) fn add(&mut self, batch: &[f64], samples: usize) {
-        self.samples += samples;
-        for ((sum, mean), value) in self.sums.iter_mut().zip(&mut self.means).zip(batch) {
-            *sum += value * samples as f64;
-            *mean = *sum / self.samples as f64;
-        }
-    }
-
-    /// The means so far.
-    pub(super) fn values(&self) -> &[f64] {
-        &self.means
-    }
-}
 
 impl Sequential {
     /// What `compile` chose.
@@ -108,7 +79,7 @@ impl Sequential {
         mut progress: Option<&mut Progress>,
     ) -> Result<Option<Vec<f64>>> {
         let compiled = self.compiled("evaluate")?;
-        let mut means = Means::new(1 + compiled.metrics.len());
+        let mut totals = Totals::of_evaluation(&compiled.metrics);
         let samples = x.shape()[0];
         for start in (0..samples).step_by(batch_size) {
             if interrupt::requested() && !overlook_interrupt {
@@ -119,12 +90,12 @@ impl Sequential {
                 step::batch(x, None, range.clone()),
                 step::batch(y, None, range.clone()),
             );
-            means.add(&step::test(&self.layers, compiled, &x, &y)?, range.len());
+            step::test(&self.layers, compiled, &mut totals, &x, &y)?;
             if let Some(progress) = &mut progress {
                 progress.at(range.end);
             }
         }
-        Ok(Some(means.values().to_vec()))
+        Ok(Some(totals.values().to_vec()))
     }
 
     /// The output for each sample.

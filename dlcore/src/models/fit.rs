@@ -5,13 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::checks;
-use super::evaluate::Means;
 use super::history::{History, PartialEpoch};
 
 use super::sequential::Sequential;
 use super::settings::{Fit, Validation, split};
 use super::step;
 use crate::callbacks::{Control, Logs};
+use crate::metrics::{Metric, Totals};
 use crate::plot::{LiveFit, LivePlan};
 use crate::random::permutation;
 use crate::{Error, Result, Tensor, interrupt};
@@ -28,6 +28,8 @@ enum End {
     Completed,
     /// A callback's reason.
     Stopped(String),
+    /// Why a callback failed.
+    Failed(String),
     Interrupted,
     /// The loss is NaN or infinite.
     NotFinite {
@@ -35,6 +37,17 @@ enum End {
         loss: f64,
         cause: String,
     },
+}
+
+impl End {
+    /// What a callback decided, if training is not to go on.
+    fn of(control: Control) -> Option<End> {
+        match control {
+            Control::Continue => None,
+            Control::Stop(reason) => Some(End::Stopped(reason)),
+            Control::Fail(reason) => Some(End::Failed(reason)),
+        }
+    }
 }
 
 impl Sequential {
@@ -50,8 +63,8 @@ impl Sequential {
     /// # Errors
     /// [`Error::Model`] if the model is not compiled or has no layers; [`Error::Shape`] and
     /// [`Error::Value`] for data that does not fit, before training; [`Error::Value`] if the loss
-    /// becomes NaN or infinite, saying at which batch; [`Error::Model`] if a callback or a function
-    /// of one's own panics.
+    /// becomes NaN or infinite, saying at which batch; [`Error::Model`] if a callback fails, or it or
+    /// a function of one's own panics.
     pub fn fit(&mut self, x: &Tensor, y: &Tensor, settings: Fit) -> Result<History> {
         self.compiled("fit")?;
         settings.check()?;
@@ -115,6 +128,11 @@ impl Sequential {
         names
     }
 
+    fn metrics(&self) -> &[Metric] {
+        let compiled = self.compiled.as_ref();
+        compiled.map_or(&[], |compiled| &compiled.metrics)
+    }
+
     fn all_finite(&self) -> bool {
         let finite = |weight: &Tensor| weight.to_vec().iter().all(|w| w.is_finite());
         self.get_weights().iter().all(finite)
@@ -137,7 +155,7 @@ struct Run<'a> {
     epoch: usize,
     /// Batches trained on in this epoch, and their means.
     done: usize,
-    means: Means,
+    means: Totals,
     logs: Logs,
     /// The weights as they were before this epoch.
     before_epoch: Vec<Tensor>,
@@ -169,7 +187,7 @@ impl<'a> Run<'a> {
             history: History::new(settings.initial_epoch),
             epoch: settings.initial_epoch,
             before_epoch: model.get_weights(),
-            means: Means::new(measured),
+            means: Totals::of_training(model.metrics()),
             model,
             data,
             settings,
@@ -220,11 +238,11 @@ impl<'a> Run<'a> {
         for epoch in self.settings.initial_epoch..self.settings.epochs {
             self.epoch = epoch;
             self.done = 0;
-            self.means = Means::new(self.measured);
+            self.means = Totals::of_training(self.model.metrics());
             self.before_epoch = self.model.get_weights();
             for callback in &mut self.settings.callbacks {
-                if let Control::Stop(reason) = callback.epoch_begin(epoch, self.model) {
-                    return Ok(End::Stopped(reason));
+                if let Some(end) = End::of(callback.epoch_begin(epoch, self.model)) {
+                    return Ok(end);
                 }
             }
             if let Some(end) = self.batches()? {
@@ -255,13 +273,12 @@ impl<'a> Run<'a> {
                 return Ok(Some(End::Interrupted));
             }
             for callback in &mut self.settings.callbacks {
-                if let Control::Stop(reason) = callback.batch_begin(index, self.model) {
-                    return Ok(Some(End::Stopped(reason)));
+                if let Some(end) = End::of(callback.batch_begin(index, self.model)) {
+                    return Ok(Some(end));
                 }
             }
             let start = index * self.settings.batch_size;
             let range = start..(start + self.settings.batch_size).min(samples);
-            let size = range.len();
             let x = step::batch(&self.data.x, order.as_deref(), range.clone());
             let y = step::batch(&self.data.y, order.as_deref(), range);
             let compiled = self
@@ -269,19 +286,19 @@ impl<'a> Run<'a> {
                 .compiled
                 .as_mut()
                 .expect("checked before training");
-            let values = step::train(&mut self.model.layers, compiled, &x, &y)?;
-            if !values[0].is_finite() {
-                return Ok(Some(self.not_finite(index, values[0], &x, &y)));
+            let layers = &mut self.model.layers;
+            let loss = step::train(layers, compiled, &mut self.means, &x, &y)?;
+            if !loss.is_finite() {
+                return Ok(Some(self.not_finite(index, loss, &x, &y)));
             }
-            if let Some(end) = self.end_batch(index, &values, size) {
+            if let Some(end) = self.end_batch(index) {
                 return Ok(Some(end));
             }
         }
         Ok(None)
     }
 
-    fn end_batch(&mut self, index: usize, values: &[f64], size: usize) -> Option<End> {
-        self.means.add(values, size);
+    fn end_batch(&mut self, index: usize) -> Option<End> {
         self.done = index + 1;
         self.live
             .batch_end(self.epoch, self.done, self.means.values());
@@ -290,8 +307,8 @@ impl<'a> Run<'a> {
         }
         self.logs.set_values(self.means.values());
         for callback in &mut self.settings.callbacks {
-            if let Control::Stop(reason) = callback.batch_end(index, &self.logs, self.model) {
-                return Some(End::Stopped(reason));
+            if let Some(end) = End::of(callback.batch_end(index, &self.logs, self.model)) {
+                return Some(end);
             }
         }
         None
@@ -319,8 +336,8 @@ impl<'a> Run<'a> {
         self.done = 0;
         self.model.identity.touch();
         for callback in &mut self.settings.callbacks {
-            if let Control::Stop(reason) = callback.epoch_end(self.epoch, &logs, self.model) {
-                return Ok(Some(End::Stopped(reason)));
+            if let Some(end) = End::of(callback.epoch_end(self.epoch, &logs, self.model)) {
+                return Ok(Some(end));
             }
         }
         crate::cell::kept::trained(self.model, &self.history);
@@ -372,6 +389,13 @@ impl<'a> Run<'a> {
             End::Completed => Ok(self.close("completed")),
             End::Stopped(reason) => Ok(self.close(&reason)),
             End::Interrupted => Ok(self.close("interrupted")),
+            End::Failed(reason) => {
+                self.close("error");
+                Err(Error::Model(format!(
+                    "fit: {reason}; the model keeps the weights of the last batch, and history() the epochs that were \
+                     finished"
+                )))
+            }
             End::NotFinite { batch, loss, cause } => {
                 let what = if loss.is_nan() { "nan" } else { "infinity" };
                 let place = format!(
@@ -380,7 +404,15 @@ impl<'a> Run<'a> {
                     self.steps,
                     self.epoch + 1
                 );
-                self.close(&format!("{what} in the loss at {place}"));
+                let history = self.close(&format!("{what} in the loss at {place}"));
+                if self
+                    .settings
+                    .callbacks
+                    .iter()
+                    .any(|callback| callback.ends_at_nan())
+                {
+                    return Ok(history);
+                }
                 Err(Error::Value(format!(
                     "fit: the loss became {} at {place}, and training stopped before that batch changed the weights: \
                      {cause}; history() has the epochs that were finished",

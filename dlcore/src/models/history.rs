@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::callbacks::Logs;
 use crate::config::{self, Fields, Parsed, number};
+use crate::metrics::larger_is_better;
 use crate::{Error, Result, names};
 
 /// The losses and metrics of each epoch of one [`fit`](crate::models::Sequential::fit).
@@ -118,7 +119,8 @@ impl History {
     }
 
     /// The epoch (from 1) at which `name` was best, and its value: least for losses and errors,
-    /// greatest for what has "acc", "auc", "precision", "recall" or "f1" in its name.
+    /// greatest for accuracies, scores, and what has "acc", "auc", "precision", "recall", "f1", "r2" or "iou"
+    /// in its name.
     ///
     /// # Panics
     /// If nothing of this name was recorded, or no epoch was finished.
@@ -246,10 +248,7 @@ impl History {
 
 /// Whether a metric is one to be maximised, going by its name.
 pub(crate) fn greater_is_better(name: &str) -> bool {
-    let name = name.to_lowercase();
-    ["acc", "auc", "precision", "recall", "f1"]
-        .iter()
-        .any(|part| name.contains(part))
+    larger_is_better(name) == Some(true)
 }
 
 /// A table: one line an epoch, one column a metric.

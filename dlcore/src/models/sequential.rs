@@ -1,5 +1,7 @@
 //! A stack of layers.
 
+use std::path::Path;
+
 use super::checks;
 use super::history::History;
 use super::identity::Identity;
@@ -349,6 +351,18 @@ impl Trainable for Sequential {
         if let Some(compiled) = &mut self.compiled {
             compiled.optimizer.set_learning_rate(learning_rate);
         }
+    }
+
+    fn schedule(&self) -> Option<&'static str> {
+        self.compiled.as_ref()?.optimizer.schedule()
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        Sequential::save(self, path)
+    }
+
+    fn save_weights(&self, path: &Path) -> Result<()> {
+        Sequential::save_weights(self, path)
     }
 }
 

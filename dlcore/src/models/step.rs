@@ -6,6 +6,7 @@ use super::sequential::Compiled;
 use crate::grad::GradientTape;
 use crate::layers::Layer;
 use crate::losses::Loss;
+use crate::metrics::{Batch, Totals};
 use crate::{Error, Result, Tensor};
 
 /// Samples `range` of the data, in `order` where there is one. In order they are a view.
@@ -16,15 +17,16 @@ pub(super) fn batch(data: &Tensor, order: Option<&[usize]>, range: Range<usize>)
     }
 }
 
-/// Trains on one batch and returns the loss and the metrics from before the weights changed. A loss
-/// that is not finite changes nothing.
+/// Trains on one batch and returns the loss from before the weights changed, which is added to the
+/// totals with the metrics. A loss that is not finite changes nothing.
 pub(super) fn train(
     layers: &mut [Box<dyn Layer>],
     compiled: &mut Compiled,
+    totals: &mut Totals,
     x: &Tensor,
     y: &Tensor,
-) -> Result<Vec<f64>> {
-    let (measured, gradients) = differentiate(layers, compiled, x, y)?;
+) -> Result<f64> {
+    let (loss, gradients) = differentiate(layers, compiled, totals, x, y)?;
     if let Some(gradients) = gradients {
         // The tape is gone, so the weights are held once and change where they are.
         let mut weights: Vec<&mut Tensor> = layers
@@ -33,35 +35,40 @@ pub(super) fn train(
             .collect();
         compiled.optimizer.step(&mut weights, &gradients);
     }
-    Ok(measured)
+    Ok(loss)
 }
 
-/// Loss and metrics of one batch, as the model is.
+/// Adds loss and metrics of one batch, as the model is, to the totals.
 pub(super) fn test(
     layers: &[Box<dyn Layer>],
     compiled: &Compiled,
+    totals: &mut Totals,
     x: &Tensor,
     y: &Tensor,
-) -> Result<Vec<f64>> {
+) -> Result<()> {
     let output = Output::of(layers, &compiled.loss, x, false);
     let loss = output.loss(&compiled.loss, y)?.item();
-    measure(compiled, loss, y, &output)
+    measure(totals, loss, y, &output)
 }
 
 fn differentiate(
     layers: &mut [Box<dyn Layer>],
     compiled: &Compiled,
+    totals: &mut Totals,
     x: &Tensor,
     y: &Tensor,
-) -> Result<(Vec<f64>, Option<Vec<Tensor>>)> {
+) -> Result<(f64, Option<Vec<Tensor>>)> {
     let tape = GradientTape::new();
     let watched = Watched::on(&tape, layers);
     let output = Output::of(watched.layers, &compiled.loss, x, true);
     let loss = output.loss(&compiled.loss, y)?;
-    let measured = measure(compiled, loss.item(), y, &output)?;
+    let value = loss.item();
+    if value.is_finite() {
+        measure(totals, value, y, &output)?;
+    }
     drop(output);
-    if !measured[0].is_finite() || watched.count() == 0 {
-        return Ok((measured, None));
+    if !value.is_finite() || watched.count() == 0 {
+        return Ok((value, None));
     }
     let gradients = tape.try_gradient(&loss, &watched.sources()).map_err(|error| {
         Error::Model(format!(
@@ -70,7 +77,7 @@ fn differentiate(
             compiled.loss.name()
         ))
     })?;
-    Ok((measured, Some(gradients)))
+    Ok((value, Some(gradients)))
 }
 
 /// A model's output as its loss wants it: logits, where loss and last activation are one function.
@@ -123,16 +130,13 @@ impl<'a> Output<'a> {
     }
 }
 
-fn measure(compiled: &Compiled, loss: f64, y: &Tensor, output: &Output<'_>) -> Result<Vec<f64>> {
-    let mut measured = Vec::with_capacity(1 + compiled.metrics.len());
-    measured.push(loss);
-    if !compiled.metrics.is_empty() {
-        let predictions = output.predictions();
-        for metric in &compiled.metrics {
-            measured.push(metric.call(y, &predictions)?);
-        }
+fn measure(totals: &mut Totals, loss: f64, y: &Tensor, output: &Output<'_>) -> Result<()> {
+    let samples = y.shape().first().copied().unwrap_or(1);
+    totals.add_loss(loss, samples);
+    if totals.needs_predictions() {
+        totals.add(&Batch::new(y, &output.predictions(), None)?)?;
     }
-    Ok(measured)
+    Ok(())
 }
 
 /// Layers whose weights record on a tape; the weights leave it when this goes, also in a panic.

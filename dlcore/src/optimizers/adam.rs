@@ -5,55 +5,55 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::update::{Slots, update2};
-use super::{Optimizer, check_fraction, check_positive};
+use super::settings::{Settings, shared_methods, shared_settings};
+use super::update::{Slots, update2, update3};
+use super::{LearningRate, Optimizer, State, check_fraction, check_positive};
 use crate::config::{Fields, Parsed, number};
 use crate::{Result, Tensor};
 
 /// Running means of the gradient and of its square, corrected for their start at zero.
 ///
 /// `m += (1 − beta_1) · (g − m)`, `v += (1 − beta_2) · (g² − v)`,
-/// `a = learning_rate · sqrt(1 − beta_2ᵗ) / (1 − beta_1ᵗ)`, `w -= a · m / (sqrt(v) + epsilon)`.
+/// `a = learning_rate · sqrt(1 − beta_2ᵗ) / (1 − beta_1ᵗ)`, `w -= a · m / (sqrt(v) + epsilon)`; with
+/// AMSGrad the largest `v` so far instead of `v`.
 ///
-/// Defaults: learning rate 0.001, beta_1 0.9, beta_2 0.999, epsilon 1e-7. Source: Keras 3,
+/// Defaults: learning rate 0.001, beta_1 0.9, beta_2 0.999, epsilon 1e-7, no AMSGrad. Source: Keras 3,
 /// `optimizers/adam.py`, after Kingma and Ba, 2014, <https://arxiv.org/abs/1412.6980>.
+///
+/// ```
+/// use dlcore::optimizers::Adam;
+/// let optimizer = Adam::new().learning_rate(3e-4).global_clipnorm(1.0);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Adam {
-    learning_rate: f64,
+    pub(super) settings: Settings,
     beta_1: f64,
     beta_2: f64,
     epsilon: f64,
-    steps: i32,
+    amsgrad: bool,
     moments: Slots,
     velocities: Slots,
+    largest: Slots,
 }
 
 impl Default for Adam {
     fn default() -> Self {
         Adam {
-            learning_rate: 1e-3,
+            settings: Settings::new(1e-3),
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-7,
-            steps: 0,
+            amsgrad: false,
             moments: Slots::default(),
             velocities: Slots::default(),
+            largest: Slots::default(),
         }
     }
 }
 
+shared_settings!(Adam, "0.001", "none");
+
 impl Adam {
-    /// With Keras's defaults.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// How far a step goes (0.001).
-    pub fn learning_rate(mut self, learning_rate: f64) -> Self {
-        self.learning_rate = learning_rate;
-        self
-    }
-
     /// How slowly the mean of gradients forgets, from 0 to below 1 (0.9).
     pub fn beta_1(mut self, beta_1: f64) -> Self {
         self.beta_1 = beta_1;
@@ -71,56 +71,70 @@ impl Adam {
         self.epsilon = epsilon;
         self
     }
+
+    /// Whether the divisor is that of the largest mean of squares so far (false). After Reddi, Kale and
+    /// Kumar, 2018, <https://openreview.net/forum?id=ryQu7f-RZ>.
+    pub fn amsgrad(mut self, amsgrad: bool) -> Self {
+        self.amsgrad = amsgrad;
+        self
+    }
 }
 
 impl Adam {
-    pub(super) fn from_config(
-        fields: &Fields<'_>,
-        moments: Slots,
-        velocities: Slots,
-    ) -> Parsed<Adam> {
+    pub(super) fn from_config(fields: &Fields<'_>, state: &mut State) -> Parsed<Adam> {
         Ok(Adam {
-            learning_rate: fields.float("learning_rate")?,
+            settings: Settings::from_config(fields)?,
             beta_1: fields.float("beta_1")?,
             beta_2: fields.float("beta_2")?,
             epsilon: fields.float("epsilon")?,
-            steps: i32::try_from(fields.size("steps")?).unwrap_or(i32::MAX),
-            moments,
-            velocities,
+            amsgrad: fields.get("amsgrad").is_some() && fields.flag("amsgrad")?,
+            moments: Slots::take(state, "moments"),
+            velocities: Slots::take(state, "velocities"),
+            largest: Slots::take(state, "largest"),
         })
+    }
+
+    /// [`Optimizer::check`], under the name of the optimizer that this is or is part of.
+    pub(super) fn check_as(&self, name: &str) -> Result<()> {
+        self.settings.check(name)?;
+        check_fraction(name, "beta_1", self.beta_1)?;
+        check_fraction(name, "beta_2", self.beta_2)?;
+        check_positive(name, "epsilon", self.epsilon)
     }
 }
 
 impl Optimizer for Adam {
+    shared_methods!();
+
     fn name(&self) -> &str {
         "adam"
     }
 
     fn check(&self) -> Result<()> {
-        check_positive("Adam", "learning_rate", self.learning_rate)?;
-        check_fraction("Adam", "beta_1", self.beta_1)?;
-        check_fraction("Adam", "beta_2", self.beta_2)?;
-        check_positive("Adam", "epsilon", self.epsilon)
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f64) {
-        self.learning_rate = learning_rate;
+        self.check_as("Adam")
     }
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
-        self.steps = self.steps.saturating_add(1);
+        let step = self.settings.begin(gradients);
         let correction =
-            (1.0 - self.beta_2.powi(self.steps)).sqrt() / (1.0 - self.beta_1.powi(self.steps));
-        let alpha = (self.learning_rate * correction) as f32;
+            (1.0 - self.beta_2.powi(step.number)).sqrt() / (1.0 - self.beta_1.powi(step.number));
+        let alpha = (step.rate * correction) as f32;
         let (new_1, new_2) = ((1.0 - self.beta_1) as f32, (1.0 - self.beta_2) as f32);
         let epsilon = self.epsilon as f32;
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
+            let gradient = step.clipped(gradient);
             let moments = self.moments.get(index, weight.len());
             let velocities = self.velocities.get(index, weight.len());
+            if self.amsgrad {
+                let slots = (moments, velocities, self.largest.get(index, weight.len()));
+                update3(weight, gradient, slots, |w, g, m, v, l| {
+                    let m = m + (g - m) * new_1;
+                    let v = v + (g * g - v) * new_2;
+                    let l = if v > l { v } else { l };
+                    (w - alpha * m / (l.sqrt() + epsilon), m, v, l)
+                });
+                continue;
+            }
             update2(weight, gradient, (moments, velocities), |w, g, m, v| {
                 let m = m + (g - m) * new_1;
                 let v = v + (g * g - v) * new_2;
@@ -130,25 +144,26 @@ impl Optimizer for Adam {
     }
 
     fn reset(&mut self) {
-        self.steps = 0;
+        self.settings.steps = 0;
         self.moments.clear();
         self.velocities.clear();
+        self.largest.clear();
     }
 
     fn config(&self) -> Option<Value> {
-        Some(json!({
-            "learning_rate": number(self.learning_rate),
+        Some(self.settings.config(json!({
             "beta_1": number(self.beta_1),
             "beta_2": number(self.beta_2),
             "epsilon": number(self.epsilon),
-            "steps": self.steps,
-        }))
+            "amsgrad": self.amsgrad,
+        })))
     }
 
     fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
         vec![
             ("moments", self.moments.all()),
             ("velocities", self.velocities.all()),
+            ("largest", self.largest.all()),
         ]
     }
 }

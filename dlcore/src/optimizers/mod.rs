@@ -3,13 +3,33 @@
 //! Formulas and defaults are Keras 3's. Each rule passes once over a weight, its gradient and its
 //! state, in place.
 
+mod adadelta;
+mod adagrad;
 mod adam;
+mod adamax;
+mod adamw;
+mod nadam;
+#[cfg(test)]
+mod parity;
 mod rmsprop;
+mod schedules;
+mod settings;
 mod sgd;
+#[cfg(test)]
+mod tests;
 mod update;
 
+pub use adadelta::Adadelta;
+pub use adagrad::Adagrad;
 pub use adam::Adam;
+pub use adamax::Adamax;
+pub use adamw::AdamW;
+pub use nadam::Nadam;
 pub use rmsprop::RMSprop;
+pub use schedules::{
+    CosineDecay, ExponentialDecay, InverseTimeDecay, LearningRate, PiecewiseConstantDecay,
+    PolynomialDecay,
+};
 pub use sgd::SGD;
 
 use std::collections::BTreeMap;
@@ -38,11 +58,16 @@ pub trait Optimizer: OptimizerClone + Send + Sync {
         Ok(())
     }
 
-    /// How far a step goes.
+    /// How far the next step goes.
     fn learning_rate(&self) -> f64;
 
-    /// Changes how far the next steps go.
+    /// Changes how far the next steps go; takes the place of a schedule.
     fn set_learning_rate(&mut self, learning_rate: f64);
+
+    /// The name of the schedule that the learning rate follows; `None` if it is a number.
+    fn schedule(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Changes each weight by its gradient.
     ///
@@ -106,45 +131,61 @@ impl OptimizerChoice {
     }
 }
 
-const NAMES: [&str; 3] = ["sgd", "rmsprop", "adam"];
+macro_rules! optimizers {
+    ($($name:literal => $optimizer:ident),* $(,)?) => {
+        const NAMES: &[&str] = &[$($name),*];
 
-/// The optimizer of this name with its defaults: `"sgd"`, `"rmsprop"`, `"adam"`.
-///
-/// # Errors
-/// [`Error::Value`] with the nearest known name.
-pub fn from_name(name: &str) -> Result<Box<dyn Optimizer>> {
-    match name.to_lowercase().as_str() {
-        "sgd" => Ok(Box::new(SGD::new())),
-        "rmsprop" => Ok(Box::new(RMSprop::new())),
-        "adam" => Ok(Box::new(Adam::new())),
-        _ => Err(Error::Value(names::unknown("optimizer", name, &NAMES))),
-    }
+        /// The optimizer of this name with its defaults: `"rmsprop"`, `"adam"`, …
+        ///
+        /// # Errors
+        /// [`Error::Value`] with the nearest known name.
+        pub fn from_name(name: &str) -> Result<Box<dyn Optimizer>> {
+            match name.to_lowercase().as_str() {
+                $($name => Ok(Box::new($optimizer::new())),)*
+                _ => Err(Error::Value(names::unknown("optimizer", name, NAMES))),
+            }
+        }
+
+        /// The optimizer that [`Optimizer::config`] and [`Optimizer::state`] described.
+        pub(crate) fn from_config(
+            name: &str,
+            config: &Value,
+            mut state: State,
+        ) -> Parsed<Box<dyn Optimizer>> {
+            let fields = Fields::of(config, name)?;
+            let optimizer: Box<dyn Optimizer> = match name {
+                $($name => Box::new($optimizer::from_config(&fields, &mut state)?),)*
+                other => return Err(format!("no optimizer is named {other:?}")),
+            };
+            optimizer.check().map_err(|error| error.to_string())?;
+            Ok(optimizer)
+        }
+
+        $(
+            impl From<$optimizer> for OptimizerChoice {
+                fn from(optimizer: $optimizer) -> Self {
+                    OptimizerChoice(Choice::Known(Box::new(optimizer)))
+                }
+            }
+
+            impl From<&$optimizer> for OptimizerChoice {
+                fn from(optimizer: &$optimizer) -> Self {
+                    OptimizerChoice(Choice::Known(Box::new(optimizer.clone())))
+                }
+            }
+        )*
+    };
 }
 
-/// The optimizer that [`Optimizer::config`] and [`Optimizer::state`] described.
-pub(crate) fn from_config(
-    name: &str,
-    config: &Value,
-    mut state: State,
-) -> Parsed<Box<dyn Optimizer>> {
-    let fields = Fields::of(config, name)?;
-    let mut slots = |key: &str| update::Slots::from(state.remove(key).unwrap_or_default());
-    let optimizer: Box<dyn Optimizer> = match name {
-        "sgd" => Box::new(SGD::from_config(&fields, slots("moments"))?),
-        "rmsprop" => Box::new(RMSprop::from_config(
-            &fields,
-            slots("velocities"),
-            slots("moments"),
-        )?),
-        "adam" => Box::new(Adam::from_config(
-            &fields,
-            slots("moments"),
-            slots("velocities"),
-        )?),
-        other => return Err(format!("no optimizer is named {other:?}")),
-    };
-    optimizer.check().map_err(|error| error.to_string())?;
-    Ok(optimizer)
+optimizers! {
+    "sgd" => SGD,
+    "rmsprop" => RMSprop,
+    "adam" => Adam,
+    "adamw" => AdamW,
+    "adamax" => Adamax,
+    "nadam" => Nadam,
+    "adagrad" => Adagrad,
+    "adadelta" => Adadelta,
 }
 
 impl From<&str> for OptimizerChoice {
@@ -158,22 +199,6 @@ impl From<Box<dyn Optimizer>> for OptimizerChoice {
         OptimizerChoice(Choice::Known(optimizer))
     }
 }
-
-macro_rules! choice_from {
-    ($($optimizer:ty),*) => {$(
-        impl From<$optimizer> for OptimizerChoice {
-            fn from(optimizer: $optimizer) -> Self {
-                OptimizerChoice(Choice::Known(Box::new(optimizer)))
-            }
-        }
-        impl From<&$optimizer> for OptimizerChoice {
-            fn from(optimizer: &$optimizer) -> Self {
-                OptimizerChoice(Choice::Known(Box::new(optimizer.clone())))
-            }
-        }
-    )*};
-}
-choice_from!(SGD, RMSprop, Adam);
 
 /// An error unless `value` is a number above zero.
 fn check_positive(optimizer: &str, setting: &str, value: f64) -> Result<()> {
@@ -195,58 +220,12 @@ fn check_fraction(optimizer: &str, setting: &str, value: f64) -> Result<()> {
     )))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn optimizers_are_found_by_name_whatever_the_case() {
-        for name in ["sgd", "RMSprop", "adam"] {
-            assert_eq!(from_name(name).unwrap().name(), name.to_lowercase());
-        }
-        let error = OptimizerChoice::from("rmsporp")
-            .resolve()
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(error.contains("did you mean \"rmsprop\"?"), "{error}");
+/// An error unless `value` is a number, zero or above.
+fn check_at_least_zero(optimizer: &str, setting: &str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
     }
-
-    /// Gradients so small that it matters where epsilon stands; the numbers are Keras 3.15's.
-    #[test]
-    fn epsilon_stands_where_keras_has_it() {
-        let rmsprop: Box<dyn Optimizer> = Box::new(RMSprop::new());
-        let adam: Box<dyn Optimizer> = Box::new(Adam::new());
-        for (mut optimizer, gradient, expected) in [
-            (rmsprop, 1e-4, [-3.146_584e-4, -6.279_241e-4]),
-            (adam, 1e-6, [-2.402_514_5e-4, -5.492_12e-4]),
-        ] {
-            let mut weight = Tensor::zeros([1]);
-            for expected in expected {
-                optimizer.step(&mut [&mut weight], &[Tensor::full([1], gradient)]);
-                let actual = weight.item();
-                assert!(
-                    (actual / expected - 1.0).abs() < 1e-5,
-                    "{}: {actual} {expected}",
-                    optimizer.name()
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn settings_out_of_range_are_refused() {
-        let error = |choice: OptimizerChoice| choice.resolve().err().unwrap().to_string();
-        assert!(
-            error(SGD::new().learning_rate(-0.1).into())
-                .contains("learning_rate must be a number above 0, got -0.1")
-        );
-        assert!(error(SGD::new().learning_rate(f64::NAN).into()).contains("NaN"));
-        assert!(
-            error(SGD::new().momentum(1.5).into())
-                .contains("momentum must be at least 0 and below 1, got 1.5")
-        );
-        assert!(error(RMSprop::new().rho(1.0).into()).contains("rho"));
-        assert!(error(Adam::new().beta_2(2.0).into()).contains("beta_2"));
-    }
+    Err(Error::Value(format!(
+        "{optimizer}: {setting} must be a number, at least 0, got {value}"
+    )))
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::settings::{Settings, shared_methods, shared_settings};
 use super::update::{Slots, update0, update1};
-use super::{Optimizer, check_fraction, check_positive};
+use super::{LearningRate, Optimizer, State, check_fraction};
 use crate::config::{Fields, Parsed, number};
 use crate::{Result, Tensor};
 
@@ -15,9 +16,14 @@ use crate::{Result, Tensor};
 /// (Nesterov: `w += momentum · m − learning_rate · g`).
 ///
 /// Defaults: learning rate 0.01, no momentum. Source: Keras 3, `optimizers/sgd.py`.
+///
+/// ```
+/// use dlcore::optimizers::SGD;
+/// let optimizer = SGD::new().learning_rate(0.1).momentum(0.9).nesterov(true);
+/// ```
 #[derive(Clone, Debug)]
 pub struct SGD {
-    learning_rate: f64,
+    settings: Settings,
     momentum: f64,
     nesterov: bool,
     moments: Slots,
@@ -26,7 +32,7 @@ pub struct SGD {
 impl Default for SGD {
     fn default() -> Self {
         SGD {
-            learning_rate: 0.01,
+            settings: Settings::new(0.01),
             momentum: 0.0,
             nesterov: false,
             moments: Slots::default(),
@@ -34,18 +40,9 @@ impl Default for SGD {
     }
 }
 
+shared_settings!(SGD, "0.01", "none");
+
 impl SGD {
-    /// With Keras's defaults.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// How far a step goes (0.01).
-    pub fn learning_rate(mut self, learning_rate: f64) -> Self {
-        self.learning_rate = learning_rate;
-        self
-    }
-
     /// How much of the last step is repeated, from 0 to below 1 (0).
     pub fn momentum(mut self, momentum: f64) -> Self {
         self.momentum = momentum;
@@ -57,40 +54,44 @@ impl SGD {
         self.nesterov = nesterov;
         self
     }
+
+    /// How much the divisor of the learning rate grows at each step: the rate of step `n`, from 0, is
+    /// `learning_rate / (1 + decay · n)` (0). The name is that of 2017;
+    /// [`InverseTimeDecay`](super::InverseTimeDecay) is today's.
+    pub fn decay(mut self, decay: f64) -> Self {
+        self.settings.decay = decay;
+        self
+    }
 }
 
 impl SGD {
-    pub(super) fn from_config(fields: &Fields<'_>, moments: Slots) -> Parsed<SGD> {
+    pub(super) fn from_config(fields: &Fields<'_>, state: &mut State) -> Parsed<SGD> {
         Ok(SGD {
-            learning_rate: fields.float("learning_rate")?,
+            settings: Settings::from_config(fields)?,
             momentum: fields.float("momentum")?,
             nesterov: fields.flag("nesterov")?,
-            moments,
+            moments: Slots::take(state, "moments"),
         })
     }
 }
 
 impl Optimizer for SGD {
+    shared_methods!();
+
     fn name(&self) -> &str {
         "sgd"
     }
 
     fn check(&self) -> Result<()> {
-        check_positive("SGD", "learning_rate", self.learning_rate)?;
+        self.settings.check("SGD")?;
         check_fraction("SGD", "momentum", self.momentum)
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f64) {
-        self.learning_rate = learning_rate;
-    }
-
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
-        let (rate, momentum) = (self.learning_rate as f32, self.momentum as f32);
+        let step = self.settings.begin(gradients);
+        let (rate, momentum) = (step.rate as f32, self.momentum as f32);
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
+            let gradient = step.clipped(gradient);
             if self.momentum == 0.0 {
                 update0(weight, gradient, |w, g| w - rate * g);
                 continue;
@@ -111,15 +112,15 @@ impl Optimizer for SGD {
     }
 
     fn reset(&mut self) {
+        self.settings.steps = 0;
         self.moments.clear();
     }
 
     fn config(&self) -> Option<Value> {
-        Some(json!({
-            "learning_rate": number(self.learning_rate),
+        Some(self.settings.config(json!({
             "momentum": number(self.momentum),
             "nesterov": self.nesterov,
-        }))
+        })))
     }
 
     fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::State;
 use crate::device::cpu::vectorised;
 use crate::tensor::Storage;
 use crate::{DType, Tensor};
@@ -17,22 +18,33 @@ const PARALLEL: usize = 1 << 15;
 /// Elements a thread takes at a time: weight, gradient and two slots of it stay in the L2 cache.
 const CHUNK: usize = 1 << 14;
 
-/// The state an optimizer keeps beside each weight, zero at first.
+/// The state an optimizer keeps beside each weight.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slots(Vec<Arc<Vec<f32>>>);
 
 impl Slots {
-    /// The slot of weight `index`, as long as the weight.
+    /// The slot of weight `index`, as long as the weight; zero at first.
     pub(super) fn get(&mut self, index: usize, length: usize) -> &mut [f32] {
+        self.get_or(index, length, 0.0)
+    }
+
+    /// [`Slots::get`], with another value at first.
+    pub(super) fn get_or(&mut self, index: usize, length: usize, first: f32) -> &mut [f32] {
         if self.0.len() <= index {
             self.0.resize_with(index + 1, Arc::default);
         }
         let slot = &mut self.0[index];
         if slot.len() != length {
-            *slot = Arc::new(vec![0.0; length]);
+            *slot = Arc::new(vec![first; length]);
         }
         // A copy of the optimizer shares the slot until one of the two makes a step.
         Arc::make_mut(slot).as_mut_slice()
+    }
+
+    /// The slots of this name in a saved state.
+    pub(super) fn take(state: &mut State, name: &str) -> Slots {
+        let slots = state.remove(name).unwrap_or_default();
+        Slots(slots.into_iter().map(Arc::new).collect())
     }
 
     pub(super) fn clear(&mut self) {
@@ -45,18 +57,99 @@ impl Slots {
     }
 }
 
-impl From<Vec<Vec<f32>>> for Slots {
-    fn from(slots: Vec<Vec<f32>>) -> Self {
-        Slots(slots.into_iter().map(Arc::new).collect())
+/// A gradient, and what is done to it and its weight before a rule sees them.
+#[derive(Clone, Copy)]
+pub(super) struct Gradient<'a> {
+    pub(super) values: &'a Tensor,
+    pub(super) adjust: Adjust,
+}
+
+/// Clipping and weight decay: `g = clip(g · scale, ±limit)`, `w -= w · decay`.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Adjust {
+    pub(super) scale: f32,
+    pub(super) limit: f32,
+    pub(super) decay: f32,
+}
+
+impl Adjust {
+    pub(super) const NONE: Adjust = Adjust {
+        scale: 1.0,
+        limit: f32::INFINITY,
+        decay: 0.0,
+    };
+
+    #[inline(always)]
+    fn apply(self, w: f32, g: f32) -> (f32, f32) {
+        let g = g * self.scale;
+        // Compared so that NaN stays what it is.
+        let g = if g > self.limit { self.limit } else { g };
+        let g = if g < -self.limit { -self.limit } else { g };
+        (w - w * self.decay, g)
     }
+}
+
+/// Runs a pass with the rule as it is, or with what is done to weight and gradient before it.
+macro_rules! adjusted {
+    ($pass:ident($weight:ident, $gradient:ident $(, $slots:ident)?), $rule:ident, [$($slot:ident),*]) => {
+        let adjust = $gradient.adjust;
+        if adjust == Adjust::NONE {
+            $pass($weight, $gradient.values $(, $slots)?, $rule);
+        } else {
+            $pass(
+                $weight,
+                $gradient.values
+                $(, $slots)?,
+                #[inline(always)]
+                |w, g $(, $slot)*| {
+                    let (w, g) = adjust.apply(w, g);
+                    $rule(w, g $(, $slot)*)
+                },
+            );
+        }
+    };
 }
 
 /// `w = rule(w, g)` for each element.
 pub(super) fn update0(
     weight: &mut Tensor,
-    gradient: &Tensor,
+    gradient: Gradient<'_>,
     rule: impl Fn(f32, f32) -> f32 + Sync,
 ) {
+    adjusted!(pass0(weight, gradient), rule, []);
+}
+
+/// `(w, s) = rule(w, g, s)` for each element and its slot.
+pub(super) fn update1(
+    weight: &mut Tensor,
+    gradient: Gradient<'_>,
+    slot: &mut [f32],
+    rule: impl Fn(f32, f32, f32) -> (f32, f32) + Sync,
+) {
+    adjusted!(pass1(weight, gradient, slot), rule, [s]);
+}
+
+/// `(w, s, t) = rule(w, g, s, t)` for each element and its two slots.
+pub(super) fn update2(
+    weight: &mut Tensor,
+    gradient: Gradient<'_>,
+    slots: (&mut [f32], &mut [f32]),
+    rule: impl Fn(f32, f32, f32, f32) -> (f32, f32, f32) + Sync,
+) {
+    adjusted!(pass2(weight, gradient, slots), rule, [s, t]);
+}
+
+/// `(w, s, t, u) = rule(w, g, s, t, u)` for each element and its three slots.
+pub(super) fn update3(
+    weight: &mut Tensor,
+    gradient: Gradient<'_>,
+    slots: (&mut [f32], &mut [f32], &mut [f32]),
+    rule: impl Fn(f32, f32, f32, f32, f32) -> (f32, f32, f32, f32) + Sync,
+) {
+    adjusted!(pass3(weight, gradient, slots), rule, [s, t, u]);
+}
+
+fn pass0(weight: &mut Tensor, gradient: &Tensor, rule: impl Fn(f32, f32) -> f32 + Sync) {
     let each = |(w, g): (&mut [f32], &[f32])| {
         vectorised(
             #[inline(always)]
@@ -78,8 +171,7 @@ pub(super) fn update0(
     });
 }
 
-/// `(w, s) = rule(w, g, s)` for each element and its slot.
-pub(super) fn update1(
+fn pass1(
     weight: &mut Tensor,
     gradient: &Tensor,
     slot: &mut [f32],
@@ -107,8 +199,7 @@ pub(super) fn update1(
     });
 }
 
-/// `(w, s, t) = rule(w, g, s, t)` for each element and its two slots.
-pub(super) fn update2(
+fn pass2(
     weight: &mut Tensor,
     gradient: &Tensor,
     slots: (&mut [f32], &mut [f32]),
@@ -133,6 +224,40 @@ pub(super) fn update2(
                 .zip(g.par_chunks(CHUNK))
                 .zip(slots.0.par_chunks_mut(CHUNK))
                 .zip(slots.1.par_chunks_mut(CHUNK))
+                .for_each(each);
+        }
+    });
+}
+
+fn pass3(
+    weight: &mut Tensor,
+    gradient: &Tensor,
+    slots: (&mut [f32], &mut [f32], &mut [f32]),
+    rule: impl Fn(f32, f32, f32, f32, f32) -> (f32, f32, f32, f32) + Sync,
+) {
+    type Chunks<'a> = (
+        (((&'a mut [f32], &'a [f32]), &'a mut [f32]), &'a mut [f32]),
+        &'a mut [f32],
+    );
+    let each = |((((w, g), s), t), u): Chunks<'_>| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((((w, &g), s), t), u) in w.iter_mut().zip(g).zip(s).zip(t).zip(u) {
+                    (*w, *s, *t, *u) = rule(*w, g, *s, *t, *u);
+                }
+            },
+        );
+    };
+    with_values(weight, gradient, |w, g| {
+        if w.len() < PARALLEL {
+            each(((((w, g), slots.0), slots.1), slots.2));
+        } else {
+            w.par_chunks_mut(CHUNK)
+                .zip(g.par_chunks(CHUNK))
+                .zip(slots.0.par_chunks_mut(CHUNK))
+                .zip(slots.1.par_chunks_mut(CHUNK))
+                .zip(slots.2.par_chunks_mut(CHUNK))
                 .for_each(each);
         }
     });
@@ -169,6 +294,13 @@ fn with_values(weight: &mut Tensor, gradient: &Tensor, then: impl FnOnce(&mut [f
 mod tests {
     use super::*;
 
+    fn plain(values: &Tensor) -> Gradient<'_> {
+        Gradient {
+            values,
+            adjust: Adjust::NONE,
+        }
+    }
+
     #[test]
     fn a_weight_held_once_is_changed_where_it_is_and_a_shared_one_is_not_changed_for_others() {
         let address = |tensor: &Tensor| match tensor.storage() {
@@ -177,11 +309,11 @@ mod tests {
         };
         let mut weight = Tensor::from([1.0, 2.0]);
         let before = address(&weight);
-        update0(&mut weight, &Tensor::from([0.5, 0.5]), |w, g| w - g);
+        update0(&mut weight, plain(&Tensor::from([0.5, 0.5])), |w, g| w - g);
         assert_eq!(weight.to_vec(), [0.5, 1.5]);
         assert_eq!(address(&weight), before);
         let snapshot = weight.clone();
-        update0(&mut weight, &Tensor::from([0.5, 0.5]), |w, g| w - g);
+        update0(&mut weight, plain(&Tensor::from([0.5, 0.5])), |w, g| w - g);
         assert_eq!(
             (weight.to_vec(), snapshot.to_vec()),
             (vec![0.0, 1.0], vec![0.5, 1.5])
@@ -192,7 +324,7 @@ mod tests {
     fn layouts_other_than_row_major_line_up() {
         let mut weight = Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]).transpose();
         let gradient = Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]).transpose();
-        update0(&mut weight, &gradient, |w, g| w - g);
+        update0(&mut weight, plain(&gradient), |w, g| w - g);
         assert_eq!(weight.to_vec(), [0.0; 6]);
     }
 
@@ -203,13 +335,42 @@ mod tests {
         let gradient = Tensor::from(values.clone());
         let mut weight = Tensor::from(values.clone());
         let (mut s, mut t) = (vec![1.0; length], vec![2.0; length]);
-        update2(&mut weight, &gradient, (&mut s, &mut t), |w, g, s, t| {
-            (w * 2.0 - g + s, s + g, t - g)
-        });
+        update2(
+            &mut weight,
+            plain(&gradient),
+            (&mut s, &mut t),
+            |w, g, s, t| (w * 2.0 - g + s, s + g, t - g),
+        );
         for (i, &v) in values.iter().enumerate() {
             assert_eq!((s[i], t[i]), (1.0 + v, 2.0 - v));
         }
         let expected: Vec<f32> = values.iter().map(|v| v + 1.0).collect();
         assert_eq!(weight.to_vec(), expected);
+    }
+
+    #[test]
+    fn clipping_and_decay_come_before_the_rule_and_nan_stays_nan() {
+        let gradient = Gradient {
+            values: &Tensor::from([8.0, -8.0, 0.5, f32::NAN]),
+            adjust: Adjust {
+                scale: 0.5,
+                limit: 2.0,
+                decay: 0.25,
+            },
+        };
+        let mut weight = Tensor::from([4.0, 4.0, 4.0, 4.0]);
+        let (mut s, mut t, mut u) = (vec![0.0; 4], vec![0.0; 4], vec![0.0; 4]);
+        update3(
+            &mut weight,
+            gradient,
+            (&mut s, &mut t, &mut u),
+            |w, g, s, t, u| (w - g, s + g, t + w, u + 1.0),
+        );
+        assert_eq!(weight.to_vec()[..3], [1.0, 5.0, 2.75]);
+        assert_eq!(
+            (&s[..3], &t[..3], u[0]),
+            (&[2.0, -2.0, 0.25][..], &[3.0; 3][..], 1.0)
+        );
+        assert!(weight.to_vec()[3].is_nan());
     }
 }

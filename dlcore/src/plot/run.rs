@@ -194,10 +194,7 @@ impl Run {
 
 /// Whether a metric is better when it is greater.
 pub(super) fn higher_is_better(name: &str) -> bool {
-    let name = name.to_lowercase();
-    ["acc", "auc", "precision", "recall", "f1", "iou", "r2"]
-        .iter()
-        .any(|part| name.contains(part))
+    crate::models::greater_is_better(name)
 }
 
 /// The best finite value and its position; the earliest of equals.

@@ -1,0 +1,136 @@
+//! Adamax: Adam scaled by the largest recent gradient.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::settings::{Settings, shared_methods, shared_settings};
+use super::update::{Slots, update2};
+use super::{LearningRate, Optimizer, State, check_fraction, check_positive};
+use crate::config::{Fields, Parsed, number};
+use crate::{Result, Tensor};
+
+/// A running mean of the gradient, divided by the largest gradient there lately was.
+///
+/// `m += (1 − beta_1) · (g − m)`, `u = max(beta_2 · u, |g|)`,
+/// `w -= learning_rate · m / ((1 − beta_1ᵗ) · (u + epsilon))`.
+///
+/// Defaults: learning rate 0.001, beta_1 0.9, beta_2 0.999, epsilon 1e-7. Source: Keras 3,
+/// `optimizers/adamax.py`, after Kingma and Ba, 2014, <https://arxiv.org/abs/1412.6980>, section 7.
+///
+/// ```
+/// use dlcore::optimizers::Adamax;
+/// let optimizer = Adamax::new().learning_rate(0.002);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Adamax {
+    settings: Settings,
+    beta_1: f64,
+    beta_2: f64,
+    epsilon: f64,
+    moments: Slots,
+    norms: Slots,
+}
+
+impl Default for Adamax {
+    fn default() -> Self {
+        Adamax {
+            settings: Settings::new(1e-3),
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-7,
+            moments: Slots::default(),
+            norms: Slots::default(),
+        }
+    }
+}
+
+shared_settings!(Adamax, "0.001", "none");
+
+impl Adamax {
+    /// How slowly the mean of gradients forgets, from 0 to below 1 (0.9).
+    pub fn beta_1(mut self, beta_1: f64) -> Self {
+        self.beta_1 = beta_1;
+        self
+    }
+
+    /// How slowly the largest gradient is forgotten, from 0 to below 1 (0.999).
+    pub fn beta_2(mut self, beta_2: f64) -> Self {
+        self.beta_2 = beta_2;
+        self
+    }
+
+    /// Keeps the divisor from zero (1e-7).
+    pub fn epsilon(mut self, epsilon: f64) -> Self {
+        self.epsilon = epsilon;
+        self
+    }
+}
+
+impl Adamax {
+    pub(super) fn from_config(fields: &Fields<'_>, state: &mut State) -> Parsed<Adamax> {
+        Ok(Adamax {
+            settings: Settings::from_config(fields)?,
+            beta_1: fields.float("beta_1")?,
+            beta_2: fields.float("beta_2")?,
+            epsilon: fields.float("epsilon")?,
+            moments: Slots::take(state, "moments"),
+            norms: Slots::take(state, "norms"),
+        })
+    }
+}
+
+impl Optimizer for Adamax {
+    shared_methods!();
+
+    fn name(&self) -> &str {
+        "adamax"
+    }
+
+    fn check(&self) -> Result<()> {
+        self.settings.check("Adamax")?;
+        check_fraction("Adamax", "beta_1", self.beta_1)?;
+        check_fraction("Adamax", "beta_2", self.beta_2)?;
+        check_positive("Adamax", "epsilon", self.epsilon)
+    }
+
+    fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
+        let step = self.settings.begin(gradients);
+        let alpha = (step.rate / (1.0 - self.beta_1.powi(step.number))) as f32;
+        let (new_1, beta_2) = ((1.0 - self.beta_1) as f32, self.beta_2 as f32);
+        let epsilon = self.epsilon as f32;
+        for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
+            let moments = self.moments.get(index, weight.len());
+            let norms = self.norms.get(index, weight.len());
+            update2(
+                weight,
+                step.clipped(gradient),
+                (moments, norms),
+                |w, g, m, u| {
+                    let m = m + (g - m) * new_1;
+                    let (u, size) = (beta_2 * u, g.abs());
+                    let u = if size > u { size } else { u };
+                    (w - alpha * m / (u + epsilon), m, u)
+                },
+            );
+        }
+    }
+
+    fn reset(&mut self) {
+        self.settings.steps = 0;
+        self.moments.clear();
+        self.norms.clear();
+    }
+
+    fn config(&self) -> Option<Value> {
+        Some(self.settings.config(json!({
+            "beta_1": number(self.beta_1),
+            "beta_2": number(self.beta_2),
+            "epsilon": number(self.epsilon),
+        })))
+    }
+
+    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+        vec![("moments", self.moments.all()), ("norms", self.norms.all())]
+    }
+}
