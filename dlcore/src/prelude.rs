@@ -8,7 +8,7 @@ pub use crate::display::{
     DisplayHandle, MimeBundle, Rich, clear_output, display, display_updatable,
 };
 pub use crate::error::{Error, Result};
-pub use crate::grad::{GradientTape, Value};
+pub use crate::grad::{self, GradientTape, Value};
 pub use crate::initializers::Initializer;
 pub use crate::input::{input, input_password};
 pub use crate::layers::{Call, Dense, Dropout, Layer};

@@ -35,6 +35,14 @@ pub(crate) struct ValueNode {
 
 /// What led to a [`Value`](crate::grad::Value), with data and gradients as they were when it was
 /// asked for; a cell that ends in one shows it.
+///
+/// ```
+/// use dlcore::grad::Value;
+/// let x = Value::new(3.0).label("x");
+/// let y = x.pow(2.0).label("y");
+/// y.backward();
+/// assert_eq!(y.graph().text(), "x = 3, grad 6\ny = x^2 = 9, grad 1");
+/// ```
 #[derive(Clone, Debug)]
 pub struct ValueGraph {
     nodes: Vec<ValueNode>,

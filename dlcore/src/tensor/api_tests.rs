@@ -1,7 +1,7 @@
 //! What NumPy gives for the same calls, and what bad input is told.
 
 use super::SliceItem;
-use crate::{DType, Error, Tensor};
+use crate::{DType, Error, GradientTape, Tensor};
 
 fn counting(shape: &[usize]) -> Tensor {
     let size: usize = shape.iter().product();
@@ -89,6 +89,34 @@ fn take_and_masks_pick_elements() {
         error.contains("take_along_axis") && error.contains("[2]"),
         "{error}"
     );
+}
+
+#[test]
+fn powers_and_remainders_are_numpys() {
+    let t = Tensor::from([-7, 7, -7, 7]);
+    assert_eq!(
+        t.remainder(Tensor::from([3, -3, -3, 3])).to_vec(),
+        [2.0, -2.0, -1.0, 1.0]
+    );
+    assert_eq!(t.remainder(0).to_vec(), [0.0; 4]);
+    assert_eq!(
+        Tensor::from([5.5, -5.5]).remainder(2.0).to_vec(),
+        [1.5, 0.5]
+    );
+    assert_eq!(Tensor::from([i64::MIN]).remainder(-1).to_vec(), [0.0]);
+    assert_eq!(
+        Tensor::from([2, 3]).power(Tensor::from([3, -1])).to_vec(),
+        [8.0, 1.0 / 3.0]
+    );
+    assert_eq!(Tensor::from([-2.0, 0.0]).power(2).to_vec(), [4.0, 0.0]);
+    let tape = GradientTape::new();
+    let (x, n) = (
+        tape.watch(&Tensor::from([0.0, -2.0])),
+        tape.watch(&Tensor::from([2.0, 2.0])),
+    );
+    let gradients = tape.gradient(&x.power(&n).sum(), &[&x, &n]);
+    assert_eq!(gradients[0].to_vec(), [0.0, -4.0]);
+    assert_eq!(gradients[1].to_vec(), [0.0, 0.0]);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::arithmetic::{Binary, Comparison, Number, compare, number_with};
 use super::operators::{Operand, operate};
-use super::{DType, Tensor, fallible, resolve_axis};
+use super::{DType, Tensor, broadcast, fallible, resolve_axis, same_float};
+use crate::device::cpu;
 use crate::grad::ops::{self, Rule};
 use crate::{Error, Result};
 
@@ -162,6 +163,22 @@ impl Tensor {
         ops::apply_any(ops::Pow { exponent }, &[&self.as_float()])
     }
 
+    fallible! {
+        /// `xʸ`, element by element, broadcast; a float also for integers. For a fixed exponent
+        /// there is the faster [`Tensor::pow`].
+        fn power / try_power(&self, exponent: impl Operand) -> Tensor {
+            let base = self.as_float();
+            let (base, exponent) = same_float(&base, &exponent.operand().meeting(base.dtype()));
+            ops::apply(ops::Power, &[&base, &exponent])
+        }
+
+        /// What is left of `x` after taking away whole multiples of `y`, element by element,
+        /// broadcast: NumPy's and Python's `%`, which has `y`'s sign. Whole numbers leave 0 by 0.
+        fn remainder / try_remainder(&self, other: impl Operand) -> Tensor {
+            remainder(self, &other.operand().meeting(self.dtype()))
+        }
+    }
+
     /// Each element, moved to the nearest value within `[low, high]`. The gradient is 0 outside.
     /// Integers stay integers where both bounds are whole numbers.
     ///
@@ -208,7 +225,7 @@ impl Tensor {
                 ops::Matmul.shape(&[self.shape(), other.shape()])?;
                 return self.try_dot(other);
             }
-            let (left, right) = super::structure::same_float(self, other);
+            let (left, right) = same_float(self, other);
             ops::apply(ops::Matmul, &[&left, &right])
         }
     }
@@ -242,4 +259,22 @@ impl Tensor {
         let shape = [self.shape(), &[classes]].concat();
         Ok(Tensor::from_values(&shape, values))
     }
+}
+
+fn remainder(left: &Tensor, right: &Tensor) -> Result<Tensor> {
+    let dtype = left.dtype().promote(right.dtype());
+    let shape = broadcast("remainder", left.shape(), right.shape())?;
+    if dtype.is_float() {
+        let (left, right) = same_float(left, right);
+        return Ok(&left - (&left / &right).floor() * &right);
+    }
+    let by = |x: i64, y: i64| match y {
+        0 => 0,
+        y => match x.wrapping_rem(y) {
+            rest if rest != 0 && (rest < 0) != (y < 0) => rest + y,
+            rest => rest,
+        },
+    };
+    let wide = cpu::zip(&left.to_array(), &right.to_array(), &shape, by);
+    Ok(Tensor::from_array::<i64>(wide).cast(dtype))
 }

@@ -61,7 +61,7 @@ impl Tensor {
             std(&self.try_flatten()?, "std", 0, false)
         }
 
-        /// The square root of the sum of all squares: the Euclidean length.
+        /// The square root of the sum of all squares: the Euclidean length. Its gradient at 0 is NaN.
         fn norm / try_norm(&self) -> Tensor {
             norm(&self.try_flatten()?, "norm", 0, false)
         }

@@ -174,6 +174,14 @@ pub(crate) fn broadcast(operation: &str, left: &[usize], right: &[usize]) -> Res
 }
 
 /// One axis or several, given as an argument; negative ones count from the end.
+///
+/// ```
+/// use dlcore::Tensor;
+/// let x = Tensor::ones([2, 3, 4]);
+/// assert_eq!(x.sum_axis(-1).shape(), [2, 3]);
+/// assert_eq!(x.sum_axis([0, 2]).shape(), [3]);
+/// assert_eq!(x.sum_axis_keep([0, 2]).shape(), [1, 3, 1]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Axes(Vec<isize>);
 

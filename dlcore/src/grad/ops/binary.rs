@@ -65,6 +65,14 @@ binary! {
     Mul "mul", |a, b| a * b, |g, _, b| g * b, |g, a, _| g * a;
     /// `a / b`
     Div "div", |a, b| a / b, |g, _, b| g / b, |g, a, b| -(g * a / b.square());
+    /// `aᵇ`; where `a` is not positive, the gradient with respect to `b` is 0.
+    Power "power", |a, b| a.powf(b),
+        |g, a, b| g * b * a.power(b - 1.0),
+        |g, a, b| {
+            let positive = a.greater(0);
+            let slope = a.power(b) * Tensor::where_(&positive, a, 1).log();
+            g * Tensor::where_(&positive, slope, 0)
+        };
     /// The larger one; where both are equal the left one takes the gradient.
     Maximum "maximum", larger,
         |g, a, b| g * a.greater_equal(b).cast(g.dtype()), |g, a, b| g * a.less(b).cast(g.dtype());

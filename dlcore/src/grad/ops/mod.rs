@@ -17,7 +17,7 @@ pub use losses::{sigmoid_cross_entropy, softmax_cross_entropy};
 pub use matrix::{dense, dropout};
 
 pub(crate) use super::custom::Custom;
-pub(crate) use binary::{Add, Div, Maximum, Minimum, Mul, Sub, larger, smaller};
+pub(crate) use binary::{Add, Div, Maximum, Minimum, Mul, Power, Sub, larger, smaller};
 pub(crate) use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub(crate) use matrix::{Dense, Matmul};
 pub(crate) use moving::{BroadcastTo, Cast, Concat, Permute, Reshape};
@@ -118,7 +118,7 @@ op_table! {
     Reshape, Permute, Concat, Slice, Gather, Cast,
     Matmul, Dense, SoftmaxCrossEntropy, SigmoidCrossEntropy,
     Sin, Cos, Expm1, Log1p, Rsqrt, Reciprocal, Softplus, Erf, Floor, Ceil, Round, CumSum,
-    BroadcastTo, Unslice, ScatterRows, Pick, Scatter, Where, Custom,
+    BroadcastTo, Unslice, ScatterRows, Pick, Scatter, Where, Custom, Power,
 }
 
 /// Applies an operation, recording it if an input is on a tape.

@@ -94,6 +94,17 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
     }
     cases.push(case("sqrt", vec![positive(&[5])], |x| x[0].sqrt()));
     cases.push(case("log", vec![positive(&[5])], |x| x[0].log()));
+    for (a, b) in pairs() {
+        // A base that is positive whatever the pair.
+        cases.push(case("power", vec![a.square() + 0.2, b.clone()], |x| {
+            x[0].power(&x[1])
+        }));
+    }
+    cases.push(case(
+        "remainder",
+        vec![some(&[2, 3]), positive(&[3])],
+        |x| x[0].remainder(&x[1]),
+    ));
     cases.push(case("log1p", vec![positive(&[5])], |x| x[0].log1p()));
     cases.push(case("rsqrt", vec![positive(&[5]) + 0.4], |x| x[0].rsqrt()));
     cases.push(case("reciprocal", vec![positive(&[5]) + 0.4], |x| {

@@ -81,6 +81,8 @@ fn calls() -> Vec<Call> {
     calls! {
         add: |x| x.a.try_add(&x.b);
         maximum: |x| x.a.try_maximum(&x.b);
+        power: |x| x.a.try_power(&x.b);
+        remainder: |x| x.a.try_remainder(&x.b);
         less: |x| x.a.try_less(&x.b);
         logical_or: |x| x.a.try_logical_or(&x.b);
         is_close: |x| x.a.try_is_close(&x.b);
