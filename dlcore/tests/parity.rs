@@ -1,7 +1,8 @@
 //! The same numbers as Keras 3: predictions, losses, metrics, gradients and five training steps of
-//! small networks, from the same weights and batches, with each loss and each optimizer.
+//! small networks, from the same weights and batches, with each optimizer and the commonest losses.
 //!
-//! The fixtures are made by `tests/parity/make_fixtures.py`.
+//! The fixtures are made by `tests/parity/make_fixtures.py`. Every loss, and every option of losses and
+//! optimizers, is compared by itself beside its source (`dlcore/src/losses/parity.rs` and so on).
 
 use dlcore::prelude::*;
 use serde_json::Value;
@@ -78,6 +79,11 @@ fn compile(network: &mut Sequential, case: &Value) {
             let configured = RMSprop::new().learning_rate(0.01).rho(0.8).momentum(0.5);
             network.compile(configured, loss, metrics)
         }
+        "adam-scheduled" => {
+            let schedule = ExponentialDecay::new(0.02, 2, 0.5);
+            let clipped = Adam::new().learning_rate(schedule).global_clipnorm(0.1);
+            network.compile(clipped, loss, metrics)
+        }
         name => network.compile(name, loss, metrics),
     }
     .unwrap();
@@ -135,6 +141,12 @@ fn every_loss_and_every_optimizer_is_among_the_cases() {
         "rmsprop",
         "rmsprop-configured",
         "adam",
+        "adamw",
+        "adamax",
+        "nadam",
+        "adagrad",
+        "adadelta",
+        "adam-scheduled",
     ] {
         assert!(any("optimizer", optimizer), "{optimizer}");
     }

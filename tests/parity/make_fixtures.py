@@ -1,4 +1,5 @@
-"""Records what Keras 3 computes, for dlcore/tests/parity.rs to compare with.
+"""Records what Keras 3 computes, for dlcore/tests/parity.rs to compare with; make_training_fixtures.py
+has every option of optimizers, losses, metrics and callbacks.
 
 For each case (a small Dense network, a loss, an optimizer): the weights it starts from, the data, the
 predictions, the loss, the gradient of each weight, and loss, metrics and weights after each of five
@@ -43,6 +44,13 @@ OPTIMIZERS = {
     "rmsprop": lambda: keras.optimizers.RMSprop(),
     "rmsprop-configured": lambda: keras.optimizers.RMSprop(0.01, rho=0.8, momentum=0.5),
     "adam": lambda: keras.optimizers.Adam(),
+    "adamw": lambda: keras.optimizers.AdamW(),
+    "adamax": lambda: keras.optimizers.Adamax(),
+    "nadam": lambda: keras.optimizers.Nadam(),
+    "adagrad": lambda: keras.optimizers.Adagrad(),
+    "adadelta": lambda: keras.optimizers.Adadelta(),
+    "adam-scheduled": lambda: keras.optimizers.Adam(
+        keras.optimizers.schedules.ExponentialDecay(0.02, 2, 0.5), global_clipnorm=0.1),
 }
 
 

@@ -28,8 +28,12 @@ pub struct CSVLogger {
 impl CSVLogger {
     /// Writes to `path`; an older file there is replaced.
     pub fn new(path: impl AsRef<Path>) -> Self {
+        Self::at(path.as_ref())
+    }
+
+    fn at(path: &Path) -> Self {
         CSVLogger {
-            path: path.as_ref().to_owned(),
+            path: path.to_owned(),
             separator: ',',
             append: false,
             file: None,

@@ -31,8 +31,12 @@ pub struct ModelCheckpoint {
 impl ModelCheckpoint {
     /// Saves to `path` after every epoch.
     pub fn new(path: impl AsRef<Path>) -> Self {
+        Self::at(path.as_ref())
+    }
+
+    fn at(path: &Path) -> Self {
         ModelCheckpoint {
-            path: path.as_ref().to_owned(),
+            path: path.to_owned(),
             monitor: Monitor::new("val_loss", 0.0),
             save_best_only: false,
             save_weights_only: false,

@@ -83,7 +83,7 @@ impl Loss {
     }
 
     /// The binary cross-entropy times `(1 − pₜ) ^ gamma`, where `pₜ` is what was given to the right
-    /// answer: easy answers count little. See [`Loss::focus`]. Source: Lin and others, 2017,
+    /// answer: easy answers count little. See [`Loss::gamma`]. Source: Lin and others, 2017,
     /// <https://arxiv.org/abs/1708.02002>.
     pub fn binary_focal_crossentropy() -> Loss {
         let focus = Focus {
@@ -147,24 +147,31 @@ impl Loss {
         self
     }
 
-    /// How little easy answers count in [`Loss::binary_focal_crossentropy`]: 0 as much as others (2).
-    pub fn focus(mut self, gamma: f64) -> Loss {
+    /// How little easy answers count in [`Loss::binary_focal_crossentropy`]: at 0 as much as others (2).
+    pub fn gamma(mut self, gamma: f64) -> Loss {
         match &mut self.kind {
             Kind::BinaryFocalCrossentropy(focus) => focus.gamma = gamma,
-            _ => self.misplaced = Some("focus"),
+            _ => self.misplaced = Some("gamma"),
         }
         self
     }
 
-    /// Weighs labels of 1 by `alpha` and labels of 0 by `1 − alpha` in
-    /// [`Loss::binary_focal_crossentropy`], where Keras calls it `apply_class_balancing` (not done; Keras's
-    /// alpha is 0.25).
-    pub fn class_balancing(mut self, alpha: f64) -> Loss {
+    /// What labels of 1 weigh in [`Loss::binary_focal_crossentropy`] where classes are balanced, from 0 to 1
+    /// (0.25).
+    pub fn alpha(mut self, alpha: f64) -> Loss {
         match &mut self.kind {
-            Kind::BinaryFocalCrossentropy(focus) => {
-                (focus.alpha, focus.balance) = (alpha, true);
-            }
-            _ => self.misplaced = Some("class_balancing"),
+            Kind::BinaryFocalCrossentropy(focus) => focus.alpha = alpha,
+            _ => self.misplaced = Some("alpha"),
+        }
+        self
+    }
+
+    /// Whether [`Loss::binary_focal_crossentropy`] weighs labels of 1 by [`alpha`](Loss::alpha) and labels of
+    /// 0 by what is left of 1 (false).
+    pub fn apply_class_balancing(mut self, balance: bool) -> Loss {
+        match &mut self.kind {
+            Kind::BinaryFocalCrossentropy(focus) => focus.balance = balance,
+            _ => self.misplaced = Some("apply_class_balancing"),
         }
         self
     }

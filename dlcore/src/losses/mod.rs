@@ -139,10 +139,10 @@ impl Loss {
             Kind::BinaryFocalCrossentropy(focus)
                 if !(focus.gamma >= 0.0 && focus.gamma.is_finite()) =>
             {
-                refuse("focus", focus.gamma, "a number, at least 0")
+                refuse("gamma", focus.gamma, "a number, at least 0")
             }
             Kind::BinaryFocalCrossentropy(focus) if !(0.0..=1.0).contains(&focus.alpha) => {
-                refuse("class_balancing", focus.alpha, "from 0 to 1")
+                refuse("alpha", focus.alpha, "from 0 to 1")
             }
             Kind::Unknown => Err(Error::Value(format!(
                 "{}; a function of your own is passed as Loss::custom(name, function)",
@@ -164,10 +164,9 @@ impl Loss {
         match self.kind {
             Kind::Huber(delta) => config["delta"] = number(delta),
             Kind::BinaryFocalCrossentropy(focus) => {
-                config["focus"] = number(focus.gamma);
-                if focus.balance {
-                    config["class_balancing"] = number(focus.alpha);
-                }
+                config["gamma"] = number(focus.gamma);
+                config["alpha"] = number(focus.alpha);
+                config["apply_class_balancing"] = json!(focus.balance);
             }
             _ => {}
         }
@@ -178,15 +177,18 @@ impl Loss {
     pub(crate) fn from_config(value: &Value) -> Parsed<Loss> {
         let fields = Fields::of(value, "loss")?;
         let mut loss = Loss::from(fields.text("name")?).from_logits(fields.flag("from_logits")?);
-        let settings = ["label_smoothing", "delta", "focus", "class_balancing"];
+        let settings = ["label_smoothing", "delta", "gamma", "alpha"];
         for setting in settings.into_iter().filter(|key| fields.get(key).is_some()) {
             let value = fields.float(setting)?;
             loss = match setting {
                 "label_smoothing" => loss.label_smoothing(value),
                 "delta" => loss.delta(value),
-                "focus" => loss.focus(value),
-                _ => loss.class_balancing(value),
+                "gamma" => loss.gamma(value),
+                _ => loss.alpha(value),
             };
+        }
+        if fields.get("apply_class_balancing").is_some() {
+            loss = loss.apply_class_balancing(fields.flag("apply_class_balancing")?);
         }
         loss.known().map_err(|error| error.to_string())
     }

@@ -14,7 +14,11 @@ fn loss(case: &str) -> Loss {
         "from_logits" => loss.from_logits(true),
         "label_smoothing" => loss.label_smoothing(0.2),
         "both" => loss.from_logits(true).label_smoothing(0.2),
-        "configured" => loss.class_balancing(0.3).focus(1.5).label_smoothing(0.1),
+        "configured" => loss
+            .alpha(0.3)
+            .apply_class_balancing(true)
+            .gamma(1.5)
+            .label_smoothing(0.1),
         other => panic!("no loss is configured as {other}"),
     }
 }

@@ -171,10 +171,8 @@ fn settings_are_refused_out_of_range_and_where_they_do_not_belong() {
         error(Loss::categorical_crossentropy().label_smoothing(1.5)),
         "categorical_crossentropy: label_smoothing must be from 0 to 1, got 1.5"
     );
-    assert!(error(Loss::binary_focal_crossentropy().focus(-1.0)).contains("focus"));
-    assert!(
-        error(Loss::binary_focal_crossentropy().class_balancing(2.0)).contains("class_balancing")
-    );
+    assert!(error(Loss::binary_focal_crossentropy().gamma(-1.0)).contains("gamma"));
+    assert!(error(Loss::binary_focal_crossentropy().alpha(2.0)).contains("alpha"));
     assert_eq!(
         error(Loss::hinge().delta(1.0)),
         "hinge: this loss has no setting delta"
@@ -190,8 +188,9 @@ fn every_setting_is_saved() {
             .label_smoothing(0.1)
             .from_logits(true),
         Loss::binary_focal_crossentropy()
-            .focus(1.5)
-            .class_balancing(0.3),
+            .gamma(1.5)
+            .alpha(0.3)
+            .apply_class_balancing(true),
         Loss::from("MeanSquaredError"),
     ] {
         let config = loss.config();

@@ -67,7 +67,7 @@ constructors! {
     /// above it.
     f1_score = Kind::F1Score(Average::Macro, None);
     /// The area under the ROC [`curve`](Metric::curve): the chance that a yes gets a higher prediction than
-    /// a no. Found from 200 [`thresholds`](Metric::thresholds), as in Keras.
+    /// a no. Found from 200 [`num_thresholds`](Metric::num_thresholds), as in Keras.
     auc = Kind::Auc(Curve::Roc, 200);
 }
 
@@ -156,13 +156,13 @@ impl Metric {
     }
 
     /// How many thresholds the area under a curve is found from, at least 2 (200).
-    pub fn thresholds(mut self, count: usize) -> Metric {
+    pub fn num_thresholds(mut self, count: usize) -> Metric {
         match &mut self.kind {
             _ if count < 2 => {
-                return self.refused(format!("thresholds must be at least 2, got {count}"));
+                return self.refused(format!("num_thresholds must be at least 2, got {count}"));
             }
             Kind::Auc(_, current) => *current = count,
-            _ => return self.without("thresholds"),
+            _ => return self.without("num_thresholds"),
         }
         self
     }

@@ -117,6 +117,9 @@ impl Metric {
         }
         match &self.kind {
             Kind::Loss(loss) => loss.clone().known().map(|_| self),
+            Kind::Unknown if self.name.to_lowercase().replace('_', "") == "meaniou" => Err(
+                Error::Value("mean_io_u needs the number of classes: Metric::mean_io_u(3)".into()),
+            ),
             Kind::Unknown => Err(Error::Value(format!(
                 "{}; a function of your own is passed as Metric::custom(name, function)",
                 names::unknown("metric", &self.name, &[NAMES, losses::NAMES].concat())

@@ -21,7 +21,7 @@ fn metric(case: &str) -> Metric {
         (_, "weighted") => metric.average("weighted").threshold(0.3),
         ("f1_score", "one") => metric,
         (_, "pr") => metric.curve("PR"),
-        (_, "thresholds") => metric.thresholds(7),
+        (_, "thresholds") => metric.num_thresholds(7),
         other => panic!("no metric is configured as {other:?}"),
     }
 }

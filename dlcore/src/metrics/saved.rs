@@ -54,7 +54,7 @@ impl Metric {
             Kind::Auc(curve, thresholds) => {
                 let named = CURVES.iter().find(|(_, known)| *known == curve);
                 config["curve"] = json!(named.map(|(name, _)| name));
-                config["thresholds"] = json!(thresholds);
+                config["num_thresholds"] = json!(thresholds);
             }
             _ => {}
         }
@@ -76,7 +76,7 @@ impl Metric {
         }
         for (key, set) in [
             ("k", Metric::k as fn(Metric, usize) -> Metric),
-            ("thresholds", Metric::thresholds),
+            ("num_thresholds", Metric::num_thresholds),
         ] {
             if fields.get(key).is_some() {
                 metric = set(metric, fields.size(key)?);

@@ -104,8 +104,9 @@ fn settings_are_refused_out_of_range_and_where_they_do_not_belong() {
     assert!(error(Metric::top_k_categorical_accuracy().k(0)).contains("k must be at least 1"));
     assert!(error(Metric::f1_score().average("makro")).contains("did you mean \"macro\"?"));
     assert!(error(Metric::auc().curve("prc")).contains("unknown curve"));
-    assert!(error(Metric::auc().thresholds(1)).contains("at least 2, got 1"));
+    assert!(error(Metric::auc().num_thresholds(1)).contains("at least 2, got 1"));
     assert!(error(Metric::mean_io_u(0)).contains("num_classes"));
+    assert!(error(Metric::from("MeanIoU")).contains("Metric::mean_io_u(3)"));
     assert!(error(Metric::from(Loss::huber().delta(-1.0))).contains("delta"));
 }
 
@@ -115,7 +116,7 @@ fn every_setting_is_saved() {
         Metric::precision().threshold(0.7).named("strict"),
         Metric::top_k_categorical_accuracy().k(3),
         Metric::f1_score().average("weighted").threshold(0.2),
-        Metric::auc().curve("pr").thresholds(50),
+        Metric::auc().curve("pr").num_thresholds(50),
         Metric::mean_io_u(4),
         Metric::from(Loss::huber().delta(0.5)),
         Metric::from("acc"),

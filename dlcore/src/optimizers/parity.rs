@@ -190,6 +190,10 @@ fn the_rates_of_every_schedule_are_those_of_keras() {
         cases.iter().map(|case| text(case, "name")),
         all.iter().map(|(name, _)| *name),
     );
+    for name in schedules::NAMES {
+        let any = all.iter().any(|(_, rate)| rate.schedule() == Some(name));
+        assert!(any, "{name}");
+    }
     for (case, (name, rate)) in cases.iter().zip(&all) {
         let expected = numbers(&case["rates"]);
         let rates: Vec<f64> = (0..expected.len())

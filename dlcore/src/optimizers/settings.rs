@@ -53,6 +53,11 @@ impl Settings {
         self.learning_rate.at(self.steps) / (1.0 + self.decay * self.steps as f64)
     }
 
+    /// Makes this the learning rate of the next step.
+    pub(super) fn set_rate(&mut self, rate: f64) {
+        self.learning_rate = (rate * (1.0 + self.decay * self.steps as f64)).into();
+    }
+
     /// Begins the next step.
     pub(super) fn begin(&mut self, gradients: &[Tensor]) -> Step {
         let rate = self.rate();
@@ -254,7 +259,7 @@ macro_rules! shared_methods {
         }
 
         fn set_learning_rate(&mut self, learning_rate: f64) {
-            self.settings.learning_rate = learning_rate.into();
+            self.settings.set_rate(learning_rate);
         }
 
         fn schedule(&self) -> Option<&'static str> {

@@ -139,6 +139,9 @@ fn a_schedule_moves_the_rate_with_the_steps_and_a_number_takes_its_place() {
         optimizer.step(&mut [&mut weight], &[Tensor::ones([1])]);
         by_decay.step(&mut [&mut weight], &[Tensor::ones([1])]);
     }
+    let rate = Optimizer::learning_rate(&by_decay);
+    by_decay.set_learning_rate(rate / 2.0);
+    assert_eq!(Optimizer::learning_rate(&by_decay), rate / 2.0);
     assert_eq!(optimizer.schedule(), Some("InverseTimeDecay"));
     optimizer.set_learning_rate(0.25);
     assert_eq!(

@@ -29,8 +29,12 @@ impl TensorBoard {
     /// Writes below the folder `log_dir`, which is made where it is missing. Runs are told apart by
     /// their folders.
     pub fn new(log_dir: impl AsRef<Path>) -> Self {
+        Self::below(log_dir.as_ref())
+    }
+
+    fn below(folder: &Path) -> Self {
         TensorBoard {
-            folder: log_dir.as_ref().to_owned(),
+            folder: folder.to_owned(),
             train: None,
             validation: None,
         }

@@ -52,7 +52,7 @@ macro_rules! schedules {
             $($schedule($schedule)),*
         }
 
-        const NAMES: &[&str] = &[$(stringify!($schedule)),*];
+        pub(super) const NAMES: &[&str] = &[$(stringify!($schedule)),*];
 
         impl LearningRate {
             /// The learning rate of a step, counted from 0.
