@@ -99,7 +99,7 @@ impl Dense {
         let layer = Dense {
             base: Base::from_config("Dense", "dense", fields)?,
             units: fields.size("units")?,
-            activation: fields.text("activation")?.into(),
+            activation: Activation::from_field(fields, "activation")?,
             use_bias: fields.flag("use_bias")?,
             kernel_initializer: Initializer::from_field(fields, "kernel_initializer")?,
             bias_initializer: Initializer::from_field(fields, "bias_initializer")?,
@@ -215,7 +215,7 @@ impl Layer for Dense {
     fn config(&self) -> Option<Value> {
         Some(self.base.config(json!({
             "units": self.units,
-            "activation": self.activation.name(),
+            "activation": self.activation.config()?,
             "use_bias": self.use_bias,
             "kernel_initializer": self.kernel_initializer.config(),
             "bias_initializer": self.bias_initializer.config(),

@@ -5,6 +5,7 @@ mod binary;
 mod losses;
 mod matrix;
 mod moving;
+mod normalize;
 mod pointwise;
 mod reduce;
 mod softmax;
@@ -14,15 +15,18 @@ use crate::{Result, Tensor};
 
 pub use losses::{sigmoid_cross_entropy, softmax_cross_entropy};
 pub use matrix::{dense, dropout};
+pub use normalize::{batch_norm, layer_norm};
 
 pub(crate) use binary::{Add, Div, Maximum, Minimum, Mul, Sub, larger, smaller};
 pub(crate) use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub(crate) use matrix::{Dense, Matmul};
 pub(crate) use moving::{Cast, Concat, Gather, Permute, Reshape, Slice};
+pub(crate) use normalize::{BatchNorm, LayerNorm};
 pub(crate) use pointwise::{
     Abs, AddScalar, Clip, DivScalar, Exp, Log, MulScalar, Neg, Pow, Relu, Sigmoid, Sign, Sqrt,
     Square, Tanh,
 };
+pub(crate) use pointwise::{Elu, Gelu, GeluTanh, LeakyRelu, Silu, SmoothRelu};
 pub(crate) use reduce::{Extreme, Sum};
 pub(crate) use softmax::{LogSoftmax, Softmax};
 
@@ -102,6 +106,7 @@ op_table! {
     Sum, Extreme,
     Reshape, Permute, Concat, Slice, Gather, Cast,
     Matmul, Dense, SoftmaxCrossEntropy, SigmoidCrossEntropy,
+    LeakyRelu, Elu, Silu, Gelu, GeluTanh, SmoothRelu, BatchNorm, LayerNorm,
 }
 
 /// Applies an operation, recording it if an input is on a tape.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Op, dense, dropout, sigmoid_cross_entropy, softmax_cross_entropy};
+use super::{
+    Elu, Gelu, GeluTanh, LeakyRelu, Op, Silu, SmoothRelu, apply_any, batch_norm, dense, dropout,
+    layer_norm, sigmoid_cross_entropy, softmax_cross_entropy,
+};
 use crate::grad::{GradientTape, check_gradients};
 use crate::tensor::SliceItem;
 use crate::{DType, Tensor};
@@ -95,6 +98,8 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
     }
     cases.extend(moving_cases());
     cases.extend(matrix_cases());
+    cases.extend(activation_cases());
+    cases.extend(normalization_cases());
     cases
 }
 
@@ -117,6 +122,49 @@ fn moving_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
         case("get", x(), |x| x[0].get(-1)),
         case("rows", x(), |x| x[0].rows(&[1, 0, 1, 1])),
         case("same use twice", x(), |x| &x[0] * &x[0] + &x[0]),
+    ]
+}
+
+fn activation_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
+    fn of(op: impl Into<Op> + Clone + 'static) -> impl Fn(&[Tensor]) -> Tensor {
+        move |x| apply_any(op.clone(), &[&x[0]])
+    }
+    let x = || vec![some(&[2, 9]) * 1.5];
+    let leaky = LeakyRelu {
+        slope: 0.3,
+        threshold: 0.4,
+        limit: 1.7,
+    };
+    let elu = Elu {
+        alpha: 1.6,
+        scale: 1.2,
+        rate: 0.7,
+    };
+    vec![
+        case("leaky_relu", x(), of(leaky)),
+        case("elu", x(), of(elu)),
+        case("silu", x(), of(Silu)),
+        case("gelu", x(), of(Gelu)),
+        case("gelu_approximate", x(), of(GeluTanh)),
+        case("softplus", x(), of(SmoothRelu)),
+    ]
+}
+
+fn normalization_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
+    let inputs = |shape: &[usize]| vec![some(shape), some(&[3]) + 0.2, some(&[3])];
+    vec![
+        case("batch_norm", inputs(&[5, 3]), |x| {
+            batch_norm(&x[0], &x[1], &x[2], 0.01).unwrap().output
+        }),
+        case("batch_norm of rank 4", inputs(&[2, 2, 3, 3]), |x| {
+            batch_norm(&x[0], &x[1], &x[2], 0.01).unwrap().output
+        }),
+        case("layer_norm", inputs(&[5, 3]), |x| {
+            layer_norm(&x[0], &x[1], &x[2], 0.01).unwrap()
+        }),
+        case("layer_norm of rank 3", inputs(&[2, 4, 3]), |x| {
+            layer_norm(&x[0], &x[1], &x[2], 0.01).unwrap()
+        }),
     ]
 }
 
