@@ -266,6 +266,18 @@ mod tests {
     }
 
     #[test]
+    fn an_activation_of_ones_own_is_applied_but_cannot_be_saved() {
+        let mut layer = Dense::new(2).activation(Activation::custom("half", |x| x / 2.0));
+        layer.build(&[3]).unwrap();
+        let x = Tensor::ones([1, 3]);
+        assert_eq!(
+            layer.forward(&x, false),
+            layer.forward_logits(&x, false) / 2.0
+        );
+        assert_eq!(layer.config(), None);
+    }
+
+    #[test]
     fn computes_activation_of_product_plus_bias() {
         let mut layer = Dense::new(2).activation("relu").bias_initializer("ones");
         layer.build(&[2]).unwrap();

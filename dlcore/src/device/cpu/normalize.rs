@@ -160,22 +160,23 @@ pub(crate) fn combine_columns<T: Real>(g: &[T], x: &[T], [a, b, c]: [&[T]; 3]) -
     })
 }
 
-/// The sum of what `term` makes of each element of a row.
+/// The sum of what `term` makes of the elements at each place of rows of one length.
 #[inline(always)]
-fn sum_row<T: Real>(row: &[T], term: impl Fn(usize, T) -> T) -> T {
+fn sum_row<T: Real, const N: usize>(rows: [&[T]; N], term: impl Fn([T; N]) -> T) -> T {
+    let length = rows[0].len();
+    let whole = length / LANES * LANES;
     let mut lanes = [T::zero(); LANES];
-    let whole = row.len() / LANES * LANES;
     for start in (0..whole).step_by(LANES) {
+        // Arrays of fixed length: the compiler sees that no index is out of range.
+        let parts: [&[T; LANES]; N] =
+            rows.map(|row| row[start..][..LANES].try_into().expect("as many as lanes"));
         for (lane, sum) in lanes.iter_mut().enumerate() {
-            *sum += term(start + lane, row[start + lane]);
+            *sum += term(parts.map(|part| part[lane]));
         }
     }
-    let mut total = T::zero();
-    for (index, &value) in row.iter().enumerate().skip(whole) {
-        total += term(index, value);
-    }
-    let lanes: T = lanes.into_iter().sum();
-    total + lanes
+    let rest = (whole..length).map(|place| term(rows.map(|row| row[place])));
+    let rest: T = rest.sum();
+    rest + lanes.into_iter().sum::<T>()
 }
 
 /// For each row its mean, and `1 / √(variance + epsilon)`: `[rows, 2]`.
@@ -184,8 +185,8 @@ pub(crate) fn row_moments<T: Real>(x: &[T], width: usize, epsilon: T) -> Vec<[T;
     let count = T::from_f64(width as f64);
     let piece = |piece: &[T]| -> Vec<[T; 2]> {
         let moments = |row: &[T]| {
-            let mean = sum_row(row, |_, value| value) / count;
-            let variance = sum_row(row, |_, value| (value - mean) * (value - mean)) / count;
+            let mean = sum_row([row], |[value]| value) / count;
+            let variance = sum_row([row], |[value]| (value - mean) * (value - mean)) / count;
             [mean, T::one() / (variance + epsilon).sqrt()]
         };
         vectorised(
@@ -260,9 +261,10 @@ pub(crate) fn row_gradient<T: Real>(g: &[T], x: &[T], moments: &[[T; 2]], scale:
                     .zip(x[start..].chunks_exact(width));
                 let rows = rows.zip(&moments[start / width..]);
                 for (to, ((g, x), &[mean, inverse])) in piece.chunks_exact_mut(width).zip(rows) {
-                    let plain = sum_row(g, |i, g| g * scale[i]) / count;
-                    let product =
-                        sum_row(g, |i, g| g * scale[i] * ((x[i] - mean) * inverse)) / count;
+                    let plain = sum_row([g, scale], |[g, scale]| g * scale) / count;
+                    let product = sum_row([g, scale, x], |[g, scale, x]| {
+                        g * scale * ((x - mean) * inverse)
+                    }) / count;
                     for (((to, &g), &x), &scale) in to.iter_mut().zip(g).zip(x).zip(scale) {
                         let normalized = (x - mean) * inverse;
                         to.write(inverse * (g * scale - plain - normalized * product));
