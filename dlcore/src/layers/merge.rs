@@ -318,11 +318,11 @@ mod tests {
             check_layer(case(layer(), &three, &[2, 3]));
             check_layer(case(layer(), &mixed, &[2, 3]));
         }
+        let subtract: fn() -> Box<dyn Layer> = || Box::new(Subtract::new());
         check_layer(
-            case(Box::new(Subtract::new()), &two, &[3])
-                .refuses_many(&three, "expected two inputs, got 3"),
+            case(subtract(), &two, &[3]).refuses_many(&three, "expected two inputs, got 3"),
         );
-        check_layer(case(Box::new(Subtract::new()), &mixed, &[2, 3]));
+        check_layer(case(subtract(), &mixed, &[2, 3]));
     }
 
     fn mask(rows: [[i32; 2]; 1]) -> Option<Tensor> {

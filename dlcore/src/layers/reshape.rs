@@ -63,7 +63,7 @@ impl Reshape {
         let known: usize = known.map(|&length| length as usize).product();
         match inferred {
             0 if known != size => refused(format!("it has {known} elements")),
-            1 if known == 0 || size % known != 0 => refused(format!(
+            1 if known == 0 || !size.is_multiple_of(known) => refused(format!(
                 "{size} elements do not divide into groups of {known}"
             )),
             _ => Ok(target

@@ -1,6 +1,8 @@
 //! Batch and layer normalization, each one operation: composed of others they would read and write
 //! the whole tensor a dozen times.
 
+use std::sync::Arc;
+
 use super::{Rule, Step, apply};
 use crate::device::cpu;
 use crate::tensor::{Real, float, with_slice};
@@ -40,8 +42,7 @@ pub fn batch_norm(
         (Tensor::from_values(&[width], mean), Tensor::from_values(&[width], variance))
     }));
     let op = BatchNorm {
-        mean: mean.clone(),
-        variance: variance.clone(),
+        moments: Arc::new([mean.clone(), variance.clone()]),
         epsilon,
     };
     Ok(BatchNormalized {
@@ -85,11 +86,11 @@ fn per_column(name: &str, inputs: &[&[usize]]) -> Result<Vec<usize>> {
     }
 }
 
-/// See [`batch_norm`]; mean and variance are those of the operand.
+/// See [`batch_norm`].
 #[derive(Clone, Debug)]
 pub(crate) struct BatchNorm {
-    mean: Tensor,
-    variance: Tensor,
+    /// Mean and variance of the operand, through which its gradient flows, too.
+    moments: Arc<[Tensor; 2]>,
     epsilon: f64,
 }
 
@@ -97,9 +98,10 @@ impl BatchNorm {
     /// Mean and `1 / √(variance + epsilon)` of each channel.
     fn statistics<T: Real>(&self) -> (Vec<T>, Vec<T>) {
         let inverse = |v: T| T::one() / (v + T::from_f64(self.epsilon)).sqrt();
-        let variance = self.variance.to_vec_of::<T>();
+        let [mean, variance] = &*self.moments;
+        let variance = variance.to_vec_of::<T>();
         let inverses = variance.into_iter().map(inverse).collect();
-        (self.mean.to_vec_of(), inverses)
+        (mean.to_vec_of(), inverses)
     }
 
     fn run<T: Real>(&self, x: &[T], gamma: &[T], beta: &[T]) -> Vec<T> {

@@ -41,7 +41,7 @@ impl Noted {
         let noted = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(effect) = noted.take() {
             let after = |average: &Tensor, added: Tensor| {
-                (&*average * effect.kept + added).cast(average.dtype())
+                (average * effect.kept + added).cast(average.dtype())
             };
             *mean = after(mean, effect.mean);
             *variance = after(variance, effect.variance);
