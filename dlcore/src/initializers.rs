@@ -10,6 +10,14 @@ use crate::{Error, Result, Tensor, names};
 ///
 /// `fan_in` and `fan_out` are the numbers of inputs and outputs a weight connects; the normal
 /// distributions of the `glorot`, `he` and `lecun` kinds are cut off at two standard deviations.
+///
+/// ```
+/// use dlcore::prelude::*;
+/// let by_name = Dense::new(16).kernel_initializer("he_normal");
+/// let with_settings = Dense::new(16).kernel_initializer(Initializer::random_normal(0.0, 0.01));
+/// ```
+///
+/// Source: Keras 3, `initializers/random_initializers.py`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Initializer {
     /// Uniform within ±√(6 / (fan_in + fan_out)): Glorot and Bengio, 2010.
@@ -24,10 +32,41 @@ pub enum Initializer {
     LecunUniform,
     /// Normal with variance 1 / fan_in.
     LecunNormal,
-    /// Normal with mean 0 and standard deviation 0.05.
-    RandomNormal,
-    /// Uniform within ±0.05.
-    RandomUniform,
+    /// Normal (mean 0 and standard deviation 0.05).
+    RandomNormal {
+        /// The mean.
+        mean: f64,
+        /// The standard deviation.
+        stddev: f64,
+    },
+    /// Uniform (within ±0.05).
+    RandomUniform {
+        /// The lower bound, included.
+        minval: f64,
+        /// The upper bound, excluded.
+        maxval: f64,
+    },
+    /// Normal (mean 0 and standard deviation 0.05), cut off at two standard deviations.
+    TruncatedNormal {
+        /// The mean.
+        mean: f64,
+        /// The standard deviation before the cut.
+        stddev: f64,
+    },
+    /// Variance `scale / n`, where n is what `mode` counts: [`Initializer::variance_scaling`].
+    VarianceScaling {
+        /// The variance times n, above 0.
+        scale: f64,
+        /// `"fan_in"`, `"fan_out"` or `"fan_avg"`.
+        mode: String,
+        /// `"truncated_normal"`, `"untruncated_normal"` or `"uniform"`.
+        distribution: String,
+    },
+    /// `gain` on the diagonal of a matrix, 0 elsewhere.
+    Identity {
+        /// What stands on the diagonal.
+        gain: f64,
+    },
     /// 0 everywhere.
     Zeros,
     /// 1 everywhere.
@@ -38,7 +77,7 @@ pub enum Initializer {
     Unknown(String),
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 14] = [
     "glorot_uniform",
     "glorot_normal",
     "he_uniform",
@@ -47,19 +86,72 @@ const NAMES: [&str; 10] = [
     "lecun_normal",
     "random_normal",
     "random_uniform",
+    "truncated_normal",
+    "variance_scaling",
+    "identity",
+    "constant",
     "zeros",
     "ones",
 ];
+
+const MODES: [&str; 3] = ["fan_in", "fan_out", "fan_avg"];
+const DISTRIBUTIONS: [&str; 3] = ["truncated_normal", "untruncated_normal", "uniform"];
 
 /// What the cut at two standard deviations leaves of a normal distribution's standard deviation.
 const TRUNCATED: f64 = 0.879_625_661_034_239_8;
 
 impl Initializer {
+    /// Normal numbers.
+    pub fn random_normal(mean: f64, stddev: f64) -> Initializer {
+        Initializer::RandomNormal { mean, stddev }
+    }
+
+    /// Uniform numbers from `minval` to `maxval`.
+    pub fn random_uniform(minval: f64, maxval: f64) -> Initializer {
+        Initializer::RandomUniform { minval, maxval }
+    }
+
+    /// Normal numbers, those further than two standard deviations from the mean drawn again.
+    pub fn truncated_normal(mean: f64, stddev: f64) -> Initializer {
+        Initializer::TruncatedNormal { mean, stddev }
+    }
+
+    /// Numbers with mean 0 and variance `scale / n`.
+    ///
+    /// `mode` says what n is: `"fan_in"` (the default in Keras), `"fan_out"`, or their mean,
+    /// `"fan_avg"`. `distribution` is `"truncated_normal"` (the default in Keras; the variance is
+    /// that after the cut), `"untruncated_normal"` or `"uniform"`. Another name is reported when the
+    /// layer is built.
+    pub fn variance_scaling(scale: f64, mode: &str, distribution: &str) -> Initializer {
+        // Keras's own shorter name.
+        let distribution = match distribution {
+            "normal" => "truncated_normal",
+            other => other,
+        };
+        Initializer::VarianceScaling {
+            scale,
+            mode: mode.to_string(),
+            distribution: distribution.to_string(),
+        }
+    }
+
+    /// `gain` on the diagonal, 0 elsewhere; for weights that are matrices.
+    pub fn identity(gain: f64) -> Initializer {
+        Initializer::Identity { gain }
+    }
+
+    /// One value everywhere.
+    pub fn constant(value: f64) -> Initializer {
+        Initializer::Constant(value)
+    }
+
     /// A new weight.
     ///
     /// # Errors
-    /// [`Error::Value`] if the name is not known.
+    /// [`Error::Value`] if the name is not known or a setting makes no sense; [`Error::Shape`] if the
+    /// shape is not a matrix's, which [`Initializer::Identity`] needs.
     pub fn create(&self, shape: &[usize]) -> Result<Tensor> {
+        self.known()?;
         let (fan_in, fan_out) = fans(shape);
         let average = (fan_in + fan_out) / 2.0;
         Ok(match self {
@@ -69,35 +161,114 @@ impl Initializer {
             Initializer::HeNormal => normal_of_variance(shape, 2.0 / fan_in),
             Initializer::LecunUniform => uniform_of_variance(shape, 1.0 / fan_in),
             Initializer::LecunNormal => normal_of_variance(shape, 1.0 / fan_in),
-            Initializer::RandomNormal => normal(shape, 0.0, 0.05),
-            Initializer::RandomUniform => uniform(shape, -0.05, 0.05),
+            Initializer::RandomNormal { mean, stddev } => normal(shape, *mean, *stddev),
+            Initializer::RandomUniform { minval, maxval } => uniform(shape, *minval, *maxval),
+            Initializer::TruncatedNormal { mean, stddev } => {
+                truncated_normal(shape, *mean, *stddev)
+            }
+            Initializer::VarianceScaling {
+                scale,
+                mode,
+                distribution,
+            } => {
+                let count = match mode.as_str() {
+                    "fan_in" => fan_in,
+                    "fan_out" => fan_out,
+                    _ => average,
+                };
+                let variance = scale / count;
+                match distribution.as_str() {
+                    "uniform" => uniform_of_variance(shape, variance),
+                    "untruncated_normal" => normal(shape, 0.0, variance.sqrt()),
+                    _ => normal_of_variance(shape, variance),
+                }
+            }
+            Initializer::Identity { gain } => diagonal(shape, *gain)?,
             Initializer::Zeros => Tensor::zeros(shape),
             Initializer::Ones => Tensor::ones(shape),
             Initializer::Constant(value) => Tensor::full(shape, *value),
-            Initializer::Unknown(name) => {
-                return Err(Error::Value(names::unknown("initializer", name, &NAMES)));
-            }
+            Initializer::Unknown(_) => unreachable!("an unknown name was refused above"),
         })
+    }
+
+    /// An error for a name that is not known, or a setting that makes no sense.
+    fn known(&self) -> Result<()> {
+        let refused = |text: String| Err(Error::Value(text));
+        match self {
+            Initializer::Unknown(name) => refused(names::unknown("initializer", name, &NAMES)),
+            Initializer::RandomNormal { stddev, .. }
+            | Initializer::TruncatedNormal { stddev, .. }
+                if !(*stddev >= 0.0 && stddev.is_finite()) =>
+            {
+                refused(format!(
+                    "stddev must be a number of at least 0, got {stddev}"
+                ))
+            }
+            Initializer::RandomUniform { minval, maxval }
+                if !(minval <= maxval && (maxval - minval).is_finite()) =>
+            {
+                refused(format!(
+                    "minval must not be above maxval, got {minval} and {maxval}"
+                ))
+            }
+            Initializer::VarianceScaling { scale, .. } if !(*scale > 0.0 && scale.is_finite()) => {
+                refused(format!("scale must be a number above 0, got {scale}"))
+            }
+            Initializer::VarianceScaling { mode, .. } if !MODES.contains(&mode.as_str()) => {
+                refused(names::unknown("mode", mode, &MODES))
+            }
+            Initializer::VarianceScaling { distribution, .. }
+                if !DISTRIBUTIONS.contains(&distribution.as_str()) =>
+            {
+                refused(names::unknown("distribution", distribution, &DISTRIBUTIONS))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 impl Initializer {
-    /// As it stands in a saved model: a name, or `{"constant": value}`.
+    /// As it stands in a saved model: a name, or settings under one: `{"random_normal": {"mean": …}}`,
+    /// `{"constant": value}`.
     pub(crate) fn config(&self) -> Value {
-        Value::from(match self {
+        let name = match self {
             Initializer::GlorotUniform => "glorot_uniform",
             Initializer::GlorotNormal => "glorot_normal",
             Initializer::HeUniform => "he_uniform",
             Initializer::HeNormal => "he_normal",
             Initializer::LecunUniform => "lecun_uniform",
             Initializer::LecunNormal => "lecun_normal",
-            Initializer::RandomNormal => "random_normal",
-            Initializer::RandomUniform => "random_uniform",
             Initializer::Zeros => "zeros",
             Initializer::Ones => "ones",
-            Initializer::Constant(value) => return json!({"constant": number(*value)}),
             Initializer::Unknown(name) => name,
-        })
+            Initializer::Constant(value) => return json!({"constant": number(*value)}),
+            Initializer::RandomNormal { mean, stddev } => {
+                let own = json!({"mean": number(*mean), "stddev": number(*stddev)});
+                return json!({"random_normal": own});
+            }
+            Initializer::TruncatedNormal { mean, stddev } => {
+                let own = json!({"mean": number(*mean), "stddev": number(*stddev)});
+                return json!({"truncated_normal": own});
+            }
+            Initializer::RandomUniform { minval, maxval } => {
+                let own = json!({"minval": number(*minval), "maxval": number(*maxval)});
+                return json!({"random_uniform": own});
+            }
+            Initializer::VarianceScaling {
+                scale,
+                mode,
+                distribution,
+            } => {
+                let own = json!({
+                    "scale": number(*scale), "mode": mode, "distribution": distribution,
+                });
+                return json!({"variance_scaling": own});
+            }
+            Initializer::Identity { gain } => {
+                return json!({"identity": {"gain": number(*gain)}});
+            }
+        };
+        Value::from(name)
     }
 
     /// What [`Initializer::config`] wrote under `key`.
@@ -108,15 +279,54 @@ impl Initializer {
 
     /// What [`Initializer::config`] wrote.
     pub(crate) fn from_config(value: &Value) -> Parsed<Initializer> {
-        match value.as_str().map(Initializer::from) {
-            Some(Initializer::Unknown(name)) => Err(names::unknown("initializer", &name, &NAMES)),
-            Some(known) => Ok(known),
-            None => {
-                let fields = Fields::of(value, "initializer")?;
-                Ok(Initializer::Constant(fields.float("constant")?))
-            }
-        }
+        let initializer = match value.as_str() {
+            Some(name) => Initializer::from(name),
+            None => Self::with_settings(&Fields::of(value, "initializer")?)?,
+        };
+        initializer.known().map_err(|error| error.to_string())?;
+        Ok(initializer)
     }
+
+    fn with_settings(fields: &Fields<'_>) -> Parsed<Initializer> {
+        let own = |name: &'static str| fields.get(name).map(|own| Fields::of(own, name));
+        if let Some(own) = own("random_normal").transpose()? {
+            let (mean, stddev) = (own.float("mean")?, own.float("stddev")?);
+            return Ok(Initializer::RandomNormal { mean, stddev });
+        }
+        if let Some(own) = own("truncated_normal").transpose()? {
+            let (mean, stddev) = (own.float("mean")?, own.float("stddev")?);
+            return Ok(Initializer::TruncatedNormal { mean, stddev });
+        }
+        if let Some(own) = own("random_uniform").transpose()? {
+            let (minval, maxval) = (own.float("minval")?, own.float("maxval")?);
+            return Ok(Initializer::RandomUniform { minval, maxval });
+        }
+        if let Some(own) = own("variance_scaling").transpose()? {
+            let (mode, distribution) = (own.text("mode")?, own.text("distribution")?);
+            let scale = own.float("scale")?;
+            return Ok(Self::variance_scaling(scale, mode, distribution));
+        }
+        if let Some(own) = own("identity").transpose()? {
+            return Ok(Initializer::Identity {
+                gain: own.float("gain")?,
+            });
+        }
+        Ok(Initializer::Constant(fields.float("constant")?))
+    }
+}
+
+/// `gain` where row and column have the same number.
+fn diagonal(shape: &[usize], gain: f64) -> Result<Tensor> {
+    let [rows, columns] = *shape else {
+        return Err(Error::Shape(format!(
+            "the identity is a matrix, and this weight has shape {shape:?}; expected two axes"
+        )));
+    };
+    let mut values = vec![0.0_f32; rows * columns];
+    for place in 0..rows.min(columns) {
+        values[place * columns + place] = gain as f32;
+    }
+    Tensor::from_shape_vec(shape, values)
 }
 
 fn uniform_of_variance(shape: &[usize], variance: f64) -> Tensor {
@@ -152,8 +362,12 @@ impl From<&str> for Initializer {
             "he_normal" => Initializer::HeNormal,
             "lecun_uniform" => Initializer::LecunUniform,
             "lecun_normal" => Initializer::LecunNormal,
-            "random_normal" => Initializer::RandomNormal,
-            "random_uniform" => Initializer::RandomUniform,
+            "random_normal" => Initializer::random_normal(0.0, 0.05),
+            "random_uniform" => Initializer::random_uniform(-0.05, 0.05),
+            "truncated_normal" => Initializer::truncated_normal(0.0, 0.05),
+            "variance_scaling" => Initializer::variance_scaling(1.0, "fan_in", "truncated_normal"),
+            "identity" => Initializer::identity(1.0),
+            "constant" => Initializer::constant(0.0),
             "zeros" => Initializer::Zeros,
             "ones" => Initializer::Ones,
             other => Initializer::Unknown(other.to_string()),
@@ -194,6 +408,72 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn moments_are_those_of_the_settings() {
+        let scaled = Initializer::variance_scaling;
+        // What a cut at two standard deviations leaves of the variance.
+        let cut = TRUNCATED * TRUNCATED;
+        for (initializer, mean, variance) in [
+            (Initializer::random_normal(1.0, 0.3), 1.0, 0.09),
+            (Initializer::truncated_normal(-1.0, 0.3), -1.0, 0.09 * cut),
+            (Initializer::random_uniform(1.0, 3.0), 2.0, 4.0 / 12.0),
+            (scaled(2.0, "fan_in", "truncated_normal"), 0.0, 2.0 / 300.0),
+            (
+                scaled(2.0, "fan_out", "untruncated_normal"),
+                0.0,
+                2.0 / 200.0,
+            ),
+            (scaled(0.5, "fan_avg", "uniform"), 0.0, 0.5 / 250.0),
+        ] {
+            let weights = initializer.create(&[300, 200]).unwrap();
+            let found = weights.mean().item();
+            assert!(
+                (found - mean).abs() < 5.0 * (variance / 6e4).sqrt(),
+                "{initializer:?}: mean {found}"
+            );
+            let found = (&weights - mean).square().mean().item();
+            assert!(
+                (found / variance - 1.0).abs() < 0.03,
+                "{initializer:?}: variance {found}, expected {variance}"
+            );
+        }
+    }
+
+    #[test]
+    fn distributions_end_where_they_should() {
+        let furthest =
+            |initializer: Initializer| initializer.create(&[300, 200]).unwrap().abs().max().item();
+        assert!(furthest(Initializer::truncated_normal(0.0, 1.0)) <= 2.0);
+        assert!(furthest(Initializer::random_normal(0.0, 1.0)) > 3.0);
+        let scaled = |kind| furthest(Initializer::variance_scaling(300.0, "fan_in", kind));
+        assert!(scaled("truncated_normal") <= 2.0 / TRUNCATED + 1e-6);
+        assert!(scaled("untruncated_normal") > 3.0);
+        assert!(scaled("uniform") <= 3.0_f64.sqrt() + 1e-6);
+    }
+
+    #[test]
+    fn the_identity_is_a_matrix() {
+        let identity = Initializer::identity(2.0);
+        let expected = Tensor::from([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]);
+        assert_eq!(identity.create(&[2, 3]).unwrap(), expected);
+        let error = identity.create(&[2]).unwrap_err().to_string();
+        assert!(
+            error.contains("has shape [2]; expected two axes"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        let error = |initializer: Initializer| initializer.create(&[2]).unwrap_err().to_string();
+        assert!(error(Initializer::random_normal(0.0, -1.0)).contains("stddev must be"));
+        assert!(error(Initializer::random_uniform(1.0, 0.0)).contains("minval must not be above"));
+        let scaled = Initializer::variance_scaling;
+        assert!(error(scaled(0.0, "fan_in", "uniform")).contains("scale must be a number above 0"));
+        assert!(error(scaled(1.0, "fan", "uniform")).contains("did you mean \"fan_in\"?"));
+        assert!(error(scaled(1.0, "fan_in", "gamma")).contains("unknown distribution"));
     }
 
     #[test]

@@ -11,6 +11,12 @@ pub use crate::error::{Error, Result};
 pub use crate::grad::{self, GradientTape, Value};
 pub use crate::initializers::Initializer;
 pub use crate::input::{input, input_password};
+pub use crate::layers::{
+    ActivationLayer, Add, AlphaDropout, Average, BatchNormalization, Concatenate, Dims, Dot, ELU,
+    Flatten, GaussianDropout, GaussianNoise, GroupNormalization, Lambda, LayerNormalization,
+    LeakyReLU, Maximum, Minimum, Multiply, PReLU, Permute, ReLU, RepeatVector, Rescaling, Reshape,
+    Softmax, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, Subtract,
+};
 pub use crate::layers::{Call, Dense, Dropout, Layer};
 pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};

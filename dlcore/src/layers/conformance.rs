@@ -37,9 +37,19 @@ impl Case {
         outputs: &[&[usize]],
         params: usize,
     ) -> Case {
+        Self::boxed(Box::new(layer), inputs, outputs, params)
+    }
+
+    /// [`Case::many`] for a layer whose type is not known.
+    pub(crate) fn boxed(
+        layer: Box<dyn Layer>,
+        inputs: &[&[usize]],
+        outputs: &[&[usize]],
+        params: usize,
+    ) -> Case {
         let owned = |shapes: &[&[usize]]| shapes.iter().map(|shape| shape.to_vec()).collect();
         Case {
-            layer: Box::new(layer),
+            layer,
             inputs: owned(inputs),
             outputs: owned(outputs),
             params,

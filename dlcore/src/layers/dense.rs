@@ -99,7 +99,7 @@ impl Dense {
         let layer = Dense {
             base: Base::from_config("Dense", "dense", fields)?,
             units: fields.size("units")?,
-            activation: fields.text("activation")?.into(),
+            activation: Activation::from_field(fields, "activation")?,
             use_bias: fields.flag("use_bias")?,
             kernel_initializer: Initializer::from_field(fields, "kernel_initializer")?,
             bias_initializer: Initializer::from_field(fields, "bias_initializer")?,
@@ -215,7 +215,7 @@ impl Layer for Dense {
     fn config(&self) -> Option<Value> {
         Some(self.base.config(json!({
             "units": self.units,
-            "activation": self.activation.name(),
+            "activation": self.activation.config()?,
             "use_bias": self.use_bias,
             "kernel_initializer": self.kernel_initializer.config(),
             "bias_initializer": self.bias_initializer.config(),
@@ -263,6 +263,18 @@ mod tests {
                 .refuses(&[3, 4], "expected last axis 5")
                 .refuses(&[], "x.reshape([-1, 1])"),
         );
+    }
+
+    #[test]
+    fn an_activation_of_ones_own_is_applied_but_cannot_be_saved() {
+        let mut layer = Dense::new(2).activation(Activation::custom("half", |x| x / 2.0));
+        layer.build(&[3]).unwrap();
+        let x = Tensor::ones([1, 3]);
+        assert_eq!(
+            layer.forward(&x, false),
+            layer.forward_logits(&x, false) / 2.0
+        );
+        assert_eq!(layer.config(), None);
     }
 
     #[test]

@@ -7,6 +7,25 @@ mod base;
 mod dense;
 mod dropout;
 
+mod activation;
+mod affine;
+mod batch_normalization;
+mod concatenate;
+mod dims;
+mod dot;
+mod flatten;
+mod group_normalization;
+mod lambda;
+mod layer_normalization;
+mod merge;
+mod noise;
+mod prelu;
+mod relu;
+mod rescaling;
+mod reshape;
+mod softmax;
+mod spatial_dropout;
+
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
@@ -14,6 +33,24 @@ mod parity;
 
 pub use dense::Dense;
 pub use dropout::Dropout;
+
+pub use activation::ActivationLayer;
+pub use batch_normalization::BatchNormalization;
+pub use concatenate::Concatenate;
+pub use dims::Dims;
+pub use dot::Dot;
+pub use flatten::Flatten;
+pub use group_normalization::GroupNormalization;
+pub use lambda::Lambda;
+pub use layer_normalization::LayerNormalization;
+pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
+pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise};
+pub use prelu::PReLU;
+pub use relu::{ELU, LeakyReLU, ReLU};
+pub use rescaling::Rescaling;
+pub use reshape::{Permute, RepeatVector, Reshape};
+pub use softmax::Softmax;
+pub use spatial_dropout::{SpatialDropout1D, SpatialDropout2D, SpatialDropout3D};
 
 pub(crate) use base::{Base, base_methods, layer_settings};
 
@@ -265,6 +302,36 @@ pub(crate) fn from_config(kind: &str, config: &Value) -> Parsed<Box<dyn Layer>> 
     Ok(match kind {
         "Dense" => Box::new(Dense::from_config(fields)?),
         "Dropout" => Box::new(Dropout::from_config(fields)?),
+
+        "Activation" => Box::new(ActivationLayer::from_config(fields)?),
+        "ReLU" => Box::new(ReLU::from_config(fields)?),
+        "LeakyReLU" => Box::new(LeakyReLU::from_config(fields)?),
+        "PReLU" => Box::new(PReLU::from_config(fields)?),
+        "ELU" => Box::new(ELU::from_config(fields)?),
+        "Softmax" => Box::new(Softmax::from_config(fields)?),
+        "Flatten" => Box::new(Flatten::from_config(fields)?),
+        "Reshape" => Box::new(Reshape::from_config(fields)?),
+        "Permute" => Box::new(Permute::from_config(fields)?),
+        "RepeatVector" => Box::new(RepeatVector::from_config(fields)?),
+        "BatchNormalization" => Box::new(BatchNormalization::from_config(fields)?),
+        "LayerNormalization" => Box::new(LayerNormalization::from_config(fields)?),
+        "GroupNormalization" => Box::new(GroupNormalization::from_config(fields)?),
+        "SpatialDropout1D" => Box::new(SpatialDropout1D::from_config(fields)?),
+        "SpatialDropout2D" => Box::new(SpatialDropout2D::from_config(fields)?),
+        "SpatialDropout3D" => Box::new(SpatialDropout3D::from_config(fields)?),
+        "GaussianNoise" => Box::new(GaussianNoise::from_config(fields)?),
+        "GaussianDropout" => Box::new(GaussianDropout::from_config(fields)?),
+        "AlphaDropout" => Box::new(AlphaDropout::from_config(fields)?),
+        "Add" => Box::new(Add::from_config(fields)?),
+        "Subtract" => Box::new(Subtract::from_config(fields)?),
+        "Multiply" => Box::new(Multiply::from_config(fields)?),
+        "Average" => Box::new(Average::from_config(fields)?),
+        "Maximum" => Box::new(Maximum::from_config(fields)?),
+        "Minimum" => Box::new(Minimum::from_config(fields)?),
+        "Concatenate" => Box::new(Concatenate::from_config(fields)?),
+        "Dot" => Box::new(Dot::from_config(fields)?),
+        "Rescaling" => Box::new(Rescaling::from_config(fields)?),
+
         other => {
             return Err(format!(
                 "holds a layer of kind {other:?}, which this version of dlcore does not know"

@@ -5,11 +5,16 @@
 
 mod elementwise;
 mod matrix;
+mod normalize;
 mod parallel;
 mod reduce;
 mod simd;
 
 pub(crate) use elementwise::{map, zip, zip_assign, zip_same};
+pub(crate) use normalize::{
+    column_gradient_sums, column_moments, combine_columns, row_gradient, row_gradient_sums,
+    row_moments, scale_columns, scale_rows,
+};
 pub(crate) use parallel::{Cost, build, chunks};
 pub(crate) use reduce::{arg_max, arg_min, fold_axis, sum_axis};
 pub use simd::vectorised;

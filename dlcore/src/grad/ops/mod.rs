@@ -5,6 +5,7 @@ mod binary;
 mod losses;
 mod matrix;
 mod moving;
+mod normalize;
 mod picking;
 mod pointwise;
 mod reduce;
@@ -15,17 +16,20 @@ use crate::{Result, Tensor};
 
 pub use losses::{sigmoid_cross_entropy, softmax_cross_entropy};
 pub use matrix::{dense, dropout};
+pub use normalize::{batch_norm, layer_norm};
 
 pub(crate) use super::custom::Custom;
 pub(crate) use binary::{Add, Div, Maximum, Minimum, Mul, Power, Sub, larger, smaller};
 pub(crate) use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub(crate) use matrix::{Dense, Matmul};
 pub(crate) use moving::{BroadcastTo, Cast, Concat, Permute, Reshape};
+pub(crate) use normalize::{BatchNorm, LayerNorm};
 pub(crate) use picking::{Gather, Pick, Scatter, ScatterRows, Slice, Unslice, Where, narrow};
 pub(crate) use pointwise::{
     Abs, AddScalar, Ceil, Clip, Cos, DivScalar, Erf, Exp, Expm1, Floor, Log, Log1p, MulScalar, Neg,
     Pow, Reciprocal, Relu, Round, Rsqrt, Sigmoid, Sign, Sin, Softplus, Sqrt, Square, Tanh,
 };
+pub(crate) use pointwise::{Elu, Gelu, GeluTanh, LeakyRelu, Silu};
 pub(crate) use reduce::{CumSum, Extreme, Sum};
 pub(crate) use softmax::{LogSoftmax, Softmax};
 
@@ -119,6 +123,7 @@ op_table! {
     Matmul, Dense, SoftmaxCrossEntropy, SigmoidCrossEntropy,
     Sin, Cos, Expm1, Log1p, Rsqrt, Reciprocal, Softplus, Erf, Floor, Ceil, Round, CumSum,
     BroadcastTo, Unslice, ScatterRows, Pick, Scatter, Where, Custom, Power,
+    LeakyRelu, Elu, Silu, Gelu, GeluTanh, BatchNorm, LayerNorm,
 }
 
 /// Applies an operation, recording it if an input is on a tape.

@@ -178,6 +178,9 @@ pointwise! {
     Round {} "round" Cheap: |op, x| round(x), Input |s| T::zero(), constant(s, 0.0);
 }
 
+mod activations;
+pub(crate) use activations::{Elu, Gelu, GeluTanh, LeakyRelu, Silu};
+
 #[inline(always)]
 fn indicator<T: Real>(condition: bool) -> T {
     if condition { T::one() } else { T::zero() }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Op, Scatter, ScatterRows, apply_any, dense, dropout, sigmoid_cross_entropy,
-    softmax_cross_entropy,
+    Elu, Gelu, GeluTanh, LeakyRelu, Op, Scatter, ScatterRows, Silu, apply_any, batch_norm, dense,
+    dropout, layer_norm, sigmoid_cross_entropy, softmax_cross_entropy,
 };
 use crate::grad::{GradientTape, check_gradients, custom};
 use crate::tensor::SliceItem;
@@ -137,6 +137,8 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
     cases.extend(picking_cases());
     cases.extend(joint_cases());
     cases.extend(matrix_cases());
+    cases.extend(activation_cases());
+    cases.extend(normalization_cases());
     cases
 }
 
@@ -260,6 +262,48 @@ fn joint_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
                 |x| &x[0] * &x[1],
                 |x, _, gradient| vec![gradient * &x[1], gradient * &x[0]],
             )
+        }),
+    ]
+}
+
+fn activation_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
+    fn of(op: impl Into<Op> + Clone + 'static) -> impl Fn(&[Tensor]) -> Tensor {
+        move |x| apply_any(op.clone(), &[&x[0]])
+    }
+    let x = || vec![some(&[2, 9]) * 1.5];
+    let leaky = LeakyRelu {
+        slope: 0.3,
+        threshold: 0.4,
+        limit: 1.7,
+    };
+    let elu = Elu {
+        alpha: 1.6,
+        scale: 1.2,
+        rate: 0.7,
+    };
+    vec![
+        case("leaky_relu", x(), of(leaky)),
+        case("elu", x(), of(elu)),
+        case("silu", x(), of(Silu)),
+        case("gelu", x(), of(Gelu)),
+        case("gelu_approximate", x(), of(GeluTanh)),
+    ]
+}
+
+fn normalization_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
+    let inputs = |shape: &[usize]| vec![some(shape), some(&[3]) + 0.2, some(&[3])];
+    vec![
+        case("batch_norm", inputs(&[5, 3]), |x| {
+            batch_norm(&x[0], &x[1], &x[2], 0.01).unwrap().output
+        }),
+        case("batch_norm of rank 4", inputs(&[2, 2, 3, 3]), |x| {
+            batch_norm(&x[0], &x[1], &x[2], 0.01).unwrap().output
+        }),
+        case("layer_norm", inputs(&[5, 3]), |x| {
+            layer_norm(&x[0], &x[1], &x[2], 0.01).unwrap()
+        }),
+        case("layer_norm of rank 3", inputs(&[2, 4, 3]), |x| {
+            layer_norm(&x[0], &x[1], &x[2], 0.01).unwrap()
         }),
     ]
 }
