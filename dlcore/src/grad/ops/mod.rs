@@ -12,6 +12,14 @@ mod softmax;
 use crate::tensor::expect;
 use crate::{Result, Tensor};
 
+mod conv;
+mod extend;
+mod pool;
+
+pub(crate) use conv::{Conv, ConvTranspose, DepthwiseConv, conv, conv_transpose, depthwise_conv};
+pub(crate) use extend::{Pad, Repeat, crop, pad, repeat};
+pub(crate) use pool::{Pool, pool};
+
 pub use losses::{sigmoid_cross_entropy, softmax_cross_entropy};
 pub use matrix::{dense, dropout};
 
@@ -102,6 +110,7 @@ op_table! {
     Sum, Extreme,
     Reshape, Permute, Concat, Slice, Gather, Cast,
     Matmul, Dense, SoftmaxCrossEntropy, SigmoidCrossEntropy,
+    Conv, ConvTranspose, DepthwiseConv, Pool, Repeat, Pad,
 }
 
 /// Applies an operation, recording it if an input is on a tape.

@@ -138,7 +138,7 @@ pub(crate) struct Slice {
 
 impl Slice {
     /// `array` without what is not taken.
-    fn narrow<S: ndarray::RawData>(
+    pub(super) fn narrow<S: ndarray::RawData>(
         &self,
         mut array: ndarray::ArrayBase<S, IxDyn>,
     ) -> ndarray::ArrayBase<S, IxDyn> {
