@@ -11,6 +11,12 @@ pub use crate::error::{Error, Result};
 pub use crate::grad::GradientTape;
 pub use crate::initializers::Initializer;
 pub use crate::input::{input, input_password};
+pub use crate::layers::{
+    AveragePooling1D, AveragePooling2D, Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose,
+    Cropping1D, Cropping2D, DepthwiseConv1D, DepthwiseConv2D, GlobalAveragePooling1D,
+    GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D, MaxPooling1D, MaxPooling2D,
+    SeparableConv1D, SeparableConv2D, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
+};
 pub use crate::layers::{Call, Dense, Dropout, Layer};
 pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};
