@@ -36,6 +36,7 @@ struct Recording {
     used_up: bool,
 }
 
+#[expect(clippy::large_enum_variant, reason = "nearly all entries are steps")]
 enum Entry {
     /// A tensor being watched.
     Source,

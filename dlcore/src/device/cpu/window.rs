@@ -137,14 +137,11 @@ impl Slide {
 /// Multiplications, or moved elements, below which work is not given to several threads.
 pub(super) const WORTH_THREADS: usize = 1 << 17;
 
-/// Calls `work(index, piece, scratch)` for each piece of `piece` elements, in parallel if `threads`;
-/// `scratch` is a thread's own, to be used again.
-pub(super) fn pieces<T: Real>(
-    buffer: &mut [T],
-    piece: usize,
-    threads: bool,
-    work: &(dyn Fn(usize, &mut [T], &mut Vec<T>) + Sync),
-) {
+/// What is done with a piece: its number, itself, and a buffer of the thread's own, to be used again.
+type Work<'a, T> = dyn Fn(usize, &mut [T], &mut Vec<T>) + Sync + 'a;
+
+/// Calls `work(index, piece, scratch)` for each piece of `piece` elements, in parallel if `threads`.
+pub(super) fn pieces<T: Real>(buffer: &mut [T], piece: usize, threads: bool, work: &Work<'_, T>) {
     let piece = piece.max(1);
     if threads {
         buffer

@@ -237,7 +237,7 @@ mod tests {
             masks: vec![Some(mask)],
         };
         let y = GlobalAveragePooling1D::new()
-            .call(&[x.clone()], &call)
+            .call(std::slice::from_ref(&x), &call)
             .remove(0);
         assert_eq!(y.to_vec(), [2.0, 4.0]);
         let y = GlobalMaxPooling1D::new().call(&[x], &call).remove(0);
