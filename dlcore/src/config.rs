@@ -70,6 +70,21 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.expected(key, "a whole number, at least 0"))
     }
 
+    /// A list of whole numbers, a number alone being a list of one, or `None` where there is none.
+    pub(crate) fn sizes(&self, key: &str) -> Parsed<Option<Vec<usize>>> {
+        /// No window, stride or margin is larger, and products of two of them are numbers still.
+        const LARGEST: u64 = 1 << 24;
+        let size = |value: &Value| value.as_u64().filter(|&size| size <= LARGEST);
+        let sizes = match self.get(key) {
+            None => return Ok(None),
+            Some(Value::Array(all)) => all.iter().map(size).collect::<Option<Vec<u64>>>(),
+            Some(one) => size(one).map(|size| vec![size]),
+        };
+        sizes
+            .map(|sizes| Some(sizes.iter().map(|&size| size as usize).collect()))
+            .ok_or_else(|| self.expected(key, "whole numbers, at least 0"))
+    }
+
     pub(crate) fn float(&self, key: &str) -> Parsed<f64> {
         self.get(key)
             .and_then(float)
@@ -156,6 +171,9 @@ mod tests {
         );
         assert!(fields.shape("shape").is_err());
         assert_eq!(fields.shape("name"), Ok(None));
+        assert!(fields.sizes("shape").unwrap_err().contains("whole numbers"));
+        assert!(fields.sizes("units").is_err());
+        assert_eq!(fields.sizes("name"), Ok(None));
         assert!(fields.text("rate").unwrap_err().contains("found nothing"));
     }
 }

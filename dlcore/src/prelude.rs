@@ -12,10 +12,14 @@ pub use crate::grad::{self, GradientTape, Value};
 pub use crate::initializers::Initializer;
 pub use crate::input::{input, input_password};
 pub use crate::layers::{
-    ActivationLayer, Add, AlphaDropout, Average, BatchNormalization, Concatenate, Dims, Dot, ELU,
-    Flatten, GaussianDropout, GaussianNoise, GroupNormalization, Lambda, LayerNormalization,
-    LeakyReLU, Maximum, Minimum, Multiply, PReLU, Permute, ReLU, RepeatVector, Rescaling, Reshape,
-    Softmax, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, Subtract,
+    ActivationLayer, Add, AlphaDropout, Average, AveragePooling1D, AveragePooling2D,
+    BatchNormalization, Concatenate, Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, Cropping1D,
+    Cropping2D, DepthwiseConv1D, DepthwiseConv2D, Dims, Dot, ELU, Flatten, GaussianDropout,
+    GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D,
+    GlobalMaxPooling2D, GroupNormalization, Lambda, LayerNormalization, LeakyReLU, MaxPooling1D,
+    MaxPooling2D, Maximum, Minimum, Multiply, PReLU, Permute, ReLU, RepeatVector, Rescaling,
+    Reshape, SeparableConv1D, SeparableConv2D, Softmax, SpatialDropout1D, SpatialDropout2D,
+    SpatialDropout3D, Subtract, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
 pub use crate::layers::{Call, Dense, Dropout, Layer};
 pub use crate::losses::Loss;

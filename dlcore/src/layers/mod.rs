@@ -51,6 +51,25 @@ pub use rescaling::Rescaling;
 pub use reshape::{Permute, RepeatVector, Reshape};
 pub use softmax::Softmax;
 pub use spatial_dropout::{SpatialDropout1D, SpatialDropout2D, SpatialDropout3D};
+mod convolution;
+mod cropping;
+mod pooling;
+mod spatial;
+mod up_sampling;
+mod zero_padding;
+
+pub use convolution::{
+    Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, DepthwiseConv1D, DepthwiseConv2D,
+    SeparableConv1D, SeparableConv2D,
+};
+pub use cropping::{Cropping1D, Cropping2D};
+pub use pooling::{
+    AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D,
+    GlobalMaxPooling1D, GlobalMaxPooling2D, MaxPooling1D, MaxPooling2D,
+};
+pub use spatial::{DataFormat, Padding, Pair};
+pub use up_sampling::{Interpolation, UpSampling1D, UpSampling2D};
+pub use zero_padding::{Margins, ZeroPadding1D, ZeroPadding2D};
 
 pub(crate) use base::{Base, base_methods, layer_settings};
 
@@ -332,6 +351,28 @@ pub(crate) fn from_config(kind: &str, config: &Value) -> Parsed<Box<dyn Layer>> 
         "Dot" => Box::new(Dot::from_config(fields)?),
         "Rescaling" => Box::new(Rescaling::from_config(fields)?),
 
+        "Conv1D" => Box::new(Conv1D::from_config(fields)?),
+        "Conv1DTranspose" => Box::new(Conv1DTranspose::from_config(fields)?),
+        "Conv2D" => Box::new(Conv2D::from_config(fields)?),
+        "Conv2DTranspose" => Box::new(Conv2DTranspose::from_config(fields)?),
+        "DepthwiseConv1D" => Box::new(DepthwiseConv1D::from_config(fields)?),
+        "DepthwiseConv2D" => Box::new(DepthwiseConv2D::from_config(fields)?),
+        "SeparableConv1D" => Box::new(SeparableConv1D::from_config(fields)?),
+        "SeparableConv2D" => Box::new(SeparableConv2D::from_config(fields)?),
+        "MaxPooling1D" => Box::new(MaxPooling1D::from_config(fields)?),
+        "MaxPooling2D" => Box::new(MaxPooling2D::from_config(fields)?),
+        "AveragePooling1D" => Box::new(AveragePooling1D::from_config(fields)?),
+        "AveragePooling2D" => Box::new(AveragePooling2D::from_config(fields)?),
+        "GlobalMaxPooling1D" => Box::new(GlobalMaxPooling1D::from_config(fields)?),
+        "GlobalMaxPooling2D" => Box::new(GlobalMaxPooling2D::from_config(fields)?),
+        "GlobalAveragePooling1D" => Box::new(GlobalAveragePooling1D::from_config(fields)?),
+        "GlobalAveragePooling2D" => Box::new(GlobalAveragePooling2D::from_config(fields)?),
+        "UpSampling1D" => Box::new(UpSampling1D::from_config(fields)?),
+        "UpSampling2D" => Box::new(UpSampling2D::from_config(fields)?),
+        "ZeroPadding1D" => Box::new(ZeroPadding1D::from_config(fields)?),
+        "ZeroPadding2D" => Box::new(ZeroPadding2D::from_config(fields)?),
+        "Cropping1D" => Box::new(Cropping1D::from_config(fields)?),
+        "Cropping2D" => Box::new(Cropping2D::from_config(fields)?),
         other => {
             return Err(format!(
                 "holds a layer of kind {other:?}, which this version of dlcore does not know"

@@ -172,6 +172,28 @@ fn add_scaled<T: Real>(sum: &mut [T], scale: T, row: &[T]) {
     }
 }
 
+/// Writes `left · right` into columns from `first` on of the rows of `to`, which have `columns`; adds it to
+/// what is there if `add`. On this thread alone: for kernels that cut their work themselves.
+pub(super) fn multiply_into<T: Real>(
+    (to, columns, first): (&mut [T], usize, usize),
+    add: bool,
+    left: ArrayView2<'_, T>,
+    right: ArrayView2<'_, T>,
+) {
+    assert!(
+        left.ncols() == right.nrows()
+            && first + right.ncols() <= columns
+            && left.nrows() * columns <= to.len(),
+        "a product that fits its place"
+    );
+    let target = Target {
+        start: to.as_mut_ptr(),
+        columns,
+        add,
+    };
+    target.fill(0, first, left, right);
+}
+
 /// A row-major result under construction, whose tiles are written by several threads.
 struct Target<T> {
     start: *mut T,

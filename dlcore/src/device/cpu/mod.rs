@@ -19,5 +19,15 @@ pub(crate) use parallel::{Cost, build, chunks};
 pub(crate) use reduce::{arg_max, arg_min, fold_axis, sum_axis};
 pub use simd::vectorised;
 
+mod conv;
+mod depthwise;
+mod pool;
+mod window;
+
+pub(crate) use conv::{Convolution, column_sums, conv, conv_kernel, conv_transpose};
+pub(crate) use depthwise::{Depthwise, depthwise, depthwise_input, depthwise_kernel};
+pub(crate) use pool::{Pooling, average_pool, average_pool_input, max_pool, max_pool_input};
+pub(crate) use window::{Slide, Window};
+
 /// The processor's [`Kernels`](super::Kernels).
 pub struct Cpu;

@@ -14,6 +14,14 @@ mod softmax;
 use crate::tensor::expect;
 use crate::{Result, Tensor};
 
+mod conv;
+mod extend;
+mod pool;
+
+pub(crate) use conv::{Conv, ConvTranspose, DepthwiseConv, conv, conv_transpose, depthwise_conv};
+pub(crate) use extend::{Pad, Repeat, crop, pad, repeat};
+pub(crate) use pool::{Pool, pool};
+
 pub use losses::{sigmoid_cross_entropy, softmax_cross_entropy};
 pub use matrix::{dense, dropout};
 pub use normalize::{batch_norm, layer_norm};
@@ -124,6 +132,7 @@ op_table! {
     Sin, Cos, Expm1, Log1p, Rsqrt, Reciprocal, Softplus, Erf, Floor, Ceil, Round, CumSum,
     BroadcastTo, Unslice, ScatterRows, Pick, Scatter, Where, Custom, Power,
     LeakyRelu, Elu, Silu, Gelu, GeluTanh, BatchNorm, LayerNorm,
+    Conv, ConvTranspose, DepthwiseConv, Pool, Repeat, Pad,
 }
 
 /// Applies an operation, recording it if an input is on a tape.

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Elu, Gelu, GeluTanh, LeakyRelu, Op, Scatter, ScatterRows, Silu, apply_any, batch_norm, dense,
-    dropout, layer_norm, sigmoid_cross_entropy, softmax_cross_entropy,
+    Conv, ConvTranspose, DepthwiseConv, Elu, Gelu, GeluTanh, LeakyRelu, Op, Pool, Scatter,
+    ScatterRows, Silu, apply_any, batch_norm, conv, conv_transpose, crop, dense, depthwise_conv,
+    dropout, layer_norm, pad, pool, repeat, sigmoid_cross_entropy, softmax_cross_entropy,
 };
+use crate::device::cpu::Window;
 use crate::grad::{GradientTape, check_gradients, custom};
 use crate::tensor::SliceItem;
 use crate::{DType, Tensor};
@@ -139,7 +141,67 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
     cases.extend(matrix_cases());
     cases.extend(activation_cases());
     cases.extend(normalization_cases());
+    cases.extend(window_cases());
     cases
+}
+
+fn window_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
+    let window = Window {
+        size: [2, 3],
+        strides: [2, 1],
+        dilation: [1, 2],
+        before: [1, 1],
+    };
+    // 5 rows and one of padding above: 0 and 1, 2 and 3, 4 and beyond.
+    let (positions, groups) = ([3, 4], 2);
+    let conv_op = Conv {
+        window,
+        positions,
+        groups,
+    };
+    let transposed = ConvTranspose {
+        window,
+        images: [5, 6],
+    };
+    let depthwise = DepthwiseConv { window, positions };
+    let pooling = move |largest| Pool {
+        window,
+        positions,
+        largest,
+    };
+    let images = || some(&[2, 5, 6, 4]);
+    vec![
+        case(
+            "conv",
+            vec![images(), some(&[2, 3, 2, 6]), some(&[6])],
+            move |x| conv(&x[0], &x[1], Some(&x[2]), conv_op).unwrap(),
+        ),
+        case(
+            "conv_transpose",
+            vec![some(&[2, 3, 4, 2]), some(&[2, 3, 3, 2]), some(&[3])],
+            move |x| conv_transpose(&x[0], &x[1], Some(&x[2]), transposed).unwrap(),
+        ),
+        case(
+            "depthwise_conv",
+            vec![images(), some(&[2, 3, 4, 2]), some(&[8])],
+            move |x| depthwise_conv(&x[0], &x[1], Some(&x[2]), depthwise).unwrap(),
+        ),
+        case("max_pool", vec![images()], move |x| {
+            pool(&x[0], pooling(true)).unwrap()
+        }),
+        case("average_pool", vec![images()], move |x| {
+            pool(&x[0], pooling(false)).unwrap()
+        }),
+        case("repeat", vec![some(&[2, 3, 2])], |x| {
+            repeat(&x[0], 1, 3).unwrap()
+        }),
+        case("pad", vec![some(&[2, 3])], |x| {
+            pad(&x[0], &[[1, 0], [2, 1]]).unwrap()
+        }),
+        case("crop", vec![some(&[4, 3])], |x| {
+            crop(&x[0], &[[1, 0], [0, 1]]).unwrap()
+        }),
+    ]
 }
 
 fn moving_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {

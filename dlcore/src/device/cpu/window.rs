@@ -1,0 +1,255 @@
+//! A window that slides over images: what convolution and pooling have in common.
+
+use rayon::prelude::*;
+
+use crate::tensor::Real;
+
+/// The form of a window and how it moves over the two spatial axes, height first. A sequence is an
+/// image of height 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// Places of the window along each axis.
+    pub(crate) size: [usize; 2],
+    /// How far it moves from one position to the next.
+    pub(crate) strides: [usize; 2],
+    /// How far apart its places are.
+    pub(crate) dilation: [usize; 2],
+    /// Padding above and to the left; what lies beyond the image elsewhere is padding too.
+    pub(crate) before: [usize; 2],
+}
+
+impl Window {
+    /// Places in all.
+    pub(crate) fn places(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
+    /// The row (axis 0) or column (axis 1) of the image under a place of the window, unless that is
+    /// padding.
+    #[inline(always)]
+    fn source(&self, axis: usize, position: usize, place: usize, length: usize) -> Option<usize> {
+        let at = position * self.strides[axis] + place * self.dilation[axis];
+        at.checked_sub(self.before[axis]).filter(|&at| at < length)
+    }
+}
+
+/// A batch of images, `[batch, height, width, channels]`, and the positions of a window over them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slide {
+    pub(crate) window: Window,
+    pub(crate) batch: usize,
+    /// Height and width of the images.
+    pub(crate) images: [usize; 2],
+    /// Positions along each axis.
+    pub(crate) positions: [usize; 2],
+}
+
+impl Slide {
+    /// Pixels of an image.
+    pub(crate) fn pixels(&self) -> usize {
+        self.images[0] * self.images[1]
+    }
+
+    /// Positions over an image.
+    pub(crate) fn per_image(&self) -> usize {
+        self.positions[0] * self.positions[1]
+    }
+
+    /// Positions over all images; one is called a row, counted from the first image's first.
+    pub(crate) fn rows(&self) -> usize {
+        self.batch * self.per_image()
+    }
+
+    /// The image of a row, and its position there.
+    #[inline(always)]
+    fn locate(&self, row: usize) -> (usize, usize, usize) {
+        let [height, width] = self.positions;
+        (row / (height * width), row / width % height, row % width)
+    }
+
+    /// Calls `visit(place, pixel)` for each place of the window at a row that is no padding, in
+    /// order; pixels are counted from the first image's first.
+    #[inline(always)]
+    pub(crate) fn places(&self, row: usize, mut visit: impl FnMut(usize, usize)) {
+        let (image, y, x) = self.locate(row);
+        let [height, width] = self.images;
+        let [down, across] = self.window.size;
+        for place_y in 0..down {
+            let Some(from_y) = self.window.source(0, y, place_y, height) else {
+                continue;
+            };
+            let line = (image * height + from_y) * width;
+            for place_x in 0..across {
+                if let Some(from_x) = self.window.source(1, x, place_x, width) {
+                    visit(place_y * across + place_x, line + from_x);
+                }
+            }
+        }
+    }
+
+    /// Cuts the patch at a row, `own` of each pixel's `channels` beginning at `first`, into runs that
+    /// lie together in the image too, and calls `visit(offset in the patch, offset in the images,
+    /// length)` for each; padding has no offset in the images.
+    #[inline(always)]
+    pub(crate) fn runs(
+        &self,
+        row: usize,
+        (first, own, channels): (usize, usize, usize),
+        mut visit: impl FnMut(usize, Option<usize>, usize),
+    ) {
+        let (image, y, x) = self.locate(row);
+        let [height, width] = self.images;
+        let [down, across] = self.window.size;
+        let together = own == channels && self.window.dilation[1] == 1;
+        let start = x * self.window.strides[1];
+        let before = self.window.before[1];
+        for place_y in 0..down {
+            let at = place_y * across * own;
+            let Some(from_y) = self.window.source(0, y, place_y, height) else {
+                visit(at, None, across * own);
+                continue;
+            };
+            let line = (image * height + from_y) * width * channels + first;
+            if !together {
+                for place_x in 0..across {
+                    let from_x = self.window.source(1, x, place_x, width);
+                    let offset = from_x.map(|from_x| line + from_x * channels);
+                    visit(at + place_x * own, offset, own);
+                }
+                continue;
+            }
+            let left = before.saturating_sub(start).min(across);
+            let right = (width + before).saturating_sub(start).clamp(left, across);
+            if left > 0 {
+                visit(at, None, left * own);
+            }
+            if right > left {
+                let offset = line + (start + left - before) * channels;
+                visit(at + left * own, Some(offset), (right - left) * own);
+            }
+            if right < across {
+                visit(at + right * own, None, (across - right) * own);
+            }
+        }
+    }
+}
+
+/// Multiplications, or moved elements, below which work is not given to several threads.
+pub(super) const WORTH_THREADS: usize = 1 << 17;
+
+/// What is done with a piece: its number, itself, and a buffer of the thread's own, to be used again.
+type Work<'a, T> = dyn Fn(usize, &mut [T], &mut Vec<T>) + Sync + 'a;
+
+/// Calls `work(index, piece, scratch)` for each piece of `piece` elements, in parallel if `threads`.
+pub(super) fn pieces<T: Real>(buffer: &mut [T], piece: usize, threads: bool, work: &Work<'_, T>) {
+    let piece = piece.max(1);
+    if threads {
+        buffer
+            .par_chunks_mut(piece)
+            .with_max_len(1)
+            .enumerate()
+            .for_each_init(Vec::new, |scratch, (index, part)| {
+                work(index, part, scratch);
+            });
+    } else {
+        let mut scratch = Vec::new();
+        for (index, part) in buffer.chunks_mut(piece).enumerate() {
+            work(index, part, &mut scratch);
+        }
+    }
+}
+
+/// The sum of `work(start, end)` over runs of at most `step` of `0..rows`, each a vector of `length`.
+/// Runs depend on nothing but these numbers and are added in order.
+pub(super) fn sum_of_runs<T: Real>(
+    length: usize,
+    rows: usize,
+    step: usize,
+    threads: bool,
+    work: &(dyn Fn(usize, usize) -> Vec<T> + Sync),
+) -> Vec<T> {
+    let step = step.max(1);
+    let run = |index: usize| work(index * step, rows.min((index + 1) * step));
+    let count = rows.div_ceil(step);
+    let partial: Vec<Vec<T>> = match threads && count > 1 {
+        true => (0..count)
+            .into_par_iter()
+            .with_max_len(1)
+            .map(run)
+            .collect(),
+        false => (0..count).map(run).collect(),
+    };
+    let mut partial = partial.into_iter();
+    let mut sum = partial.next().unwrap_or_else(|| vec![T::zero(); length]);
+    let rest: Vec<Vec<T>> = partial.collect();
+    super::chunks(&mut sum, 1, super::Cost::Costly, &|start, piece| {
+        super::vectorised(
+            #[inline(always)]
+            || {
+                for other in &rest {
+                    for (sum, &value) in piece.iter_mut().zip(&other[start..]) {
+                        *sum += value;
+                    }
+                }
+            },
+        );
+    });
+    sum
+}
+
+/// Windows, and numbers, on which kernels are compared with their naive twins.
+#[cfg(test)]
+pub(super) mod testing {
+    use super::{Slide, Window};
+    use crate::tensor::{Element, Real};
+
+    /// Odd shapes: strides, dilation, padding on either side, windows that lie beyond the images.
+    pub(crate) fn slides() -> Vec<Slide> {
+        let slide = |batch, images, positions, size, strides, dilation, before| Slide {
+            window: Window {
+                size,
+                strides,
+                dilation,
+                before,
+            },
+            batch,
+            images,
+            positions,
+        };
+        vec![
+            slide(1, [1, 1], [1, 1], [1, 1], [1, 1], [1, 1], [0, 0]),
+            slide(2, [5, 7], [3, 5], [3, 3], [1, 1], [1, 1], [0, 0]),
+            slide(3, [5, 6], [5, 6], [3, 2], [1, 1], [1, 1], [1, 0]),
+            slide(2, [7, 6], [4, 3], [2, 3], [2, 2], [1, 1], [0, 1]),
+            slide(2, [1, 11], [1, 11], [1, 4], [1, 1], [1, 3], [0, 9]),
+            slide(2, [6, 5], [2, 3], [3, 2], [1, 2], [2, 1], [0, 1]),
+            slide(1, [4, 3], [6, 5], [2, 4], [1, 1], [1, 2], [1, 3]),
+            slide(9, [8, 9], [8, 9], [3, 3], [1, 1], [1, 1], [1, 1]),
+            slide(0, [3, 3], [2, 2], [2, 2], [1, 1], [1, 1], [0, 0]),
+        ]
+    }
+
+    /// Irregular numbers between -1 and 1.
+    pub(crate) fn some<T: Real>(length: usize, salt: usize) -> Vec<T> {
+        let value = |i: usize| ((i * 37 + salt * 101) % 211) as f64 / 105.0 - 1.0;
+        (0..length).map(|i| T::from_f64(value(i))).collect()
+    }
+
+    pub(crate) fn wide<T: Real>(values: &[T]) -> Vec<f64> {
+        values.iter().map(|&value| Element::to_f64(value)).collect()
+    }
+
+    /// Equal but for the rounding of sums of some hundred terms.
+    #[track_caller]
+    pub(crate) fn close<T: Real>(fast: &[T], naive: &[f64]) {
+        assert_eq!(fast.len(), naive.len());
+        let tolerance = 50.0 * Element::to_f64(T::epsilon());
+        for (index, (fast, naive)) in wide(fast).iter().zip(naive).enumerate() {
+            let difference = (fast - naive).abs();
+            assert!(
+                difference <= tolerance * naive.abs().max(4.0),
+                "element {index}: {fast} and {naive}"
+            );
+        }
+    }
+}
