@@ -11,6 +11,7 @@ pub use crate::error::{Error, Result};
 pub use crate::grad::GradientTape;
 pub use crate::initializers::Initializer;
 pub use crate::input::{input, input_password};
+pub use crate::layers::{Bidirectional, Embedding, GRU, LSTM, Masking, SimpleRNN, TimeDistributed};
 pub use crate::layers::{Call, Dense, Dropout, Layer};
 pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};

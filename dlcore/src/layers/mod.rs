@@ -7,6 +7,15 @@ mod base;
 mod dense;
 mod dropout;
 
+mod bidirectional;
+mod embedding;
+mod gru;
+mod lstm;
+mod masking;
+mod recurrent;
+mod simple_rnn;
+mod time_distributed;
+
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
@@ -14,6 +23,14 @@ mod parity;
 
 pub use dense::Dense;
 pub use dropout::Dropout;
+
+pub use bidirectional::Bidirectional;
+pub use embedding::Embedding;
+pub use gru::GRU;
+pub use lstm::LSTM;
+pub use masking::Masking;
+pub use simple_rnn::SimpleRNN;
+pub use time_distributed::TimeDistributed;
 
 pub(crate) use base::{Base, base_methods, layer_settings};
 
@@ -265,6 +282,15 @@ pub(crate) fn from_config(kind: &str, config: &Value) -> Parsed<Box<dyn Layer>> 
     Ok(match kind {
         "Dense" => Box::new(Dense::from_config(fields)?),
         "Dropout" => Box::new(Dropout::from_config(fields)?),
+
+        "Bidirectional" => Box::new(Bidirectional::from_config(fields)?),
+        "Embedding" => Box::new(Embedding::from_config(fields)?),
+        "GRU" => Box::new(GRU::from_config(fields)?),
+        "LSTM" => Box::new(LSTM::from_config(fields)?),
+        "Masking" => Box::new(Masking::from_config(fields)?),
+        "SimpleRNN" => Box::new(SimpleRNN::from_config(fields)?),
+        "TimeDistributed" => Box::new(TimeDistributed::from_config(fields)?),
+
         other => {
             return Err(format!(
                 "holds a layer of kind {other:?}, which this version of dlcore does not know"

@@ -9,10 +9,17 @@ mod parallel;
 mod reduce;
 mod simd;
 
+mod nonlinear;
+pub(crate) mod recurrent;
+
 pub(crate) use elementwise::{map, zip, zip_assign, zip_same};
 pub(crate) use parallel::{Cost, build, chunks};
 pub(crate) use reduce::{arg_max, fold_axis, sum_axis};
 pub use simd::vectorised;
+
+pub(crate) use elementwise::add_to;
+pub(crate) use matrix::product_into;
+pub(crate) use nonlinear::Nonlinearity;
 
 /// The processor's [`Kernels`](super::Kernels).
 pub struct Cpu;

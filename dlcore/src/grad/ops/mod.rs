@@ -6,6 +6,7 @@ mod losses;
 mod matrix;
 mod moving;
 mod pointwise;
+mod recurrent;
 mod reduce;
 mod softmax;
 
@@ -23,6 +24,7 @@ pub(crate) use pointwise::{
     Abs, AddScalar, Clip, DivScalar, Exp, Log, MulScalar, Neg, Pow, Relu, Sigmoid, Sign, Sqrt,
     Square, Tanh,
 };
+pub(crate) use recurrent::{Memory, Recurrent, recurrent};
 pub(crate) use reduce::{Extreme, Sum};
 pub(crate) use softmax::{LogSoftmax, Softmax};
 
@@ -102,6 +104,7 @@ op_table! {
     Sum, Extreme,
     Reshape, Permute, Concat, Slice, Gather, Cast,
     Matmul, Dense, SoftmaxCrossEntropy, SigmoidCrossEntropy,
+    Recurrent,
 }
 
 /// Applies an operation, recording it if an input is on a tape.
