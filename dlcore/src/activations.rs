@@ -267,7 +267,7 @@ impl Activation {
             Activation::TanhShrink => x - x.tanh(),
             Activation::LeakyRelu => leaky_relu(x, LEAK),
             Activation::Relu6 => x.clip(0.0, 6.0),
-            Activation::LogSigmoid => -(-x).softplus(),
+            Activation::LogSigmoid => -(-x.as_float()).softplus(),
             Activation::SparsePlus => (x + 1.0).clip(0.0, 2.0).square() / 4.0 + (x - 1.0).relu(),
             Activation::SparseSigmoid => (x + 1.0).clip(0.0, 2.0) / 2.0,
             Activation::Squareplus => (x + (x.as_float().square() + 4.0).sqrt()) / 2.0,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Fields, Parsed, number};
 use crate::random::{normal, truncated_normal, uniform};
-use crate::{Error, Result, Tensor, names};
+use crate::{DType, Error, Result, Tensor, names};
 
 /// The distribution a layer's weights are drawn from when it is built, by its Keras name.
 ///
@@ -73,11 +73,13 @@ pub enum Initializer {
     Ones,
     /// One value everywhere.
     Constant(f64),
+    /// Orthonormal columns, or rows where there are fewer of them, times a gain: Saxe et al., 2014.
+    Orthogonal(f64),
     /// A name that is not known; a layer that has it cannot be built.
     Unknown(String),
 }
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "glorot_uniform",
     "glorot_normal",
     "he_uniform",
@@ -92,6 +94,7 @@ const NAMES: [&str; 14] = [
     "constant",
     "zeros",
     "ones",
+    "orthogonal",
 ];
 
 const MODES: [&str; 3] = ["fan_in", "fan_out", "fan_avg"];
@@ -149,7 +152,8 @@ impl Initializer {
     ///
     /// # Errors
     /// [`Error::Value`] if the name is not known or a setting makes no sense; [`Error::Shape`] if the
-    /// shape is not a matrix's, which [`Initializer::Identity`] needs.
+    /// shape is not a matrix's, which [`Initializer::Identity`] needs, or has fewer than two axes,
+    /// which [`Initializer::Orthogonal`] needs.
     pub fn create(&self, shape: &[usize]) -> Result<Tensor> {
         self.known()?;
         let (fan_in, fan_out) = fans(shape);
@@ -188,6 +192,7 @@ impl Initializer {
             Initializer::Ones => Tensor::ones(shape),
             Initializer::Constant(value) => Tensor::full(shape, *value),
             Initializer::Unknown(_) => unreachable!("an unknown name was refused above"),
+            Initializer::Orthogonal(gain) => orthogonal(shape, *gain)?,
         })
     }
 
@@ -240,6 +245,8 @@ impl Initializer {
             Initializer::LecunNormal => "lecun_normal",
             Initializer::Zeros => "zeros",
             Initializer::Ones => "ones",
+            Initializer::Orthogonal(1.0) => "orthogonal",
+            Initializer::Orthogonal(gain) => return json!({"orthogonal": number(*gain)}),
             Initializer::Unknown(name) => name,
             Initializer::Constant(value) => return json!({"constant": number(*value)}),
             Initializer::RandomNormal { mean, stddev } => {
@@ -311,6 +318,9 @@ impl Initializer {
                 gain: own.float("gain")?,
             });
         }
+        if fields.get("orthogonal").is_some() {
+            return Ok(Initializer::Orthogonal(fields.float("orthogonal")?));
+        }
         Ok(Initializer::Constant(fields.float("constant")?))
     }
 }
@@ -336,6 +346,49 @@ fn uniform_of_variance(shape: &[usize], variance: f64) -> Tensor {
 
 fn normal_of_variance(shape: &[usize], variance: f64) -> Tensor {
     truncated_normal(shape, 0.0, variance.sqrt() / TRUNCATED)
+}
+
+/// The axes but the last make rows; the shorter side's vectors are normal draws made orthonormal one after
+/// the other (Gram–Schmidt), which is the QR decomposition with a positive diagonal.
+fn orthogonal(shape: &[usize], gain: f64) -> Result<Tensor> {
+    let [before @ .., columns] = shape else {
+        return Err(orthogonal_needs_axes(shape));
+    };
+    if before.is_empty() {
+        return Err(orthogonal_needs_axes(shape));
+    }
+    let rows: usize = before.iter().product();
+    let (vectors, length) = (rows.min(*columns), rows.max(*columns));
+    let mut values = normal([vectors, length], 0.0, 1.0).to_vec_of::<f64>();
+    for index in 0..vectors {
+        let (done, vector) = values.split_at_mut(index * length);
+        let vector = &mut vector[..length];
+        // Twice, since the first time leaves rounding errors of nearly parallel vectors.
+        for _ in 0..2 {
+            for other in done.chunks_exact(length) {
+                let along: f64 = vector.iter().zip(other).map(|(v, o)| v * o).sum();
+                vector
+                    .iter_mut()
+                    .zip(other)
+                    .for_each(|(v, o)| *v -= along * o);
+            }
+        }
+        let norm = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
+        vector.iter_mut().for_each(|v| *v /= norm);
+    }
+    let vectors = Tensor::from_values(&[vectors, length], values) * gain;
+    let matrix = if rows < *columns {
+        vectors
+    } else {
+        vectors.transpose()
+    };
+    Ok(matrix.contiguous().reshape(shape).cast(DType::F32))
+}
+
+fn orthogonal_needs_axes(shape: &[usize]) -> Error {
+    Error::Shape(format!(
+        "orthogonal: expected a weight with at least two axes, got shape {shape:?}; for a bias there is \"zeros\""
+    ))
 }
 
 /// Inputs and outputs of a weight as Keras counts them: the last two axes, times what is before
@@ -370,6 +423,7 @@ impl From<&str> for Initializer {
             "constant" => Initializer::constant(0.0),
             "zeros" => Initializer::Zeros,
             "ones" => Initializer::Ones,
+            "orthogonal" => Initializer::Orthogonal(1.0),
             other => Initializer::Unknown(other.to_string()),
         }
     }
@@ -510,6 +564,27 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("did you mean \"he_normal\"?"), "{error}");
+    }
+
+    #[test]
+    fn orthogonal_vectors_are_of_one_length_and_at_right_angles() {
+        for (shape, gain) in [([8, 8], 1.0), ([5, 12], 1.0), ([12, 5], 2.0)] {
+            let weight = Initializer::Orthogonal(gain).create(&shape).unwrap();
+            assert_eq!((weight.shape(), weight.dtype()), (&shape[..], DType::F32));
+            let square = match shape[0] < shape[1] {
+                true => weight.dot(&weight.transpose()),
+                false => weight.transpose().dot(&weight),
+            };
+            let expected = Tensor::eye(5.max(shape[0].min(shape[1]))) * (gain * gain);
+            assert!((square - expected).abs().max().item() < 1e-6);
+        }
+        let kernel = Initializer::Orthogonal(1.0).create(&[3, 3, 2, 4]).unwrap();
+        assert_eq!(kernel.shape(), [3, 3, 2, 4]);
+        let error = Initializer::Orthogonal(1.0).create(&[4]).unwrap_err();
+        assert!(error.to_string().contains("at least two axes"), "{error}");
+        let config = Initializer::Orthogonal(2.5).config();
+        let back = Initializer::from_config(&config);
+        assert_eq!(back, Ok(Initializer::Orthogonal(2.5)));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub use crate::layers::{
     Reshape, SeparableConv1D, SeparableConv2D, Softmax, SpatialDropout1D, SpatialDropout2D,
     SpatialDropout3D, Subtract, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
+pub use crate::layers::{Bidirectional, Embedding, GRU, LSTM, Masking, SimpleRNN, TimeDistributed};
 pub use crate::layers::{Call, Dense, Dropout, Layer};
 pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};

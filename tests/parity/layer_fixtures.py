@@ -69,11 +69,13 @@ def random_input(rng, shape, classes):
     return rng.uniform(-1.5, 1.5, size=full).astype("float32")
 
 
-def case(layer, *shapes, name=None, training=False, classes=None, mask=None, tolerance=1e-5, seed=7, steps=STEPS, inputs=None):
+def case(layer, *shapes, name=None, training=False, classes=None, mask=None, tolerance=1e-5, seed=7, steps=STEPS, inputs=None,
+         initial_state=False):
     """One layer on inputs of these shapes (without the batch axis).
 
     `classes`: inputs are class numbers below it. `mask`: an array [batch, timesteps], 1 where a timestep
     counts, given with the first input. `inputs`: a function of rng that returns them instead.
+    `initial_state`: the inputs after the first are a recurrent layer's initial states.
     """
     rng = np.random.default_rng(seed)
     make = inputs or (lambda rng: [random_input(rng, shape, classes) for shape in shapes])
@@ -87,10 +89,13 @@ def case(layer, *shapes, name=None, training=False, classes=None, mask=None, tol
             kwargs["training"] = training
         if mask is not None:
             kwargs["mask"] = jnp.asarray(mask, dtype=bool)
-        outputs, state = layer.stateless_call(trainable, state, xs if several else xs[0], **kwargs)
+        if initial_state:
+            kwargs["initial_state"] = list(xs[1:])
+        first = xs if several and not initial_state else xs[0]
+        outputs, state = layer.stateless_call(trainable, state, first, **kwargs)
         return as_list(outputs), state
 
-    layer.build([x.shape for x in xs] if several else xs[0].shape) if not layer.built else None
+    layer.build([x.shape for x in xs] if several and not initial_state else xs[0].shape) if not layer.built else None
     for variable in layer.trainable_variables:
         variable.assign(rng.uniform(-0.8, 0.8, size=variable.shape))
     state_of = lambda: [v for v in layer.non_trainable_variables if "seed_generator" not in v.path]

@@ -95,10 +95,18 @@ impl Base {
         shape: &[usize],
         initializer: &Initializer,
     ) -> Result<Tensor> {
+        self.weight_from(what, shape, &|| initializer.create(shape))
+    }
+
+    /// [`Base::weight`] made by a function, unless it is given.
+    pub(crate) fn weight_from(
+        &mut self,
+        what: &str,
+        shape: &[usize],
+        make: &dyn Fn() -> Result<Tensor>,
+    ) -> Result<Tensor> {
         let Some(given) = &mut self.given else {
-            return initializer
-                .create(shape)
-                .map_err(|error| self.value_error(format!("{what}: {error}")));
+            return make().map_err(|error| self.value_error(format!("{what}: {error}")));
         };
         match given.pop_front() {
             Some(weight) if weight.shape() == shape => Ok(weight),
@@ -138,6 +146,11 @@ impl Base {
     /// What the next `build` is to take for weights.
     pub(crate) fn give(&mut self, weights: Vec<Tensor>) {
         self.given = Some(weights.into());
+    }
+
+    /// The weights that `build` is to take, for a layer that hands them on to others.
+    pub(crate) fn take_given(&mut self) -> Option<Vec<Tensor>> {
+        self.given.take().map(Vec::from)
     }
 
     /// The text of the panic of a layer that is used before it is built.

@@ -10,21 +10,29 @@ mod dropout;
 mod activation;
 mod affine;
 mod batch_normalization;
+mod bidirectional;
 mod concatenate;
 mod dims;
 mod dot;
+mod embedding;
 mod flatten;
 mod group_normalization;
+mod gru;
 mod lambda;
 mod layer_normalization;
+mod lstm;
+mod masking;
 mod merge;
 mod noise;
 mod prelu;
+mod recurrent;
 mod relu;
 mod rescaling;
 mod reshape;
+mod simple_rnn;
 mod softmax;
 mod spatial_dropout;
+mod time_distributed;
 
 #[cfg(test)]
 mod conformance;
@@ -58,16 +66,23 @@ mod spatial;
 mod up_sampling;
 mod zero_padding;
 
+pub use bidirectional::Bidirectional;
 pub use convolution::{
     Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, DepthwiseConv1D, DepthwiseConv2D,
     SeparableConv1D, SeparableConv2D,
 };
 pub use cropping::{Cropping1D, Cropping2D};
+pub use embedding::Embedding;
+pub use gru::GRU;
+pub use lstm::LSTM;
+pub use masking::Masking;
 pub use pooling::{
     AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D,
     GlobalMaxPooling1D, GlobalMaxPooling2D, MaxPooling1D, MaxPooling2D,
 };
+pub use simple_rnn::SimpleRNN;
 pub use spatial::{DataFormat, Padding, Pair};
+pub use time_distributed::TimeDistributed;
 pub use up_sampling::{Interpolation, UpSampling1D, UpSampling2D};
 pub use zero_padding::{Margins, ZeroPadding1D, ZeroPadding2D};
 
@@ -373,6 +388,14 @@ pub(crate) fn from_config(kind: &str, config: &Value) -> Parsed<Box<dyn Layer>> 
         "ZeroPadding2D" => Box::new(ZeroPadding2D::from_config(fields)?),
         "Cropping1D" => Box::new(Cropping1D::from_config(fields)?),
         "Cropping2D" => Box::new(Cropping2D::from_config(fields)?),
+        "Bidirectional" => Box::new(Bidirectional::from_config(fields)?),
+        "Embedding" => Box::new(Embedding::from_config(fields)?),
+        "GRU" => Box::new(GRU::from_config(fields)?),
+        "LSTM" => Box::new(LSTM::from_config(fields)?),
+        "Masking" => Box::new(Masking::from_config(fields)?),
+        "SimpleRNN" => Box::new(SimpleRNN::from_config(fields)?),
+        "TimeDistributed" => Box::new(TimeDistributed::from_config(fields)?),
+
         other => {
             return Err(format!(
                 "holds a layer of kind {other:?}, which this version of dlcore does not know"

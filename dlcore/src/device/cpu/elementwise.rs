@@ -6,7 +6,7 @@ use ndarray::IxDyn;
 
 use super::parallel::{Cost, build, chunks};
 use super::simd::vectorised;
-use crate::tensor::{Array, Element, array_from_vec, with_slice};
+use crate::tensor::{Array, Element, Real, array_from_vec, with_slice};
 
 /// `function` of each element.
 #[inline]
@@ -222,4 +222,17 @@ pub(crate) fn zip_assign<A: Element, B: Element>(
             );
         });
     });
+}
+
+/// Adds `values` to `sum`, in this thread.
+#[inline]
+pub(crate) fn add_to<T: Real>(sum: &mut [T], values: &[T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (sum, &value) in sum.iter_mut().zip(values) {
+                *sum += value;
+            }
+        },
+    );
 }

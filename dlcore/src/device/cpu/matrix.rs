@@ -112,6 +112,29 @@ impl<T: Real> Kernels<T> for Cpu {
     }
 }
 
+/// `left · right`, in this thread, into the row-major `result` of so many columns, from its column
+/// `first` on; added to what is there, if `add`.
+pub(crate) fn product_into<T: Real>(
+    result: &mut [T],
+    (columns, first): (usize, usize),
+    left: ArrayView2<'_, T>,
+    right: ArrayView2<'_, T>,
+    add: bool,
+) {
+    let ((m, k), (l, n)) = (left.dim(), right.dim());
+    assert!(
+        k == l && k > 0 && first + n <= columns && m * columns <= result.len(),
+        "[{m}, {k}] · [{l}, {n}] from column {first} of {columns}"
+    );
+    let start = result.as_mut_ptr();
+    Target {
+        start,
+        columns,
+        add,
+    }
+    .fill(0, first, left, right);
+}
+
 /// Rows and columns of the tiles an `[m, n]` product is cut into, by its shape only.
 fn tile(m: usize, n: usize) -> (usize, usize) {
     if m >= n {

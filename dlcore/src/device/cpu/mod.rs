@@ -10,6 +10,9 @@ mod parallel;
 mod reduce;
 mod simd;
 
+mod nonlinear;
+pub(crate) mod recurrent;
+
 pub(crate) use elementwise::{map, zip, zip_assign, zip_same};
 pub(crate) use normalize::{
     column_gradient_sums, column_moments, combine_columns, row_gradient, row_gradient_sums,
@@ -26,6 +29,9 @@ mod window;
 
 pub(crate) use conv::{Convolution, column_sums, conv, conv_kernel, conv_transpose};
 pub(crate) use depthwise::{Depthwise, depthwise, depthwise_input, depthwise_kernel};
+pub(crate) use elementwise::add_to;
+pub(crate) use matrix::product_into;
+pub(crate) use nonlinear::Nonlinearity;
 pub(crate) use pool::{Pooling, average_pool, average_pool_input, max_pool, max_pool_input};
 pub(crate) use window::{Slide, Window};
 

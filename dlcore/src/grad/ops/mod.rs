@@ -8,6 +8,7 @@ mod moving;
 mod normalize;
 mod picking;
 mod pointwise;
+mod recurrent;
 mod reduce;
 mod softmax;
 
@@ -38,6 +39,7 @@ pub(crate) use pointwise::{
     Pow, Reciprocal, Relu, Round, Rsqrt, Sigmoid, Sign, Sin, Softplus, Sqrt, Square, Tanh,
 };
 pub(crate) use pointwise::{Elu, Gelu, GeluTanh, LeakyRelu, Silu};
+pub(crate) use recurrent::{Memory, Recurrent, recurrent};
 pub(crate) use reduce::{CumSum, Extreme, Sum};
 pub(crate) use softmax::{LogSoftmax, Softmax};
 
@@ -133,6 +135,7 @@ op_table! {
     BroadcastTo, Unslice, ScatterRows, Pick, Scatter, Where, Custom, Power,
     LeakyRelu, Elu, Silu, Gelu, GeluTanh, BatchNorm, LayerNorm,
     Conv, ConvTranspose, DepthwiseConv, Pool, Repeat, Pad,
+    Recurrent,
 }
 
 /// Applies an operation, recording it if an input is on a tape.

@@ -142,6 +142,7 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
     cases.extend(activation_cases());
     cases.extend(normalization_cases());
     cases.extend(window_cases());
+    cases.extend(recurrent_cases());
     cases
 }
 
@@ -425,6 +426,17 @@ fn matrix_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
             |x| sigmoid_cross_entropy(&x[0], &x[1]).unwrap(),
         ),
     ]
+}
+
+fn recurrent_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
+    let case_of = |(pass, operands)| {
+        let pass: super::Recurrent = pass;
+        case("recurrent", operands, move |x| {
+            super::recurrent(pass.clone(), &x.iter().collect::<Vec<_>>()).unwrap()
+        })
+    };
+    let passes = super::recurrent::tests::cases();
+    passes.into_iter().map(case_of).collect()
 }
 
 #[test]

@@ -1,0 +1,355 @@
+//! Back through time.
+
+use ndarray::s;
+use rayon::prelude::*;
+
+use super::forward::Kept;
+use super::{Cell, Chunk, Pass, gru, lstm, matrix, simple};
+use crate::device::cpu::{add_to, product_into, vectorised};
+use crate::tensor::Real;
+
+/// The gradients of a pass's operands, each of its operand's length.
+pub(crate) struct Gradients<T> {
+    /// Empty where it was not wanted.
+    pub(crate) x: Vec<T>,
+    pub(crate) kernel: Vec<T>,
+    pub(crate) recurrent_kernel: Vec<T>,
+    /// Empty where there is no bias.
+    pub(crate) bias: Vec<T>,
+    /// One for each state.
+    pub(crate) initial: Vec<Vec<T>>,
+}
+
+/// The gradients, given that of the output and what the way forwards kept.
+pub(crate) fn backward<T: Real>(
+    pass: &Pass<'_, T>,
+    kept: &[Kept<T>],
+    gradient: &[T],
+    wants_x: bool,
+) -> Gradients<T> {
+    let mut x = vec![T::zero(); if wants_x { pass.x.len() } else { 0 }];
+    let length = pass.chunk_rows() * pass.steps * pass.features;
+    let mut parts: Vec<&mut [T]> = x.chunks_mut(length.max(1)).collect();
+    parts.resize_with(pass.chunks(), Default::default);
+    let sums: Vec<Gradients<T>> = parts
+        .into_par_iter()
+        .enumerate()
+        .with_max_len(1)
+        .map(|(index, x)| pass.chunk(index).backward(&kept[index], gradient, x))
+        .collect();
+    let mut total = Gradients::zero(pass);
+    for sum in sums {
+        add_to(&mut total.kernel, &sum.kernel);
+        add_to(&mut total.recurrent_kernel, &sum.recurrent_kernel);
+        add_to(&mut total.bias, &sum.bias);
+        for (all, part) in total.initial.iter_mut().zip(sum.initial) {
+            all.extend(part);
+        }
+    }
+    total.x = x;
+    total
+}
+
+impl<T: Real> Gradients<T> {
+    /// Zeros for the weights, nothing for the rest.
+    fn zero(pass: &Pass<'_, T>) -> Gradients<T> {
+        let zeros = |like: &[T]| vec![T::zero(); like.len()];
+        Gradients {
+            x: Vec::new(),
+            kernel: zeros(pass.kernel),
+            recurrent_kernel: zeros(pass.recurrent_kernel),
+            bias: pass.bias.map(zeros).unwrap_or_default(),
+            initial: vec![Vec::new(); pass.cell.states()],
+        }
+    }
+}
+
+/// One step of a chunk, on the way back. Rows whose step does not count have gradients 0 of the
+/// products, and pass on those of the states as they are.
+pub(super) struct StepBack<'a, T> {
+    pub(super) pass: &'a Pass<'a, T>,
+    pub(super) chunk: &'a Chunk<'a, T>,
+    pub(super) step: usize,
+    /// What the way forwards kept, see [`Kept`].
+    pub(super) gates: &'a [T],
+    pub(super) extra: &'a [T],
+    pub(super) before: &'a [T],
+    pub(super) carry_before: &'a [T],
+    /// The hidden state as the recurrent kernel sees it.
+    pub(super) seen: &'a [T],
+    /// The gradient of the hidden state after the step, at last of that before it.
+    pub(super) hidden: &'a mut [T],
+    pub(super) carry: &'a mut [T],
+    /// `[rows, gates · units]`: the gradient of the input's product, to be written.
+    pub(super) by_input: &'a mut [T],
+    /// That of the recurrent product, where it is another; else empty.
+    pub(super) by_recurrent: &'a mut [T],
+    /// `[rows, units]`
+    pub(super) scratch: &'a mut [T],
+}
+
+impl<T: Real> StepBack<'_, T> {
+    pub(super) fn rows(&self) -> usize {
+        self.chunk.rows
+    }
+
+    pub(super) fn counts(&self, row: usize) -> bool {
+        self.chunk.counts(row, self.step)
+    }
+
+    /// Adds to the hidden state's gradient what comes through the recurrent kernel.
+    pub(super) fn pass_back(&mut self) {
+        let (units, columns) = (self.pass.units, self.pass.columns());
+        let gradient = match self.by_recurrent.is_empty() {
+            true => matrix(self.by_input, columns),
+            false => matrix(self.by_recurrent, columns),
+        };
+        let back = matrix(self.pass.recurrent_kernel, columns);
+        if self.pass.dropout.is_none() {
+            product_into(self.hidden, (units, 0), gradient, back.t(), true);
+        } else {
+            product_into(self.scratch, (units, 0), gradient, back.t(), false);
+            self.add_scratch();
+        }
+    }
+
+    /// Adds the gradient of the hidden state as the recurrent kernel sees it.
+    pub(super) fn add_scratch(&mut self) {
+        self.chunk.drop(self.scratch);
+        add_to(self.hidden, self.scratch);
+    }
+}
+
+/// What is reused from block to block.
+struct Buffers<T> {
+    /// `[block, rows, gates · units]`
+    by_input: Vec<T>,
+    by_recurrent: Vec<T>,
+    /// `[block, rows, features]`
+    inputs: Vec<T>,
+    /// `[block, rows, units]`
+    seen: Vec<T>,
+    /// `[rows, units]`
+    scratch: Vec<T>,
+}
+
+impl<T: Real> Chunk<'_, T> {
+    /// The sums over this chunk, and the input's gradient into `x`, if there is room for it.
+    fn backward(&self, kept: &Kept<T>, gradient: &[T], x: &mut [T]) -> Gradients<T> {
+        let pass = self.pass;
+        let size = self.rows * pass.units;
+        let gradient = &gradient[self.first * pass.width()..][..self.rows * pass.width()];
+        let mut sums = Gradients::zero(pass);
+        sums.initial = self.final_gradients(gradient);
+        let mut states = std::mem::take(&mut sums.initial);
+        let zeros = |length| vec![T::zero(); length];
+        let wide = self.block * size * pass.cell.gates();
+        let mut buffers = Buffers {
+            by_input: zeros(wide),
+            by_recurrent: zeros(if pass.cell.is_split() { wide } else { 0 }),
+            inputs: zeros(self.block * self.rows * pass.features),
+            seen: zeros(self.block * size),
+            scratch: zeros(size),
+        };
+        let blocks = pass.steps.div_ceil(self.block);
+        for from in (0..blocks).rev().map(|block| block * self.block) {
+            let count = self.block.min(pass.steps - from);
+            let seen = &mut buffers.seen[..count * size];
+            seen.copy_from_slice(&kept.hidden[from * size..][..count * size]);
+            self.drop(seen);
+            for step in (0..count).rev() {
+                self.add_output(&mut states[0], gradient, from + step);
+                self.step_back(kept, &mut buffers, &mut states, (from, step));
+            }
+            self.weights_back(kept, &mut buffers, &mut sums, from, count);
+            if !x.is_empty() {
+                self.input_back(&mut buffers, x, from, count);
+            }
+        }
+        sums.initial = states;
+        sums
+    }
+
+    /// The gradients of the final states, as far as the output holds these.
+    fn final_gradients(&self, gradient: &[T]) -> Vec<Vec<T>> {
+        let pass = self.pass;
+        let of = |state: usize| {
+            let mut result = vec![T::zero(); self.rows * pass.units];
+            if pass.states {
+                let at = pass.sequence_width() + state * pass.units;
+                let rows = gradient.chunks_exact(pass.width());
+                for (to, from) in result.chunks_exact_mut(pass.units).zip(rows) {
+                    to.copy_from_slice(&from[at..][..pass.units]);
+                }
+            }
+            result
+        };
+        (0..pass.cell.states()).map(of).collect()
+    }
+
+    /// Adds the gradient of the output at a step.
+    fn add_output(&self, hidden: &mut [T], gradient: &[T], step: usize) {
+        let pass = self.pass;
+        let at = match (pass.sequences, pass.states) {
+            (true, _) => step * pass.units,
+            (false, false) if step + 1 == pass.steps => 0,
+            _ => return,
+        };
+        let rows = gradient.chunks_exact(pass.width());
+        let rows = hidden.chunks_exact_mut(pass.units).zip(rows);
+        for (row, (to, from)) in rows.enumerate() {
+            if !(pass.sequences && pass.zero_masked) || self.counts(row, step) {
+                add_to(to, &from[at..][..pass.units]);
+            }
+        }
+    }
+
+    fn step_back(
+        &self,
+        kept: &Kept<T>,
+        buffers: &mut Buffers<T>,
+        states: &mut [Vec<T>],
+        (from, step): (usize, usize),
+    ) {
+        let pass = self.pass;
+        let size = self.rows * pass.units;
+        let (gates, extra) = (size * pass.cell.gates(), size * pass.cell.extra());
+        let place = from + step;
+        let (hidden, carry) = states.split_at_mut(1);
+        let by_recurrent = match pass.cell.is_split() {
+            true => &mut buffers.by_recurrent[step * gates..][..gates],
+            false => &mut [],
+        };
+        let back = StepBack {
+            pass,
+            chunk: self,
+            step: place,
+            gates: &kept.gates[place * gates..][..gates],
+            extra: &kept.extra[place * extra..][..extra],
+            before: &kept.hidden[place * size..][..size],
+            carry_before: kept.carry.get(place * size..).unwrap_or_default(),
+            seen: &buffers.seen[step * size..][..size],
+            hidden: &mut hidden[0],
+            carry: carry.first_mut().map(Vec::as_mut_slice).unwrap_or_default(),
+            by_input: &mut buffers.by_input[step * gates..][..gates],
+            by_recurrent,
+            scratch: &mut buffers.scratch,
+        };
+        match pass.cell {
+            Cell::Simple { activation } => simple::backward(back, activation),
+            Cell::Lstm {
+                activation,
+                recurrent,
+            } => lstm::backward(back, activation, recurrent),
+            Cell::Gru {
+                activation,
+                recurrent,
+                reset_after,
+            } => gru::backward(back, activation, recurrent, reset_after),
+        }
+    }
+
+    /// Adds a block's part of the weights' gradients.
+    fn weights_back(
+        &self,
+        kept: &Kept<T>,
+        buffers: &mut Buffers<T>,
+        sums: &mut Gradients<T>,
+        from: usize,
+        count: usize,
+    ) {
+        let (pass, units) = (self.pass, self.pass.units);
+        let (rows, columns) = (count * self.rows, pass.columns());
+        let inputs = &mut buffers.inputs[..rows * pass.features];
+        self.gather(from, count, inputs);
+        let by_input = &buffers.by_input[..rows * columns];
+        let by_recurrent = match pass.cell.is_split() {
+            true => &buffers.by_recurrent[..rows * columns],
+            false => by_input,
+        };
+        let inputs = matrix(inputs, pass.features);
+        let to = (columns, 0);
+        product_into(
+            &mut sums.kernel,
+            to,
+            inputs.t(),
+            matrix(by_input, columns),
+            true,
+        );
+        if !sums.bias.is_empty() {
+            let (input, recurrent) = sums.bias.split_at_mut(columns);
+            add_rows(input, by_input);
+            if !recurrent.is_empty() {
+                add_rows(recurrent, by_recurrent);
+            }
+        }
+        let seen = &mut buffers.seen[..rows * units];
+        let gradient = matrix(by_recurrent, columns);
+        let Cell::Gru {
+            reset_after: false, ..
+        } = pass.cell
+        else {
+            let seen = matrix(seen, units);
+            product_into(&mut sums.recurrent_kernel, to, seen.t(), gradient, true);
+            return;
+        };
+        let (both, last) = (s![.., ..2 * units], s![.., 2 * units..]);
+        let gates = matrix(seen, units);
+        product_into(
+            &mut sums.recurrent_kernel,
+            to,
+            gates.t(),
+            gradient.slice(both),
+            true,
+        );
+        let gates = kept.gates[from * self.rows * columns..].chunks_exact(columns);
+        for (seen, gates) in seen.chunks_exact_mut(units).zip(gates) {
+            for (value, &reset) in seen.iter_mut().zip(&gates[units..2 * units]) {
+                *value *= reset;
+            }
+        }
+        let (resets, to) = (matrix(seen, units), (columns, 2 * units));
+        product_into(
+            &mut sums.recurrent_kernel,
+            to,
+            resets.t(),
+            gradient.slice(last),
+            true,
+        );
+    }
+
+    /// Writes a block's part of the input's gradient.
+    fn input_back(&self, buffers: &mut Buffers<T>, x: &mut [T], from: usize, count: usize) {
+        let pass = self.pass;
+        let (features, columns) = (pass.features, pass.columns());
+        let rows = count * self.rows;
+        let gradient = matrix(&buffers.by_input[..rows * columns], columns);
+        let inputs = &mut buffers.inputs[..rows * features];
+        let kernel = matrix(pass.kernel, columns);
+        product_into(inputs, (features, 0), gradient, kernel.t(), false);
+        self.drop_input(inputs);
+        let mut inputs = inputs.chunks_exact(features);
+        for step in from..from + count {
+            let time = self.time(step);
+            for row in 0..self.rows {
+                let at = (row * pass.steps + time) * features;
+                let from = inputs.next().expect("one for each row");
+                x[at..][..features].copy_from_slice(from);
+            }
+        }
+    }
+}
+
+/// Adds every row to `sum`.
+fn add_rows<T: Real>(sum: &mut [T], rows: &[T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for row in rows.chunks_exact(sum.len()) {
+                for (sum, &value) in sum.iter_mut().zip(row) {
+                    *sum += value;
+                }
+            }
+        },
+    );
+}

@@ -1,0 +1,226 @@
+//! All timesteps, forwards.
+
+use rayon::prelude::*;
+
+use super::{Cell, Chunk, Pass, gru, lstm, matrix, simple};
+use crate::device::cpu::product_into;
+use crate::tensor::Real;
+
+/// What a chunk keeps of its steps for the way back.
+pub(crate) struct Kept<T> {
+    /// `[steps, rows, gates · units]`, after their activations.
+    pub(super) gates: Vec<T>,
+    /// `[steps, rows, units]`: `activation(c)` of an LSTM, `h·U + b` of a GRU's candidate.
+    pub(super) extra: Vec<T>,
+    /// `[steps + 1, rows, units]`, the first being the initial state.
+    pub(super) hidden: Vec<T>,
+    /// The same of an LSTM's carry.
+    pub(super) carry: Vec<T>,
+}
+
+/// The output, [`Pass::width`] elements for each sample, and, if they are to be kept, the steps of
+/// each chunk.
+pub(crate) fn forward<T: Real>(pass: &Pass<'_, T>, keep: bool) -> (Vec<T>, Vec<Kept<T>>) {
+    let mut output = vec![T::zero(); pass.batch * pass.width()];
+    let length = pass.chunk_rows() * pass.width();
+    let kept = output
+        .par_chunks_mut(length.max(1))
+        .enumerate()
+        .with_max_len(1)
+        .map(|(index, output)| pass.chunk(index).forward(output, keep))
+        .collect();
+    (output, kept)
+}
+
+/// One step of a chunk. Where the layer does not drop, `seen` is `before`.
+pub(super) struct Step<'a, T> {
+    pub(super) pass: &'a Pass<'a, T>,
+    /// `[rows, gates · units]`: `x·kernel + bias` at first, the gates at last.
+    pub(super) gates: &'a mut [T],
+    /// `[rows, units]` for cells that keep more.
+    pub(super) extra: &'a mut [T],
+    /// The hidden state before the step, and as the recurrent kernel sees it.
+    pub(super) before: &'a [T],
+    pub(super) seen: &'a [T],
+    pub(super) after: &'a mut [T],
+    pub(super) carry_before: &'a [T],
+    pub(super) carry_after: &'a mut [T],
+    /// `[rows, gates · units]`, for whatever the cell likes.
+    pub(super) scratch: &'a mut [T],
+}
+
+impl<T: Real> Kept<T> {
+    /// Room for `steps` steps.
+    fn new(chunk: &Chunk<'_, T>, steps: usize) -> Kept<T> {
+        let pass = chunk.pass;
+        let size = chunk.rows * pass.units;
+        let zeros = |length| vec![T::zero(); length];
+        let mut kept = Kept {
+            gates: zeros(steps * size * pass.cell.gates()),
+            extra: zeros(steps * size * pass.cell.extra()),
+            hidden: zeros((steps + 1) * size),
+            carry: zeros((steps + 1) * size * (pass.cell.states() - 1)),
+        };
+        for (state, initial) in [&mut kept.hidden, &mut kept.carry]
+            .into_iter()
+            .zip(&pass.initial)
+        {
+            state[..size].copy_from_slice(chunk.rows_of(initial));
+        }
+        kept
+    }
+
+    /// Makes the states after `steps` steps the first ones.
+    fn restart(&mut self, steps: usize, size: usize) {
+        for state in [&mut self.hidden, &mut self.carry] {
+            if !state.is_empty() {
+                state.copy_within(steps * size..(steps + 1) * size, 0);
+            }
+        }
+    }
+}
+
+/// The states before and after the step at this place.
+fn around<T>(states: &mut [T], place: usize, size: usize) -> (&[T], &mut [T]) {
+    if states.is_empty() {
+        return (&[], &mut []);
+    }
+    let (before, after) = states.split_at_mut((place + 1) * size);
+    (&before[place * size..], &mut after[..size])
+}
+
+impl<T: Real> Chunk<'_, T> {
+    fn forward(&self, output: &mut [T], keep: bool) -> Kept<T> {
+        let pass = self.pass;
+        let size = self.rows * pass.units;
+        let columns = pass.columns();
+        let mut kept = Kept::new(self, if keep { pass.steps } else { self.block });
+        let mut inputs = vec![T::zero(); self.block * self.rows * pass.features];
+        let mut scratch = vec![T::zero(); self.rows * columns];
+        let mut seen = vec![T::zero(); if pass.dropout.is_some() { size } else { 0 }];
+        let mut last = 0;
+        for from in (0..pass.steps).step_by(self.block) {
+            let count = self.block.min(pass.steps - from);
+            if !keep && from > 0 {
+                kept.restart(self.block, size);
+            }
+            let place = if keep { from } else { 0 };
+            let inputs = &mut inputs[..count * self.rows * pass.features];
+            self.gather(from, count, inputs);
+            let gates =
+                &mut kept.gates[place * self.rows * columns..][..count * self.rows * columns];
+            let biased = fill_rows(gates, pass.biases().0);
+            let (inputs, kernel) = (matrix(inputs, pass.features), matrix(pass.kernel, columns));
+            product_into(gates, (columns, 0), inputs, kernel, biased);
+            for step in 0..count {
+                self.step(&mut kept, place + step, &mut seen, &mut scratch);
+                self.carry_on(&mut kept, place + step, from + step);
+                let after = &kept.hidden[(place + step + 1) * size..][..size];
+                self.write(output, from + step, after);
+            }
+            last = place + count;
+        }
+        self.write_states(output, &kept, last);
+        kept
+    }
+
+    fn step(&self, kept: &mut Kept<T>, place: usize, seen: &mut [T], scratch: &mut [T]) {
+        let pass = self.pass;
+        let size = self.rows * pass.units;
+        let (gates, extra) = (size * pass.cell.gates(), size * pass.cell.extra());
+        let (before, after) = around(&mut kept.hidden, place, size);
+        let (carry_before, carry_after) = around(&mut kept.carry, place, size);
+        let seen = match pass.dropout {
+            Some(_) => {
+                seen.copy_from_slice(before);
+                self.drop(seen);
+                &*seen
+            }
+            None => before,
+        };
+        let step = Step {
+            pass,
+            gates: &mut kept.gates[place * gates..][..gates],
+            extra: &mut kept.extra[place * extra..][..extra],
+            before,
+            seen,
+            after,
+            carry_before,
+            carry_after,
+            scratch,
+        };
+        match pass.cell {
+            Cell::Simple { activation } => simple::forward(step, activation),
+            Cell::Lstm {
+                activation,
+                recurrent,
+            } => lstm::forward(step, activation, recurrent),
+            Cell::Gru {
+                activation,
+                recurrent,
+                reset_after,
+            } => gru::forward(step, activation, recurrent, reset_after),
+        }
+    }
+
+    /// Gives samples whose step does not count the states they had.
+    fn carry_on(&self, kept: &mut Kept<T>, place: usize, step: usize) {
+        if self.pass.mask.is_none() {
+            return;
+        }
+        let (units, size) = (self.pass.units, self.rows * self.pass.units);
+        for states in [&mut kept.hidden, &mut kept.carry] {
+            let (before, after) = around(states, place, size);
+            for (row, (before, after)) in before
+                .chunks_exact(units)
+                .zip(after.chunks_exact_mut(units))
+                .enumerate()
+            {
+                if !self.counts(row, step) {
+                    after.copy_from_slice(before);
+                }
+            }
+        }
+    }
+
+    fn write(&self, output: &mut [T], step: usize, after: &[T]) {
+        let pass = self.pass;
+        let at = match (pass.sequences, pass.states) {
+            (true, _) => step * pass.units,
+            (false, false) if step + 1 == pass.steps => 0,
+            _ => return,
+        };
+        let rows = output.chunks_exact_mut(pass.width());
+        for (row, (to, from)) in rows.zip(after.chunks_exact(pass.units)).enumerate() {
+            if !(pass.sequences && pass.zero_masked) || self.counts(row, step) {
+                to[at..][..pass.units].copy_from_slice(from);
+            }
+        }
+    }
+
+    fn write_states(&self, output: &mut [T], kept: &Kept<T>, place: usize) {
+        let pass = self.pass;
+        if !pass.states {
+            return;
+        }
+        let size = self.rows * pass.units;
+        let states = [&kept.hidden, &kept.carry];
+        for (index, states) in states.into_iter().take(pass.cell.states()).enumerate() {
+            let at = pass.sequence_width() + index * pass.units;
+            let rows = output.chunks_exact_mut(pass.width());
+            for (to, from) in rows.zip(states[place * size..].chunks_exact(pass.units)) {
+                to[at..][..pass.units].copy_from_slice(from);
+            }
+        }
+    }
+}
+
+/// Writes a bias to every row and says whether there is one.
+pub(super) fn fill_rows<T: Real>(rows: &mut [T], bias: Option<&[T]>) -> bool {
+    if let Some(bias) = bias {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            row.copy_from_slice(bias);
+        }
+    }
+    bias.is_some()
+}

@@ -1,0 +1,234 @@
+//! A recurrent layer over whole sequences, as one operation.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Rule, Step, apply};
+use crate::device::cpu::recurrent::{Cell, Gradients, Kept, Pass, backward, forward};
+use crate::tensor::{Array, Real, float, row_major};
+use crate::{DType, Error, Result, Tensor};
+
+/// A recurrent layer's pass over a batch of sequences. The operands are the input
+/// `[batch, steps, features]`, kernel, recurrent kernel, bias (where `bias` says so) and the initial
+/// states `[batch, units]` (all, or none for zeros).
+///
+/// The result is `[batch, steps, units]` with `sequences`, else `[batch, units]`, the last output. With
+/// `states` it is `[batch, …]`: for each sample the outputs (with `sequences`, else none, since the last
+/// one is the hidden state), then its final states.
+#[derive(Clone, Debug)]
+pub(crate) struct Recurrent {
+    pub(crate) cell: Cell,
+    pub(crate) bias: bool,
+    pub(crate) backwards: bool,
+    pub(crate) sequences: bool,
+    pub(crate) states: bool,
+    pub(crate) zero_masked: bool,
+    /// Which timesteps count, `[batch, steps]` of `Bool`.
+    pub(crate) mask: Option<Tensor>,
+    /// By what the input is multiplied at every step, `[batch, features]`.
+    pub(crate) input_dropout: Option<Tensor>,
+    /// By what hidden states are multiplied on their way to the recurrent kernel, `[batch, units]`.
+    pub(crate) dropout: Option<Tensor>,
+    pub(crate) memory: Memory,
+}
+
+/// Gates and states that the way forwards has left for the way back.
+#[derive(Clone, Default)]
+pub(crate) struct Memory(Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>);
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory")
+    }
+}
+
+impl Memory {
+    fn keep<T: Real>(&self, kept: Vec<Kept<T>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(kept));
+    }
+
+    fn kept<T: Real>(&self) -> Option<Arc<Vec<Kept<T>>>> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.clone()?.downcast().ok()
+    }
+}
+
+/// Applies a pass to operands, cast to the kernel's type.
+pub(crate) fn recurrent(pass: Recurrent, operands: &[&Tensor]) -> Result<Tensor> {
+    let dtype = operands[1].as_float().dtype();
+    let cast = operands.iter().map(|o| o.to_dense().cast(dtype));
+    let cast: Vec<Tensor> = cast.collect();
+    let pass = Recurrent {
+        mask: pass.mask.map(|mask| mask.cast(DType::Bool)),
+        input_dropout: pass.input_dropout.map(|dropout| dropout.cast(dtype)),
+        dropout: pass.dropout.map(|dropout| dropout.cast(dtype)),
+        ..pass
+    };
+    apply(pass, &cast.iter().collect::<Vec<_>>())
+}
+
+/// The operands as row-major arrays.
+struct Operands<T: Real> {
+    arrays: Vec<Array<T>>,
+    mask: Option<Array<bool>>,
+    input_dropout: Option<Array<T>>,
+    dropout: Option<Array<T>>,
+}
+
+fn values<T>(array: &Array<T>) -> &[T] {
+    array.as_slice().expect("row-major")
+}
+
+impl Recurrent {
+    fn operands<'t, T: Real>(&self, inputs: impl Iterator<Item = &'t Tensor>) -> Operands<T> {
+        let row_major = |tensor: &Tensor| row_major(&tensor.to_array::<T>());
+        Operands {
+            arrays: inputs.map(row_major).collect(),
+            mask: self.mask.as_ref().map(|mask| {
+                let mask = mask.to_array::<bool>();
+                crate::tensor::row_major(&mask)
+            }),
+            input_dropout: self.input_dropout.as_ref().map(row_major),
+            dropout: self.dropout.as_ref().map(row_major),
+        }
+    }
+
+    fn pass<'a, T: Real>(&self, operands: &'a Operands<T>) -> Pass<'a, T> {
+        let arrays = &operands.arrays;
+        let first_state = 3 + usize::from(self.bias);
+        let shape = arrays[0].shape();
+        Pass {
+            cell: self.cell,
+            batch: shape[0],
+            steps: shape[1],
+            features: shape[2],
+            units: arrays[2].shape()[0],
+            backwards: self.backwards,
+            sequences: self.sequences,
+            states: self.states,
+            zero_masked: self.zero_masked,
+            mask: operands.mask.as_ref().map(values),
+            input_dropout: operands.input_dropout.as_ref().map(values),
+            dropout: operands.dropout.as_ref().map(values),
+            x: values(&arrays[0]),
+            kernel: values(&arrays[1]),
+            recurrent_kernel: values(&arrays[2]),
+            bias: self.bias.then(|| values(&arrays[3])),
+            initial: arrays[first_state..].iter().map(values).collect(),
+        }
+    }
+
+    fn run<T: Real>(&self, _: &Array<T>, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
+        let operands = self.operands::<T>(inputs.iter().copied());
+        let keep = inputs.iter().any(|input| input.node().is_some());
+        let (output, kept) = forward(&self.pass(&operands), keep);
+        if keep {
+            self.memory.keep(kept);
+        }
+        Tensor::from_values(shape, output)
+    }
+
+    fn run_back<T: Real>(&self, gradient: &Array<T>, step: &Step<'_>) -> Vec<Option<Tensor>> {
+        let operands = self.operands::<T>(step.inputs.iter());
+        let pass = self.pass(&operands);
+        let kept = match self.memory.kept::<T>() {
+            Some(kept) => kept,
+            None => Arc::new(forward(&pass, true).1),
+        };
+        let gradient = row_major(gradient);
+        let Gradients {
+            x,
+            kernel,
+            recurrent_kernel,
+            bias,
+            initial,
+        } = backward(&pass, &kept, values(&gradient), step.wanted[0]);
+        let bias = self.bias.then_some(bias);
+        let all = [x, kernel, recurrent_kernel].into_iter();
+        let all = all.chain(bias).chain(initial);
+        let tensors = all.zip(step.inputs).zip(step.wanted);
+        tensors
+            .map(|((values, input), &wanted)| {
+                wanted.then(|| Tensor::from_values(input.shape(), values))
+            })
+            .collect()
+    }
+}
+
+impl Rule for Recurrent {
+    fn name(&self) -> &'static str {
+        match self.cell {
+            Cell::Simple { .. } => "simple_rnn",
+            Cell::Lstm { .. } => "lstm",
+            Cell::Gru { .. } => "gru",
+        }
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
+        let &[batch, steps, features] = inputs[0] else {
+            return Err(self.misfit(inputs));
+        };
+        let units = inputs[2].first().copied().unwrap_or(0);
+        let columns = self.cell.gates() * units;
+        let mut expected = vec![vec![features, columns], vec![units, columns]];
+        if self.bias {
+            expected.push(self.cell.bias_shape(units));
+        }
+        let weights = expected.len();
+        expected.extend(vec![vec![batch, units]; self.cell.states()]);
+        let given = &inputs[1..];
+        let fits = given.iter().zip(&expected).all(|(g, e)| g == e);
+        let whole = given.len() == weights || given.len() == expected.len();
+        let side = |side: &Option<Tensor>, width| {
+            side.as_ref()
+                .is_none_or(|tensor| tensor.shape() == [batch, width])
+        };
+        let sides = side(&self.mask, steps)
+            && side(&self.input_dropout, features)
+            && side(&self.dropout, units);
+        if !(fits && whole && sides) || steps * features * units == 0 {
+            return Err(self.misfit(inputs));
+        }
+        let all_states = self.cell.states() * units;
+        Ok(match (self.sequences, self.states) {
+            (true, false) => vec![batch, steps, units],
+            (false, false) => vec![batch, units],
+            (true, true) => vec![batch, steps * units + all_states],
+            (false, true) => vec![batch, all_states],
+        })
+    }
+
+    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
+        float!(inputs[1], kernel => self.run(kernel, inputs, shape))
+    }
+
+    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
+        float!(gradient, g => self.run_back(g, step))
+    }
+}
+
+impl Recurrent {
+    fn misfit(&self, inputs: &[&[usize]]) -> Error {
+        let side = |side: &Option<Tensor>, name: &str| {
+            let shape = side.as_ref().map(|tensor| tensor.shape().to_vec());
+            shape.map_or(String::new(), |shape| format!(", {name} {shape:?}"))
+        };
+        let columns = match self.cell.gates() {
+            1 => "units".to_string(),
+            gates => format!("{gates} · units"),
+        };
+        Error::Shape(format!(
+            "{}: operands {inputs:?}{}{}{} do not fit: expected [batch, timesteps, features], \
+             [features, {columns}], [units, {columns}], then a bias and states [batch, units] where there \
+             are any, a mask [batch, timesteps], and no axis of length 0 but the batch",
+            self.name(),
+            side(&self.mask, "mask"),
+            side(&self.input_dropout, "input dropout"),
+            side(&self.dropout, "recurrent dropout"),
+        ))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

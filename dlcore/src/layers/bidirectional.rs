@@ -1,0 +1,457 @@
+//! A recurrent layer in both directions.
+
+use serde_json::{Map, Value, json};
+
+use super::{Base, Call, Layer, from_config, layer_settings};
+use crate::config::{Fields, Parsed};
+use crate::tensor::expect;
+use crate::{Error, Result, Tensor, names};
+
+/// Runs a recurrent layer over sequences from their beginning and a second one from their end, and merges
+/// what they return.
+///
+/// The layer that is given is a pattern: the two are made anew after its settings. With
+/// `return_sequences` the second one's outputs are put back in the order of time, and outputs at masked
+/// timesteps are 0, as in Keras.
+///
+/// # Shapes
+/// as the recurrent layer's, the last axis doubled when outputs are concatenated; initial and final
+/// states are first those of the forward layer, then those of the backward one. Weights: those of the
+/// forward layer, then those of the backward one.
+///
+/// Source: Schuster and Paliwal, 1997; Keras 3, `layers/rnn/bidirectional.py`.
+///
+/// ```
+/// use dlcore::layers::{Bidirectional, LSTM, Layer};
+/// use dlcore::Tensor;
+/// let mut layer = Bidirectional::new(LSTM::new(32));
+/// layer.build(&[10, 8])?;
+/// assert_eq!(layer.forward(&Tensor::ones([2, 10, 8]), false).shape(), [2, 64]);
+/// # Ok::<(), dlcore::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Bidirectional {
+    base: Base,
+    forward: Box<dyn Layer>,
+    backward: Box<dyn Layer>,
+    merge_mode: String,
+    /// Why the layers cannot be made, told by `build`.
+    problem: Option<String>,
+}
+
+layer_settings!(Bidirectional, "bidirectional");
+
+const MODES: [&str; 5] = ["concat", "sum", "mul", "ave", "none"];
+
+/// The settings that both layers must share.
+const COMMON: [&str; 3] = ["stateful", "return_sequences", "return_state"];
+
+/// The settings of a recurrent layer.
+fn settings(layer: &dyn Layer) -> Parsed<Map<String, Value>> {
+    match layer.config() {
+        Some(Value::Object(config)) if config.contains_key("go_backwards") => Ok(config),
+        _ => Err(format!(
+            "expected a recurrent layer, such as LSTM or GRU, got {}",
+            super::describe(layer)
+        )),
+    }
+}
+
+fn is_set(settings: &Map<String, Value>, key: &str) -> bool {
+    settings.get(key).and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// A layer after the pattern of `layer`, unbuilt, whose name says its direction.
+fn made_after(
+    layer: &dyn Layer,
+    direction: &str,
+    backwards: Option<bool>,
+) -> Parsed<Box<dyn Layer>> {
+    let mut config = settings(layer)?;
+    let name = layer.name().strip_prefix(direction).unwrap_or(layer.name());
+    config.insert("name".into(), format!("{direction}{name}").into());
+    let sequences = is_set(&config, "return_sequences");
+    config.insert("zero_output_for_mask".into(), sequences.into());
+    if let Some(backwards) = backwards {
+        config.insert("go_backwards".into(), backwards.into());
+    }
+    from_config(layer.kind(), &Value::Object(config))
+}
+
+impl Bidirectional {
+    /// Both directions of `layer`, concatenated.
+    pub fn new(layer: impl Layer + 'static) -> Bidirectional {
+        Self::after(&layer)
+    }
+
+    fn after(layer: &dyn Layer) -> Bidirectional {
+        let made = made_after(layer, "forward_", None);
+        let made = made.and_then(|f| Ok((f, made_after(layer, "backward_", Some(true))?)));
+        let mut base = Base::new("Bidirectional", "bidirectional");
+        base.input_shape = layer.input_shape().map(<[usize]>::to_vec);
+        let (forward, backward, problem) = match made {
+            Ok((forward, backward)) => (forward, backward, None),
+            Err(problem) => (layer.clone_box(), layer.clone_box(), Some(problem)),
+        };
+        Bidirectional {
+            base,
+            forward,
+            backward,
+            merge_mode: "concat".to_string(),
+            problem,
+        }
+    }
+
+    /// Another layer for the backward direction; it must have `go_backwards(true)` (the same layer as
+    /// forwards).
+    pub fn backward_layer(mut self, layer: impl Layer + 'static) -> Bidirectional {
+        self.set_backward(&layer);
+        self
+    }
+
+    fn set_backward(&mut self, layer: &dyn Layer) {
+        match made_after(layer, "", None) {
+            Ok(layer) => self.backward = layer,
+            Err(problem) => self.problem = Some(format!("backward_layer: {problem}")),
+        }
+    }
+
+    /// How the two outputs become one (`"concat"`): also `"sum"`, `"mul"`, `"ave"` (their mean) and `"none"`,
+    /// which leaves them two outputs.
+    pub fn merge_mode(mut self, merge_mode: &str) -> Bidirectional {
+        self.merge_mode = merge_mode.to_string();
+        self
+    }
+
+    /// The layer that [`Layer::config`] described; no merge mode is `"none"`.
+    pub(super) fn from_config(fields: &Fields<'_>) -> Parsed<Bidirectional> {
+        let inner = |key: &str| -> Parsed<Option<Box<dyn Layer>>> {
+            let Some(value) = fields.get(key) else {
+                return Ok(None);
+            };
+            let described = Fields::of(value, key)?;
+            let config = described.get("config").unwrap_or(&Value::Null);
+            let layer = from_config(described.text("kind")?, config)?;
+            settings(&*layer)?;
+            Ok(Some(layer))
+        };
+        let forward = inner("layer")?.ok_or("Bidirectional: layer: expected one, found nothing")?;
+        let backward = match inner("backward_layer")? {
+            Some(backward) => backward,
+            None => made_after(&*forward, "backward_", Some(true))?,
+        };
+        let layer = Bidirectional {
+            base: Base::from_config("Bidirectional", "bidirectional", fields)?,
+            forward,
+            backward,
+            merge_mode: match fields.get("merge_mode") {
+                Some(_) => fields.text("merge_mode")?.to_string(),
+                None => "none".to_string(),
+            },
+            problem: None,
+        };
+        layer.check().map_err(|error| error.to_string())?;
+        Ok(layer)
+    }
+
+    fn check(&self) -> Result<()> {
+        if let Some(problem) = &self.problem {
+            return Err(self.base.value_error(problem));
+        }
+        if !MODES.contains(&&*self.merge_mode) {
+            let text = names::unknown("merge mode", &self.merge_mode, &MODES);
+            return Err(self.base.value_error(text));
+        }
+        let value_error = |text: String| self.base.value_error(text);
+        let forward = settings(&*self.forward).map_err(value_error)?;
+        let backward = settings(&*self.backward).map_err(value_error)?;
+        if is_set(&forward, "go_backwards") == is_set(&backward, "go_backwards") {
+            return Err(self.base.value_error(format!(
+                "expected layers of two directions, got go_backwards({}) twice",
+                is_set(&forward, "go_backwards")
+            )));
+        }
+        for key in COMMON {
+            let (one, other) = (is_set(&forward, key), is_set(&backward, key));
+            if one != other {
+                return Err(self.base.value_error(format!(
+                    "expected layers that agree in {key}, got {one} forwards and {other} backwards"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The sequences and the states for each direction.
+    fn divided<T: Clone>(&self, inputs: &[T]) -> Result<[Vec<T>; 2]> {
+        let states = inputs.len().saturating_sub(1);
+        if inputs.is_empty() || states % 2 == 1 {
+            return Err(self.base.shape_error(format!(
+                "expected sequences, then as many initial states forwards as backwards, or none, got {} inputs",
+                inputs.len()
+            )));
+        }
+        let (forward, backward) = inputs[1..].split_at(states / 2);
+        let with = |states: &[T]| [&inputs[..1], states].concat();
+        Ok([with(forward), with(backward)])
+    }
+
+    /// Gives a file's weights to the two layers, the backward one taking what is left.
+    fn hand_on(&mut self) {
+        if let Some(mut given) = self.base.take_given() {
+            let biased = settings(&*self.forward).is_ok_and(|config| is_set(&config, "use_bias"));
+            let own = given.len().min(2 + usize::from(biased));
+            let rest = given.split_off(own);
+            self.forward.give_weights(given);
+            self.backward.give_weights(rest);
+        }
+    }
+
+    fn merged(&self, forward: Tensor, backward: Tensor) -> Vec<Tensor> {
+        let backward = match settings(&*self.forward) {
+            Ok(config) if is_set(&config, "return_sequences") => reversed(&backward),
+            _ => backward,
+        };
+        vec![match &*self.merge_mode {
+            "concat" => Tensor::concat(&[&forward, &backward], -1),
+            "sum" => forward + backward,
+            "mul" => forward * backward,
+            "ave" => (forward + backward) / 2.0,
+            _ => return vec![forward, backward],
+        }]
+    }
+}
+
+/// The second axis in reverse.
+fn reversed(sequence: &Tensor) -> Tensor {
+    let mut axes: Vec<usize> = (0..sequence.ndim()).collect();
+    axes.swap(0, 1);
+    let rows: Vec<usize> = (0..sequence.shape()[1]).rev().collect();
+    sequence.permute(&axes).rows(&rows).permute(&axes)
+}
+
+impl Layer for Bidirectional {
+    fn name(&self) -> &str {
+        &self.base.name
+    }
+
+    fn kind(&self) -> &str {
+        self.base.kind
+    }
+
+    fn input_shape(&self) -> Option<&[usize]> {
+        self.base.input_shape.as_deref()
+    }
+
+    fn is_built(&self) -> bool {
+        self.base.is_built()
+    }
+
+    fn trainable(&self) -> bool {
+        self.base.trainable && self.forward.trainable() && self.backward.trainable()
+    }
+
+    fn set_trainable(&mut self, trainable: bool) {
+        self.base.trainable = trainable;
+        self.forward.set_trainable(trainable);
+        self.backward.set_trainable(trainable);
+    }
+
+    fn give_weights(&mut self, weights: Vec<Tensor>) {
+        self.base.give(weights);
+    }
+
+    fn build(&mut self, input_shape: &[usize]) -> Result<()> {
+        self.build_many(&[input_shape.to_vec()])
+    }
+
+    fn build_many(&mut self, input_shapes: &[Vec<usize>]) -> Result<()> {
+        self.check()?;
+        let [forward, backward] = self.divided(input_shapes)?;
+        self.hand_on();
+        self.forward.build_many(&forward)?;
+        self.backward.build_many(&backward)?;
+        self.output_shapes(input_shapes)?;
+        self.base.finish()
+    }
+
+    fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
+        Ok(self.output_shapes(&[input_shape.to_vec()])?.remove(0))
+    }
+
+    fn output_shapes(&self, input_shapes: &[Vec<usize>]) -> Result<Vec<Vec<usize>>> {
+        let [forward, backward] = self.divided(input_shapes)?;
+        let own = |error: Error| match error {
+            Error::Shape(text) => self.base.shape_error(text),
+            other => other,
+        };
+        let mut forward = self.forward.output_shapes(&forward).map_err(own)?;
+        let mut backward = self.backward.output_shapes(&backward).map_err(own)?;
+        let (mut one, other) = (forward.remove(0), backward.remove(0));
+        let mut outputs = match &*self.merge_mode {
+            "none" => vec![one, other],
+            "concat" => {
+                let last = one.len() - 1;
+                one[last] += other[last];
+                vec![one]
+            }
+            mode if one != other => {
+                return Err(self.base.shape_error(format!(
+                    "merge mode {mode:?}: expected outputs of one shape, got {one:?} forwards and {other:?} \
+                     backwards"
+                )));
+            }
+            _ => vec![one],
+        };
+        outputs.extend(forward.into_iter().chain(backward));
+        Ok(outputs)
+    }
+
+    fn forward(&self, x: &Tensor, training: bool) -> Tensor {
+        let masks = Vec::new();
+        self.call(std::slice::from_ref(x), &Call { training, masks })
+            .remove(0)
+    }
+
+    fn call(&self, inputs: &[Tensor], call: &Call) -> Vec<Tensor> {
+        let [forward, backward] = expect(self.divided(inputs));
+        let mut forward = self.forward.call(&forward, call);
+        let mut backward = self.backward.call(&backward, call);
+        let mut outputs = self.merged(forward.remove(0), backward.remove(0));
+        outputs.extend(forward.into_iter().chain(backward));
+        outputs
+    }
+
+    fn output_mask(&self, inputs: &[Tensor], masks: &[Option<Tensor>]) -> Option<Tensor> {
+        self.forward.output_mask(inputs, masks)
+    }
+
+    fn weights(&self) -> Vec<&Tensor> {
+        [self.forward.weights(), self.backward.weights()].concat()
+    }
+
+    fn weights_mut(&mut self) -> Vec<&mut Tensor> {
+        let forward = self.forward.weights_mut().into_iter();
+        forward.chain(self.backward.weights_mut()).collect()
+    }
+
+    fn commit(&mut self) {
+        self.forward.commit();
+        self.backward.commit();
+    }
+
+    fn discard(&mut self) {
+        self.forward.discard();
+        self.backward.discard();
+    }
+
+    fn reset_states(&mut self) {
+        self.forward.reset_states();
+        self.backward.reset_states();
+    }
+
+    fn penalty(&self) -> Option<Tensor> {
+        let both = [self.forward.penalty(), self.backward.penalty()];
+        both.into_iter()
+            .flatten()
+            .reduce(|sum, penalty| sum + penalty)
+    }
+
+    fn config(&self) -> Option<Value> {
+        let inner = |layer: &dyn Layer| json!({"kind": layer.kind(), "config": layer.config()});
+        Some(self.base.config(json!({
+            "layer": inner(&*self.forward),
+            "backward_layer": inner(&*self.backward),
+            "merge_mode": self.merge_mode,
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType;
+    use crate::layers::conformance::{Case, check_layer};
+    use crate::layers::{Dense, GRU, LSTM, SimpleRNN};
+
+    #[test]
+    fn conforms() {
+        check_layer(
+            Case::new(Bidirectional::new(LSTM::new(2)), &[3, 2], &[4], 80)
+                .refuses(&[3, 4], "expected 2 features, as when it was built"),
+        );
+        for mode in ["sum", "mul", "ave"] {
+            let pattern = GRU::new(2).return_sequences(true).kernel_regularizer("l2");
+            let layer = Bidirectional::new(pattern).merge_mode(mode);
+            check_layer(Case::new(layer, &[3, 2], &[3, 2], 72));
+        }
+        let two = Bidirectional::new(SimpleRNN::new(2).return_state(true).use_bias(false));
+        let shapes: &[&[usize]] = &[&[2], &[2], &[2], &[2]];
+        check_layer(
+            Case::many(two.merge_mode("none"), &[&[3, 2], &[2], &[2]], shapes, 16).refuses_many(
+                &[&[3, 2], &[2]],
+                "as many initial states forwards as backwards",
+            ),
+        );
+        let backward = GRU::new(1)
+            .go_backwards(true)
+            .reset_after(false)
+            .use_bias(false);
+        let uneven = Bidirectional::new(LSTM::new(2)).backward_layer(backward);
+        check_layer(Case::new(uneven, &[3, 2], &[3], 40 + 9));
+    }
+
+    #[test]
+    fn outputs_of_both_directions_stand_at_their_timestep() {
+        let pattern = SimpleRNN::new(1)
+            .activation("linear")
+            .return_sequences(true)
+            .kernel_initializer("ones")
+            .recurrent_initializer("ones");
+        let mut layer = Bidirectional::new(pattern);
+        layer.build(&[3, 1]).unwrap();
+        let x = Tensor::from([[[1.0], [10.0], [100.0]]]);
+        let sums = [1.0, 111.0, 11.0, 110.0, 111.0, 100.0];
+        assert_eq!(layer.forward(&x, false).to_vec(), sums);
+        let mask = Tensor::from([[1, 0, 1]]).cast(DType::Bool);
+        let call = Call {
+            training: false,
+            masks: vec![Some(mask)],
+        };
+        let masked = layer.call(&[x], &call).remove(0);
+        assert_eq!(masked.to_vec(), [1.0, 101.0, 0.0, 0.0, 101.0, 100.0]);
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused_with_the_layers_name() {
+        let error = |layer: Bidirectional| {
+            let mut layer = layer.name("both");
+            layer.build(&[3, 2]).unwrap_err().to_string()
+        };
+        let text = error(Bidirectional::new(Dense::new(2).name("d")));
+        assert!(
+            text.starts_with("both (Bidirectional): expected a recurrent layer, such as LSTM or GRU, got d (Dense)"),
+            "{text}"
+        );
+        let text = error(Bidirectional::new(LSTM::new(2)).merge_mode("cancat"));
+        assert!(text.contains("did you mean \"concat\"?"), "{text}");
+        let same = Bidirectional::new(LSTM::new(2)).backward_layer(LSTM::new(2));
+        assert!(error(same).contains("got go_backwards(false) twice"));
+        let other = LSTM::new(2).go_backwards(true).return_state(true);
+        let text = error(Bidirectional::new(LSTM::new(2)).backward_layer(other));
+        assert!(
+            text.contains("agree in return_state, got false forwards and true backwards"),
+            "{text}"
+        );
+        let wide = LSTM::new(3).go_backwards(true);
+        let text = error(
+            Bidirectional::new(LSTM::new(2))
+                .backward_layer(wide)
+                .merge_mode("sum"),
+        );
+        assert!(
+            text.contains("merge mode \"sum\": expected outputs of one shape"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,646 @@
+//! What the recurrent layers have in common.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::{Base, Call};
+use crate::activations::Activation;
+use crate::config::{Fields, Parsed, number};
+use crate::device::cpu::Nonlinearity;
+use crate::device::cpu::recurrent::Cell;
+use crate::grad::ops;
+use crate::initializers::Initializer;
+use crate::random::{dropout_mask, next_seed};
+use crate::regularizers::Regularizer;
+use crate::tensor::expect;
+use crate::{DType, Result, Tensor, names};
+
+/// Settings, weights and states of a recurrent layer; what is its own is its [`Cell`].
+#[derive(Clone, Debug)]
+pub(super) struct Core {
+    pub(super) units: usize,
+    pub(super) activation: Activation,
+    /// The gates' activation; a layer without gates has no use for it.
+    pub(super) recurrent_activation: Activation,
+    pub(super) use_bias: bool,
+    pub(super) kernel_initializer: Initializer,
+    pub(super) recurrent_initializer: Initializer,
+    pub(super) bias_initializer: Initializer,
+    pub(super) kernel_regularizer: Option<Regularizer>,
+    pub(super) recurrent_regularizer: Option<Regularizer>,
+    pub(super) bias_regularizer: Option<Regularizer>,
+    pub(super) dropout: f64,
+    pub(super) recurrent_dropout: f64,
+    pub(super) return_sequences: bool,
+    pub(super) return_state: bool,
+    pub(super) go_backwards: bool,
+    pub(super) stateful: bool,
+    pub(super) zero_output_for_mask: bool,
+    pub(super) kernel: Option<Tensor>,
+    pub(super) recurrent_kernel: Option<Tensor>,
+    pub(super) bias: Option<Tensor>,
+    carried: Carried,
+}
+
+/// The states of a stateful layer, which a call cannot change but through a lock.
+#[derive(Debug, Default)]
+struct Carried(Mutex<States>);
+
+#[derive(Clone, Debug, Default)]
+struct States {
+    /// What the next batch begins with; empty for zeros.
+    next: Vec<Tensor>,
+    /// What it shall begin with once a training batch is committed.
+    noted: Option<Vec<Tensor>>,
+}
+
+impl Carried {
+    fn lock(&self) -> MutexGuard<'_, States> {
+        // A panic elsewhere cannot leave the states half written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for Carried {
+    fn clone(&self) -> Self {
+        Carried(Mutex::new(self.lock().clone()))
+    }
+}
+
+impl Core {
+    /// Keras's defaults.
+    pub(super) fn new(units: usize) -> Core {
+        Core {
+            units,
+            activation: Activation::Tanh,
+            recurrent_activation: Activation::Sigmoid,
+            use_bias: true,
+            kernel_initializer: Initializer::GlorotUniform,
+            recurrent_initializer: Initializer::Orthogonal(1.0),
+            bias_initializer: Initializer::Zeros,
+            kernel_regularizer: None,
+            recurrent_regularizer: None,
+            bias_regularizer: None,
+            dropout: 0.0,
+            recurrent_dropout: 0.0,
+            return_sequences: false,
+            return_state: false,
+            go_backwards: false,
+            stateful: false,
+            zero_output_for_mask: false,
+            kernel: None,
+            recurrent_kernel: None,
+            bias: None,
+            carried: Carried::default(),
+        }
+    }
+
+    /// What [`Core::config`] wrote; what is missing is as by default.
+    pub(super) fn from_config(fields: &Fields<'_>) -> Parsed<Core> {
+        let mut core = Core::new(fields.size("units")?);
+        let name = |key, own: &mut Activation| -> Parsed<()> {
+            if fields.get(key).is_some() {
+                *own = fields.text(key)?.into();
+            }
+            Ok(())
+        };
+        name("activation", &mut core.activation)?;
+        name("recurrent_activation", &mut core.recurrent_activation)?;
+        for (key, own) in [
+            ("kernel_initializer", &mut core.kernel_initializer),
+            ("recurrent_initializer", &mut core.recurrent_initializer),
+            ("bias_initializer", &mut core.bias_initializer),
+        ] {
+            if fields.get(key).is_some() {
+                *own = Initializer::from_field(fields, key)?;
+            }
+        }
+        for (key, own) in [
+            ("kernel_regularizer", &mut core.kernel_regularizer),
+            ("recurrent_regularizer", &mut core.recurrent_regularizer),
+            ("bias_regularizer", &mut core.bias_regularizer),
+        ] {
+            *own = Regularizer::from_config(fields, key)?;
+        }
+        for (key, own) in [
+            ("dropout", &mut core.dropout),
+            ("recurrent_dropout", &mut core.recurrent_dropout),
+        ] {
+            if fields.get(key).is_some() {
+                *own = fields.float(key)?;
+            }
+        }
+        for (key, own) in [
+            ("use_bias", &mut core.use_bias),
+            ("return_sequences", &mut core.return_sequences),
+            ("return_state", &mut core.return_state),
+            ("go_backwards", &mut core.go_backwards),
+            ("stateful", &mut core.stateful),
+            ("zero_output_for_mask", &mut core.zero_output_for_mask),
+        ] {
+            *own = flag(fields, key, *own)?;
+        }
+        Ok(core)
+    }
+
+    /// The settings, to which a layer adds its own.
+    pub(super) fn config(&self) -> Value {
+        json!({
+            "units": self.units,
+            "activation": self.activation.name(),
+            "recurrent_activation": self.recurrent_activation.name(),
+            "use_bias": self.use_bias,
+            "kernel_initializer": self.kernel_initializer.config(),
+            "recurrent_initializer": self.recurrent_initializer.config(),
+            "bias_initializer": self.bias_initializer.config(),
+            "kernel_regularizer": Regularizer::config(self.kernel_regularizer.as_ref()),
+            "recurrent_regularizer": Regularizer::config(self.recurrent_regularizer.as_ref()),
+            "bias_regularizer": Regularizer::config(self.bias_regularizer.as_ref()),
+            "dropout": number(self.dropout),
+            "recurrent_dropout": number(self.recurrent_dropout),
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "go_backwards": self.go_backwards,
+            "stateful": self.stateful,
+            "zero_output_for_mask": self.zero_output_for_mask,
+        })
+    }
+
+    /// The activation and the recurrent one.
+    pub(super) fn functions(&self, base: &Base) -> Result<(Nonlinearity, Nonlinearity)> {
+        let function = |setting: &str, activation: &Activation| {
+            Nonlinearity::named(activation.name()).ok_or_else(|| {
+                let known = &Nonlinearity::NAMES;
+                let text =
+                    names::unknown("activation of a recurrent layer", activation.name(), known);
+                base.value_error(format!("{setting}: {text}"))
+            })
+        };
+        Ok((
+            function("activation", &self.activation)?,
+            function("recurrent_activation", &self.recurrent_activation)?,
+        ))
+    }
+
+    pub(super) fn check(&self, base: &Base) -> Result<()> {
+        self.functions(base)?;
+        base.check_regularizer("kernel_regularizer", self.kernel_regularizer.as_ref())?;
+        base.check_regularizer("recurrent_regularizer", self.recurrent_regularizer.as_ref())?;
+        base.check_regularizer("bias_regularizer", self.bias_regularizer.as_ref())?;
+        if self.units == 0 {
+            return Err(base.value_error("units must be at least 1, got 0"));
+        }
+        for (setting, rate) in [
+            ("dropout", self.dropout),
+            ("recurrent_dropout", self.recurrent_dropout),
+        ] {
+            if !(0.0..1.0).contains(&rate) {
+                return Err(base.value_error(format!(
+                    "{setting} is the share that is left out, at least 0 and below 1, got {rate}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the weights; a bias that a file does not hold is made by `bias` out of the initial one.
+    pub(super) fn build(
+        &mut self,
+        base: &mut Base,
+        cell: Cell,
+        shapes: &[Vec<usize>],
+        bias: fn(&Tensor) -> Tensor,
+    ) -> Result<()> {
+        self.check(base)?;
+        self.output_shapes(base, cell, shapes)?;
+        let (features, columns) = (shapes[0][1], cell.gates() * self.units);
+        let kernel = base.weight("kernel", &[features, columns], &self.kernel_initializer)?;
+        let recurrent = &self.recurrent_initializer;
+        let recurrent = base.weight("recurrent_kernel", &[self.units, columns], recurrent)?;
+        let shape = cell.bias_shape(self.units);
+        self.bias = match self.use_bias {
+            true => Some(base.weight_from("bias", &shape, &|| {
+                Ok(bias(&self.bias_initializer.create(&shape)?))
+            })?),
+            false => None,
+        };
+        base.finish()?;
+        (self.kernel, self.recurrent_kernel) = (Some(kernel), Some(recurrent));
+        Ok(())
+    }
+
+    /// The shapes of the outputs (one sample) for those of the sequences and of initial states, if any.
+    pub(super) fn output_shapes(
+        &self,
+        base: &Base,
+        cell: Cell,
+        shapes: &[Vec<usize>],
+    ) -> Result<Vec<Vec<usize>>> {
+        let sequence = shapes.first().map_or(&[][..], Vec::as_slice);
+        let &[steps, features] = sequence else {
+            let hint = match sequence {
+                [steps] => format!("; one number a timestep is x.reshape([-1, {steps}, 1])"),
+                _ => String::new(),
+            };
+            return Err(base.shape_error(format!(
+                "expected sequences [timesteps, features], got samples of shape {sequence:?}{hint}"
+            )));
+        };
+        if steps == 0 || features == 0 {
+            return Err(base.shape_error(format!(
+                "expected at least one timestep and one feature, got samples of shape {sequence:?}"
+            )));
+        }
+        if let Some(kernel) = &self.kernel
+            && kernel.shape()[0] != features
+        {
+            return Err(base.shape_error(format!(
+                "expected {} features, as when it was built, got samples of shape {sequence:?}",
+                kernel.shape()[0]
+            )));
+        }
+        let states = vec![vec![self.units]; cell.states()];
+        let initial = &shapes[1..];
+        if !initial.is_empty() && initial != states {
+            return Err(base.shape_error(format!(
+                "expected {} initial states of shape {:?} after the sequences, or none, got {initial:?}",
+                states.len(),
+                states[0]
+            )));
+        }
+        let output = match self.return_sequences {
+            true => vec![steps, self.units],
+            false => vec![self.units],
+        };
+        let states = states.into_iter().take(match self.return_state {
+            true => cell.states(),
+            false => 0,
+        });
+        Ok(std::iter::once(output).chain(states).collect())
+    }
+
+    /// The outputs: of the last step, or of all; then the states, if they are returned.
+    pub(super) fn call(
+        &self,
+        base: &Base,
+        cell: Cell,
+        inputs: &[Tensor],
+        call: &Call,
+    ) -> Vec<Tensor> {
+        let (Some(kernel), Some(recurrent)) = (&self.kernel, &self.recurrent_kernel) else {
+            panic!("{}", base.unbuilt());
+        };
+        let samples = |input: &Tensor| input.shape().iter().skip(1).copied().collect();
+        let shapes: Vec<Vec<usize>> = inputs.iter().map(samples).collect();
+        expect(self.output_shapes(base, cell, &shapes));
+        let (x, batch) = (&inputs[0], inputs[0].shape()[0]);
+        let initial = match &inputs[1..] {
+            [] => self.carried(base, batch),
+            given => given.to_vec(),
+        };
+        // Where only the last output is wanted, it is itself the state of a cell with one.
+        let packed =
+            (self.return_state || self.stateful) && (self.return_sequences || cell.states() > 1);
+        let dropout = |rate: f64, width: usize| {
+            (call.training && rate > 0.0).then(|| dropout_mask(&[batch, width], rate, next_seed()))
+        };
+        let pass = ops::Recurrent {
+            cell,
+            bias: self.bias.is_some(),
+            backwards: self.go_backwards,
+            sequences: self.return_sequences,
+            states: packed,
+            zero_masked: self.zero_output_for_mask,
+            mask: call.mask(0).map(|mask| fitting_mask(base, mask, x)),
+            input_dropout: dropout(self.dropout, shapes[0][1]),
+            dropout: dropout(self.recurrent_dropout, self.units),
+            memory: ops::Memory::default(),
+        };
+        let weights = [x, kernel, recurrent].into_iter().chain(&self.bias);
+        let operands: Vec<&Tensor> = weights.chain(&initial).collect();
+        let result = expect(ops::recurrent(pass, &operands));
+        let (output, states) = match packed {
+            true => self.unpack(cell, shapes[0][0], &result),
+            false => (result.clone(), vec![result]),
+        };
+        self.carry(&states, call.training);
+        let returned = states.into_iter().take(match self.return_state {
+            true => cell.states(),
+            false => 0,
+        });
+        std::iter::once(output).chain(returned).collect()
+    }
+
+    fn unpack(&self, cell: Cell, steps: usize, packed: &Tensor) -> (Tensor, Vec<Tensor>) {
+        let (batch, units) = (packed.shape()[0], self.units);
+        let start = if self.return_sequences {
+            steps * units
+        } else {
+            0
+        };
+        let state = |index: usize| {
+            let at = start + index * units;
+            packed.slice((.., at..at + units))
+        };
+        let states: Vec<Tensor> = (0..cell.states()).map(state).collect();
+        let output = match self.return_sequences {
+            true => packed.slice((.., ..start)).reshape([batch, steps, units]),
+            false => states[0].clone(),
+        };
+        (output, states)
+    }
+
+    /// The initial states: those after the batch before, if the layer is stateful and there was one.
+    fn carried(&self, base: &Base, batch: usize) -> Vec<Tensor> {
+        if !self.stateful {
+            return Vec::new();
+        }
+        let states = self.carried.lock().next.clone();
+        if let Some(state) = states.first()
+            && state.shape()[0] != batch
+        {
+            panic!(
+                "{}",
+                base.shape_error(format!(
+                    "stateful: expected a batch of {}, as the one before, got {batch}; keep the batch size, or \
+                     call reset_states() first",
+                    state.shape()[0]
+                ))
+            );
+        }
+        states
+    }
+
+    fn carry(&self, states: &[Tensor], training: bool) {
+        if !self.stateful {
+            return;
+        }
+        let states = states.iter().map(|state| state.detach().contiguous());
+        let mut carried = self.carried.lock();
+        match training {
+            true => carried.noted = Some(states.collect()),
+            false => carried.next = states.collect(),
+        }
+    }
+
+    pub(super) fn commit(&mut self) {
+        let mut carried = self.carried.lock();
+        if let Some(noted) = carried.noted.take() {
+            carried.next = noted;
+        }
+    }
+
+    pub(super) fn discard(&mut self) {
+        self.carried.lock().noted = None;
+    }
+
+    pub(super) fn reset(&mut self) {
+        *self.carried.lock() = States::default();
+    }
+
+    pub(super) fn penalty(&self) -> Option<Tensor> {
+        super::penalties([
+            (self.kernel.as_ref(), self.kernel_regularizer.as_ref()),
+            (
+                self.recurrent_kernel.as_ref(),
+                self.recurrent_regularizer.as_ref(),
+            ),
+            (self.bias.as_ref(), self.bias_regularizer.as_ref()),
+        ])
+    }
+}
+
+fn fitting_mask(base: &Base, mask: &Tensor, x: &Tensor) -> Tensor {
+    if mask.shape() != &x.shape()[..2] {
+        panic!(
+            "{}",
+            base.shape_error(format!(
+                "expected a mask [batch, timesteps], {:?}, got shape {:?}",
+                &x.shape()[..2],
+                mask.shape()
+            ))
+        );
+    }
+    mask.cast(DType::Bool)
+}
+
+/// A flag that may be missing.
+pub(super) fn flag(fields: &Fields<'_>, key: &str, default: bool) -> Parsed<bool> {
+    match fields.get(key) {
+        Some(_) => fields.flag(key),
+        None => Ok(default),
+    }
+}
+
+/// Defines the settings that every recurrent layer has, beside those of every layer.
+macro_rules! recurrent_settings {
+    ($layer:ident, $prefix:literal) => {
+        $crate::layers::layer_settings!($layer, $prefix);
+
+        impl $layer {
+            /// The activation, by name (`"tanh"`): also `"linear"`, `"relu"`, `"sigmoid"`, `"hard_sigmoid"` and
+            /// `"hard_sigmoid_2017"`.
+            pub fn activation(
+                mut self,
+                activation: impl Into<$crate::activations::Activation>,
+            ) -> $layer {
+                self.core.activation = activation.into();
+                self
+            }
+
+            /// Whether a bias is added (true).
+            pub fn use_bias(mut self, use_bias: bool) -> $layer {
+                self.core.use_bias = use_bias;
+                self
+            }
+
+            /// How the kernel begins (`"glorot_uniform"`).
+            pub fn kernel_initializer(
+                mut self,
+                initializer: impl Into<$crate::initializers::Initializer>,
+            ) -> $layer {
+                self.core.kernel_initializer = initializer.into();
+                self
+            }
+
+            /// How the recurrent kernel begins (`"orthogonal"`).
+            pub fn recurrent_initializer(
+                mut self,
+                initializer: impl Into<$crate::initializers::Initializer>,
+            ) -> $layer {
+                self.core.recurrent_initializer = initializer.into();
+                self
+            }
+
+            /// How the bias begins (`"zeros"`).
+            pub fn bias_initializer(
+                mut self,
+                initializer: impl Into<$crate::initializers::Initializer>,
+            ) -> $layer {
+                self.core.bias_initializer = initializer.into();
+                self
+            }
+
+            /// The penalty on the kernel (none).
+            pub fn kernel_regularizer(
+                mut self,
+                regularizer: impl Into<$crate::regularizers::Regularizer>,
+            ) -> $layer {
+                self.core.kernel_regularizer = Some(regularizer.into());
+                self
+            }
+
+            /// The penalty on the recurrent kernel (none).
+            pub fn recurrent_regularizer(
+                mut self,
+                regularizer: impl Into<$crate::regularizers::Regularizer>,
+            ) -> $layer {
+                self.core.recurrent_regularizer = Some(regularizer.into());
+                self
+            }
+
+            /// The penalty on the bias (none).
+            pub fn bias_regularizer(
+                mut self,
+                regularizer: impl Into<$crate::regularizers::Regularizer>,
+            ) -> $layer {
+                self.core.bias_regularizer = Some(regularizer.into());
+                self
+            }
+
+            /// The share of the input's features that is left out while training (0): the same ones at
+            /// every timestep of a sequence.
+            pub fn dropout(mut self, rate: f64) -> $layer {
+                self.core.dropout = rate;
+                self
+            }
+
+            /// The share of the state that does not reach the recurrent kernel while training (0): the
+            /// same units at every timestep of a sequence, for all gates alike. Source: Gal and
+            /// Ghahramani, 2016.
+            pub fn recurrent_dropout(mut self, rate: f64) -> $layer {
+                self.core.recurrent_dropout = rate;
+                self
+            }
+
+            /// Whether the output has every timestep, rather than the last one only (false).
+            pub fn return_sequences(mut self, return_sequences: bool) -> $layer {
+                self.core.return_sequences = return_sequences;
+                self
+            }
+
+            /// Whether the final states are outputs too, after the first one (false).
+            pub fn return_state(mut self, return_state: bool) -> $layer {
+                self.core.return_state = return_state;
+                self
+            }
+
+            /// Whether sequences are read from their end; outputs come in the order in which they
+            /// are read (false).
+            pub fn go_backwards(mut self, go_backwards: bool) -> $layer {
+                self.core.go_backwards = go_backwards;
+                self
+            }
+
+            /// Whether a batch begins with the states that the one before ended with, sample by sample,
+            /// until `reset_states` (false). While training they are taken over by `commit`, which
+            /// `fit` does after each batch.
+            pub fn stateful(mut self, stateful: bool) -> $layer {
+                self.core.stateful = stateful;
+                self
+            }
+
+            /// Whether the output at masked timesteps is 0, rather than the one before (false); of use
+            /// with `return_sequences`.
+            pub fn zero_output_for_mask(mut self, zero_output_for_mask: bool) -> $layer {
+                self.core.zero_output_for_mask = zero_output_for_mask;
+                self
+            }
+        }
+    };
+}
+pub(super) use recurrent_settings;
+
+/// The methods of [`Layer`](super::Layer) that a recurrent layer answers by its `core`; it has a `cell`
+/// of its own, and says in `first_bias` how the bias begins.
+macro_rules! recurrent_methods {
+    () => {
+        $crate::layers::base_methods!();
+
+        fn build(&mut self, input_shape: &[usize]) -> $crate::Result<()> {
+            self.build_many(&[input_shape.to_vec()])
+        }
+
+        fn build_many(&mut self, input_shapes: &[Vec<usize>]) -> $crate::Result<()> {
+            let (cell, bias) = (self.cell()?, self.first_bias());
+            self.core.build(&mut self.base, cell, input_shapes, bias)
+        }
+
+        fn output_shape(&self, input_shape: &[usize]) -> $crate::Result<Vec<usize>> {
+            Ok(self.output_shapes(&[input_shape.to_vec()])?.remove(0))
+        }
+
+        fn output_shapes(&self, input_shapes: &[Vec<usize>]) -> $crate::Result<Vec<Vec<usize>>> {
+            self.core
+                .output_shapes(&self.base, self.cell()?, input_shapes)
+        }
+
+        fn forward(&self, x: &$crate::Tensor, training: bool) -> $crate::Tensor {
+            let call = $crate::layers::Call {
+                training,
+                masks: Vec::new(),
+            };
+            self.call(std::slice::from_ref(x), &call).remove(0)
+        }
+
+        fn call(
+            &self,
+            inputs: &[$crate::Tensor],
+            call: &$crate::layers::Call,
+        ) -> Vec<$crate::Tensor> {
+            let cell = $crate::tensor::expect(self.cell());
+            self.core.call(&self.base, cell, inputs, call)
+        }
+
+        fn output_mask(
+            &self,
+            _inputs: &[$crate::Tensor],
+            masks: &[Option<$crate::Tensor>],
+        ) -> Option<$crate::Tensor> {
+            let mask = masks.first().cloned().flatten();
+            mask.filter(|_| self.core.return_sequences)
+        }
+
+        fn weights(&self) -> Vec<&$crate::Tensor> {
+            let kernels = self.core.kernel.iter().chain(&self.core.recurrent_kernel);
+            kernels.chain(&self.core.bias).collect()
+        }
+
+        fn weights_mut(&mut self) -> Vec<&mut $crate::Tensor> {
+            let core = &mut self.core;
+            let kernels = core.kernel.iter_mut().chain(&mut core.recurrent_kernel);
+            kernels.chain(&mut core.bias).collect()
+        }
+
+        fn commit(&mut self) {
+            self.core.commit();
+        }
+
+        fn discard(&mut self) {
+            self.core.discard();
+        }
+
+        fn reset_states(&mut self) {
+            self.core.reset();
+        }
+
+        fn penalty(&self) -> Option<$crate::Tensor> {
+            self.core.penalty()
+        }
+    };
+}
+pub(super) use recurrent_methods;
+
+#[cfg(test)]
+mod tests;
