@@ -15,8 +15,8 @@ pub use crate::layers::{Call, Dense, Dropout, Layer};
 pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};
 pub use crate::models::{
-    Batch, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall, LayerRef, Losses, Model,
-    OutputMetrics, Sequential, Summary, Symbol,
+    Batch, Block, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall, LayerRef, Losses,
+    Model, OutputMetrics, Sequential, Summary, Symbol,
 };
 pub use crate::optimizers::{Adam, Optimizer, RMSprop, SGD};
 pub use crate::plot::{self, Plot};

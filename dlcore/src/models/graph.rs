@@ -235,8 +235,10 @@ impl Graph {
         }
         match node.layer.graph() {
             Some(inner) => inner.last_layer(place - node.outputs.start),
-            None if node.outputs.len() == 1 && node.inputs.len() == 1 => Some(node.layer.clone()),
-            None => None,
+            None => {
+                let plain = node.outputs.len() == 1 && node.inputs.len() == 1;
+                (plain && node.layer.leaf().is_some()).then(|| node.layer.clone())
+            }
         }
     }
 

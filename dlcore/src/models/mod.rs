@@ -1,5 +1,6 @@
 //! Models: layers put together, trained, evaluated.
 
+mod block;
 mod checks;
 mod data;
 mod evaluate;
@@ -21,6 +22,10 @@ mod symbol;
 mod training;
 mod weighting;
 
+#[cfg(test)]
+mod tests;
+
+pub use block::{Block, BlockClone};
 pub use data::{Batch, Data};
 pub use evaluate::Evaluate;
 pub use evaluation::Evaluation;
