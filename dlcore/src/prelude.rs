@@ -25,7 +25,10 @@ pub use crate::layers::{Bidirectional, Embedding, GRU, LSTM, Masking, SimpleRNN,
 pub use crate::layers::{Call, Dense, Dropout, Layer};
 pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};
-pub use crate::models::{Evaluation, Fit, History, Sequential, Summary};
+pub use crate::models::{
+    Batch, Block, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall, LayerRef, Losses,
+    Model, OutputMetrics, Sequential, Summary, Symbol,
+};
 pub use crate::optimizers::{Adam, Optimizer, RMSprop, SGD};
 pub use crate::plot::{self, Plot};
 pub use crate::preprocessing::{multi_hot, to_categorical};

@@ -169,7 +169,7 @@ fn the_rate_falls_by_callback_and_not_where_a_schedule_has_it() {
     let mut network = network(SGD::new().learning_rate(0.5), Metrics::none());
     let halve = || LearningRateScheduler::new(|_, rate| rate / 2.0);
     network.fit(&x, &y, quiet(3).callback(halve())).unwrap();
-    assert_eq!(Trainable::learning_rate(&network), 0.0625);
+    assert_eq!(Trainable::learning_rate(&*network), 0.0625);
     let scheduled = SGD::new().learning_rate(CosineDecay::new(0.1, 10));
     network.compile(scheduled, "mse", Metrics::none()).unwrap();
     let error = network

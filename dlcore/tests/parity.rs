@@ -54,7 +54,7 @@ fn metrics(case: &Value) -> Vec<&str> {
 fn network(case: &Value) -> Sequential {
     let x = tensor(&case["x"]);
     let weights = tensors(&case["weights"]);
-    let mut network = Sequential::new()
+    let network = Sequential::new()
         .add(
             Dense::new(weights[1].len())
                 .activation(text(case, "hidden_activation"))

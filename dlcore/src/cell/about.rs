@@ -9,7 +9,7 @@ use crate::Tensor;
 use crate::datasets::Sequences;
 use crate::datasets::imdb::Imdb;
 use crate::datasets::mnist::Mnist;
-use crate::models::{Evaluation, History, Sequential, grouped};
+use crate::models::{Evaluation, History, LayerRef, grouped};
 
 /// A longer text is told by its length.
 const LONGEST: usize = 40;
@@ -20,9 +20,12 @@ pub(super) fn of(value: &dyn Any) -> (String, usize) {
     if let Some(tensor) = value.downcast_ref::<Tensor>() {
         return tensor_about(tensor);
     }
-    if let Some(model) = value.downcast_ref::<Sequential>() {
+    if let Some(model) = kept::model_in(value) {
         let parameters = grouped(model.count_params());
         return (format!("{parameters} parameters"), model.bytes());
+    }
+    if let Some(layer) = value.downcast_ref::<LayerRef>() {
+        return (format!("{layer:?}"), 4 * layer.count_params());
     }
     if let Some(history) = value.downcast_ref::<History>() {
         let numbers = history.len() * history.metrics().len();
@@ -148,6 +151,7 @@ fn list(value: &dyn Any) -> Option<(usize, usize)> {
 mod tests {
     use super::*;
     use crate::layers::Dense;
+    use crate::models::Sequential;
 
     #[test]
     fn the_types_met_most_show_what_one_wants_to_know() {

@@ -21,8 +21,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::Store;
-use crate::models::{History, Sequential};
+use crate::models::{History, Model};
 use content::{Content, Mark};
+
+pub(super) use content::model_in;
 use folder::{Entry, Folder};
 
 /// All tensors together may take this many bytes; the smallest are kept first.
@@ -133,14 +135,14 @@ pub(super) fn plain(value: &dyn std::any::Any) -> Option<String> {
 
 /// A cell takes a variable over.
 pub(super) fn taken(name: &str, value: &dyn std::any::Any) {
-    if let (Some(model), Some(shared)) = (value.downcast_ref::<Sequential>(), lock().as_mut()) {
+    if let (Some(model), Some(shared)) = (model_in(value), lock().as_mut()) {
         let number = model.identity.number();
         shared.taken.insert(number, name.to_owned());
     }
 }
 
 /// A model has finished an epoch, or all of them.
-pub(crate) fn trained(model: &Sequential, history: &History) {
+pub(crate) fn trained(model: &Model, history: &History) {
     let mut guard = lock();
     let Some(shared) = guard.as_mut().filter(|shared| shared.folder.is_some()) else {
         return;

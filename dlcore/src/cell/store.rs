@@ -41,11 +41,29 @@ impl<T> IsNotCopy for &Probe<T> {
 
 /// A value that costs next to nothing to clone. A cell that takes such a variable over and fails
 /// gives back the clone, so that a shape that does not fit costs nobody a tensor or a model.
-pub trait CheapClone: Clone {}
+pub trait CheapClone: Clone {
+    /// The clone; that of a model shares its layers, as other variables may.
+    fn spare(&self) -> Self {
+        self.clone()
+    }
+}
 
 impl CheapClone for crate::Tensor {}
 impl CheapClone for crate::models::History {}
-impl CheapClone for crate::models::Sequential {}
+impl CheapClone for crate::models::LayerRef {}
+impl CheapClone for crate::models::Symbol {}
+
+impl CheapClone for crate::models::Model {
+    fn spare(&self) -> Self {
+        self.beside()
+    }
+}
+
+impl CheapClone for crate::models::Sequential {
+    fn spare(&self) -> Self {
+        self.beside()
+    }
+}
 
 /// Found for types that are cheap to clone: `(&probe(&value)).spare(&value)`.
 pub trait Spare<T> {
@@ -55,7 +73,7 @@ pub trait Spare<T> {
 
 impl<T: CheapClone> Spare<T> for Probe<T> {
     fn spare(&self, value: &T) -> Option<T> {
-        Some(value.clone())
+        Some(CheapClone::spare(value))
     }
 }
 

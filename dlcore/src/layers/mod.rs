@@ -262,7 +262,7 @@ pub trait Layer: LayerClone + Send + Sync {
     ///
     /// Only layers of this library can be made from a file: a layer of your own leaves this as it
     /// is. A model that has one says so when it is saved, and its weights alone can be saved with
-    /// [`Sequential::save_weights`](crate::models::Sequential::save_weights).
+    /// [`Model::save_weights`](crate::models::Model::save_weights).
     fn config(&self) -> Option<Value> {
         None
     }
@@ -406,6 +406,7 @@ pub(crate) fn from_config(kind: &str, config: &Value) -> Parsed<Box<dyn Layer>> 
 
 /// Builds a layer that [`from_config`] made with weights and state from a file, which must fit. Nothing
 /// is allocated for them, whatever the file says of shapes.
+#[cfg(test)]
 pub(crate) fn build_with(
     layer: &mut dyn Layer,
     input_shapes: &[Vec<usize>],

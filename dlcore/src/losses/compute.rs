@@ -27,6 +27,19 @@ impl Loss {
         means_of_rest(self.terms_of(samples, y_true, y_pred)?, 1)
     }
 
+    /// The loss of each sample, or of each timestep of each: `[batch]`, `[batch, time]`, ….
+    ///
+    /// # Errors
+    /// As [`Loss::per_sample`].
+    pub(crate) fn per_position(&self, y_true: &Tensor, y_pred: &Tensor) -> Result<Tensor> {
+        let samples = y_pred.shape().first().copied().unwrap_or(1);
+        let terms = self.terms_of(samples, y_true, y_pred)?;
+        match terms.ndim() > 1 && terms.shape() == y_pred.shape() {
+            true => terms.try_mean_axis(-1),
+            false => Ok(terms),
+        }
+    }
+
     /// The mean over the batch of each loss times its weight (of 1 without weights), which is Keras's
     /// `sum_over_batch_size`: the weights' own sum does not matter.
     ///

@@ -1,17 +1,21 @@
 //! What is checked before data reaches a model, and what is said when it does not fit.
 
-use super::sequential::Sequential;
+use super::data::{Batch, Data};
+use super::layer_ref::LayerRef;
+use super::model::Model;
+use super::objective::{Compiled, Objective};
+use super::step::Prepared;
 use crate::activations::Activation;
-use crate::layers::{Layer, describe};
 use crate::losses::{Kind, Loss};
 use crate::preprocessing::labels::check_class_numbers;
 use crate::{DType, Error, Result, Tensor};
 
 /// An error for a last layer whose output the loss cannot take for what it needs.
-pub(super) fn last_layer(layer: &dyn Layer, loss: &Loss) -> Result<()> {
+pub(super) fn last_layer(layer: &LayerRef, loss: &Loss) -> Result<()> {
     let Some(activation) = layer.activation() else {
         return Ok(());
     };
+    let activation = &activation;
     let (wanted, probabilities) = match loss.kind {
         Kind::BinaryCrossentropy => ("sigmoid", "a probability, between 0 and 1"),
         Kind::CategoricalCrossentropy | Kind::SparseCategoricalCrossentropy => {
@@ -25,14 +29,14 @@ pub(super) fn last_layer(layer: &dyn Layer, loss: &Loss) -> Result<()> {
             "{} needs {probabilities}, but {} ends in {:?}; give it .activation({wanted:?}), or pass the loss as \
              Loss::{}().from_logits(true)",
             loss.name(),
-            describe(layer),
+            layer.describe(),
             activation.name(),
             full_name(loss),
         ),
         (true, true) => format!(
             "{} was told that it gets logits, but {} ends in {:?}; leave out the activation or from_logits(true)",
             loss.name(),
-            describe(layer),
+            layer.describe(),
             activation.name(),
         ),
         _ => match other_activation(layer, loss, activation) {
@@ -44,13 +48,13 @@ pub(super) fn last_layer(layer: &dyn Layer, loss: &Loss) -> Result<()> {
 }
 
 /// Softmax where each unit should answer by itself: one loss was taken for the other.
-fn other_activation(layer: &dyn Layer, loss: &Loss, activation: &Activation) -> Option<String> {
+fn other_activation(layer: &LayerRef, loss: &Loss, activation: &Activation) -> Option<String> {
     let binary = matches!(loss.kind, Kind::BinaryCrossentropy);
     (binary && *activation == Activation::Softmax && !loss.from_logits).then(|| {
         format!(
             "binary_crossentropy asks each unit a question of its own, but {} ends in \"softmax\", whose units share one \
              answer; use \"categorical_crossentropy\", or for a question of yes or no one unit with .activation(\"sigmoid\")",
-            describe(layer)
+            layer.describe()
         )
     })
 }
@@ -63,8 +67,73 @@ fn full_name(loss: &Loss) -> &'static str {
     }
 }
 
-/// Features as the model takes them: f32, dense or sparse rows, of the shape it was built for.
-pub(super) fn inputs(model: &Sequential, x: &Tensor, what: &str) -> Result<Tensor> {
+/// Data as the model takes it, and as its losses take it, checked.
+pub(super) fn prepare(
+    model: &Model,
+    compiled: &Compiled,
+    batch: &Batch,
+    what: &str,
+) -> Result<Prepared> {
+    let x = inputs(model, &batch.x, what)?;
+    let samples = x[0].shape()[0];
+    let given = batch.y.resolve(&compiled.targets(), "output", what)?;
+    let mut y = Vec::with_capacity(given.len());
+    for (objective, labels) in compiled.objectives.iter().zip(&given) {
+        y.push(targets(model, objective, &x[0], labels, what)?);
+    }
+    let weights = match &batch.sample_weight {
+        None => vec![None; y.len()],
+        Some(weights) => sample_weights(weights, &compiled.targets(), samples, what)?,
+    };
+    Ok(Prepared { x, y, weights })
+}
+
+/// Weights for each output; one tensor is for all of them.
+fn sample_weights(
+    weights: &Data,
+    outputs: &[String],
+    samples: usize,
+    what: &str,
+) -> Result<Vec<Option<Tensor>>> {
+    let given = match weights.len() {
+        1 if outputs.len() > 1 => vec![weights.tensors().swap_remove(0); outputs.len()],
+        _ => weights.resolve(outputs, "output", what)?,
+    };
+    for weight in &given {
+        if weight.ndim() == 0 || weight.shape()[0] != samples {
+            return Err(Error::Shape(format!(
+                "{what}: x holds {samples} samples, sample_weight has shape {:?}; each sample needs its weight",
+                weight.shape()
+            )));
+        }
+    }
+    let numbers = |weight: &Tensor| weight.to_dense().cast(DType::F32).detach();
+    Ok(given.iter().map(|weight| Some(numbers(weight))).collect())
+}
+
+/// Features as the model takes them: f32, dense or sparse rows, of the shapes it was built for.
+pub(super) fn inputs(model: &Model, x: &Data, what: &str) -> Result<Vec<Tensor>> {
+    let names = model.input_names();
+    let given = x.resolve(&names, "input", what)?;
+    let mut inputs = Vec::with_capacity(given.len());
+    for (place, x) in given.iter().enumerate() {
+        let input = input(model, place, x, what)?;
+        if let Some(first) = inputs.first().map(|first: &Tensor| first.shape()[0])
+            && first != input.shape()[0]
+        {
+            return Err(Error::Shape(format!(
+                "{what}: the input {:?} holds {first} samples, {:?} {}; each sample needs all inputs",
+                names[0],
+                names[place],
+                input.shape()[0]
+            )));
+        }
+        inputs.push(input);
+    }
+    Ok(inputs)
+}
+
+fn input(model: &Model, place: usize, x: &Tensor, what: &str) -> Result<Tensor> {
     if x.ndim() == 0 || x.len() == 0 {
         return Err(Error::Shape(format!(
             "{what}: x holds no samples: its shape is {:?}; the first axis counts the samples",
@@ -72,15 +141,14 @@ pub(super) fn inputs(model: &Sequential, x: &Tensor, what: &str) -> Result<Tenso
         )));
     }
     let sample = &x.shape()[1..];
-    if let Some(expected) = model
-        .input_shape
-        .as_deref()
-        .filter(|expected| *expected != sample)
+    if let Some(graph) = model.handle.graph()
+        && graph.inputs()[place].shape() != sample
     {
-        let first = model
-            .layers()
-            .first()
-            .map_or_else(String::new, |layer| describe(&**layer));
+        let expected = graph.inputs()[place].shape();
+        let mut taker = graph.taker(place);
+        if graph.inputs().len() > 1 {
+            taker = format!("{:?}, for {taker}", graph.inputs()[place].name());
+        }
         let axes: Vec<String> = expected.iter().map(|axis| format!(", {axis}")).collect();
         let size: usize = expected.iter().product();
         let whole = |count: usize| [&[count], expected].concat();
@@ -92,7 +160,7 @@ pub(super) fn inputs(model: &Sequential, x: &Tensor, what: &str) -> Result<Tenso
             String::new()
         };
         return Err(Error::Shape(format!(
-            "{what}: {first}: expected input of shape [batch{}], as when it was built, got {:?}{hint}",
+            "{what}: {taker}: expected input of shape [batch{}], as when it was built, got {:?}{hint}",
             axes.concat(),
             x.shape(),
         )));
@@ -106,14 +174,15 @@ pub(super) fn inputs(model: &Sequential, x: &Tensor, what: &str) -> Result<Tenso
 
 /// Labels as the loss takes them: class numbers as i64 without a last axis, others as f32 in the
 /// output's shape.
-pub(super) fn targets(
-    model: &Sequential,
-    loss: &Loss,
+fn targets(
+    model: &Model,
+    objective: &Objective,
     x: &Tensor,
     y: &Tensor,
     what: &str,
 ) -> Result<Tensor> {
     let samples = x.shape()[0];
+    let loss = &objective.loss;
     if y.ndim() == 0 || y.shape()[0] != samples {
         return Err(Error::Shape(format!(
             "{what}: x holds {samples} samples, y {} labels (shapes {:?} and {:?}); each sample needs its label",
@@ -122,13 +191,14 @@ pub(super) fn targets(
             y.shape(),
         )));
     }
-    let sample = model.output_shape()?;
-    let output = [&[samples], sample.as_slice()].concat();
-    let last = model
-        .layers()
-        .last()
-        .map_or_else(String::new, |layer| describe(&**layer));
-    output_width(loss, &output, model, &last)?;
+    let graph = model.graph(what)?;
+    let end = &graph.outputs()[objective.output];
+    let output = [&[samples], end.shape()].concat();
+    let layer = model.last_layer(objective.output);
+    let last = layer
+        .as_ref()
+        .map_or_else(|| objective.name.clone(), LayerRef::describe);
+    output_width(loss, &output, layer.as_ref(), &last)?;
     if loss.takes_class_numbers() {
         return class_numbers(loss, y, &output, what);
     }
@@ -156,13 +226,12 @@ fn as_column(y: Tensor, output: &[usize]) -> Tensor {
     }
 }
 
-fn output_width(loss: &Loss, output: &[usize], model: &Sequential, last: &str) -> Result<()> {
+fn output_width(loss: &Loss, output: &[usize], layer: Option<&LayerRef>, last: &str) -> Result<()> {
     let categorical = matches!(
         loss.kind,
         Kind::CategoricalCrossentropy | Kind::SparseCategoricalCrossentropy
     );
-    let softmax =
-        model.layers().last().and_then(|layer| layer.activation()) == Some(&Activation::Softmax);
+    let softmax = layer.and_then(LayerRef::activation) == Some(Activation::Softmax);
     if output.last() != Some(&1) || !(categorical || softmax) {
         return Ok(());
     }

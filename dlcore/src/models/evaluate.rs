@@ -1,17 +1,21 @@
 //! Loss and metrics over data, and predictions.
 
 use super::checks;
+use super::data::{Batch, Data};
 use super::evaluation::Evaluation;
-use super::sequential::{Compiled, Sequential};
-use super::step;
+use super::model::Model;
+use super::objective::Compiled;
+use super::settings::check_batch_size;
+use super::step::{self, Prepared};
+use super::tally::Tally;
 use crate::display::progress::Progress;
-use crate::metrics::Totals;
+use crate::layers::Call;
 use crate::{Error, Result, Tensor, interrupt};
 
 /// Samples taken at a time where the user does not say: no loss and no metric of ours depends on it.
 const BATCH: usize = 256;
 
-impl Sequential {
+impl Model {
     /// What `compile` chose.
     pub(super) fn compiled(&self, operation: &str) -> Result<&Compiled> {
         self.check_layers(operation)?;
@@ -33,69 +37,117 @@ impl Sequential {
         if self.is_built() {
             return Ok(());
         }
-        Err(Error::Model(format!(
-            "{operation}: {} has no weights yet; fit it first, or give its first layer an input_shape",
-            self.name()
-        )))
+        Err(self.unbuilt(operation))
     }
 
     /// Loss and metrics over data.
     ///
     /// # Shapes
-    /// `x` `[samples, …]`, `y` what the loss takes: `[samples, …]`.
+    /// `x` `[samples, …]`, `y` what the loss takes: `[samples, …]`; for several inputs or outputs a
+    /// tensor each, in order or by name.
     ///
     /// # Errors
     /// [`Error::Model`] if the model is not compiled or has no weights; [`Error::Shape`] and
     /// [`Error::Value`] for data that does not fit, naming the layer.
-    pub fn evaluate(&self, x: &Tensor, y: &Tensor) -> Result<Evaluation> {
+    pub fn evaluate(&self, x: impl Into<Data>, y: impl Into<Data>) -> Result<Evaluation> {
+        self.evaluate_data(&Batch::new(x, y), Evaluate::new())
+    }
+
+    /// [`Model::evaluate`] with settings: batch size, weights of samples.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate`].
+    pub fn evaluate_with(
+        &self,
+        x: impl Into<Data>,
+        y: impl Into<Data>,
+        settings: Evaluate,
+    ) -> Result<Evaluation> {
+        let mut data = Batch::new(x, y);
+        data.sample_weight.clone_from(&settings.sample_weight);
+        self.evaluate_data(&data, settings)
+    }
+
+    fn evaluate_data(&self, data: &Batch, settings: Evaluate) -> Result<Evaluation> {
         let compiled = self.compiled("evaluate")?;
         self.check_built("evaluate")?;
-        let x = checks::inputs(self, x, "evaluate")?;
-        let y = checks::targets(self, &compiled.loss, &x, y, "evaluate")?;
+        check_batch_size("evaluate", settings.batch_size)?;
+        let data = checks::prepare(self, compiled, data, "evaluate")?;
         let already = interrupt::requested();
-        let mut progress = Progress::start("evaluate", "samples", x.shape()[0]);
-        match self.measure(&x, &y, BATCH, already, Some(&mut progress))? {
-            Some(values) => {
-                let names = compiled
-                    .metrics
-                    .iter()
-                    .map(|metric| metric.name().to_string());
-                Ok(Evaluation::new(
-                    values[0],
-                    names.zip(values[1..].iter().copied()).collect(),
-                ))
-            }
+        let mut progress = Progress::start("evaluate", "samples", data.samples());
+        match self.measure(&data, settings.batch_size, already, Some(&mut progress))? {
+            Some(values) => Ok(self.evaluation(&values)),
             None => Err(interrupted("evaluate")),
+        }
+    }
+
+    /// Loss and metrics over the next `steps` batches of a generator.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate`]; [`Error::Value`] if the generator has no batch.
+    pub fn evaluate_batches<I>(&self, batches: I, steps: usize) -> Result<Evaluation>
+    where
+        I: IntoIterator<Item: Into<Batch>>,
+    {
+        self.compiled("evaluate_batches")?;
+        self.check_built("evaluate_batches")?;
+        let mut batches = batches.into_iter().map(Into::into);
+        let already = interrupt::requested();
+        match self.measure_batches(&mut batches, steps, already, "evaluate_batches")? {
+            Some(values) => Ok(self.evaluation(&values)),
+            None => Err(interrupted("evaluate_batches")),
         }
     }
 
     /// Means over prepared data; `None` if interrupted, unless that is to be overlooked.
     pub(super) fn measure(
         &self,
-        x: &Tensor,
-        y: &Tensor,
+        data: &Prepared,
         batch_size: usize,
         overlook_interrupt: bool,
         mut progress: Option<&mut Progress>,
     ) -> Result<Option<Vec<f64>>> {
         let compiled = self.compiled("evaluate")?;
-        let mut totals = Totals::of_evaluation(&compiled.metrics);
-        let samples = x.shape()[0];
+        let mut tally = Tally::of_evaluation(compiled);
+        let samples = data.samples();
         for start in (0..samples).step_by(batch_size) {
             if interrupt::requested() && !overlook_interrupt {
                 return Ok(None);
             }
             let range = start..(start + batch_size).min(samples);
-            let (x, y) = (
-                step::batch(x, None, range.clone()),
-                step::batch(y, None, range.clone()),
-            );
-            step::test(&self.layers, compiled, &mut totals, &x, &y)?;
+            step::test(self, compiled, &mut tally, &data.batch(None, range.clone()))?;
             if let Some(progress) = &mut progress {
                 progress.at(range.end);
             }
         }
-        Ok(Some(totals.values().to_vec()))
+        Ok(Some(tally.values().to_vec()))
+    }
+
+    /// Means over batches that come from a generator.
+    pub(super) fn measure_batches(
+        &self,
+        batches: &mut dyn Iterator<Item = Batch>,
+        steps: usize,
+        overlook_interrupt: bool,
+        what: &str,
+    ) -> Result<Option<Vec<f64>>> {
+        let compiled = self.compiled(what)?;
+        let mut tally = Tally::of_evaluation(compiled);
+        let mut any = false;
+        for batch in batches.take(steps) {
+            if interrupt::requested() && !overlook_interrupt {
+                return Ok(None);
+            }
+            let batch = checks::prepare(self, compiled, &batch, what)?;
+            step::test(self, compiled, &mut tally, &batch)?;
+            any = true;
+        }
+        match any {
+            true => Ok(Some(tally.values().to_vec())),
+            false => Err(Error::Value(format!(
+                "{what}: the generator has no more batches"
+            ))),
+        }
     }
 
     /// The output for each sample.
@@ -104,25 +156,102 @@ impl Sequential {
     /// `x` `[samples, …]` → `[samples, …]`
     ///
     /// # Errors
-    /// [`Error::Model`] if the model has no weights yet; [`Error::Shape`] for samples that do not
-    /// fit, naming the layer.
-    pub fn predict(&self, x: &Tensor) -> Result<Tensor> {
-        self.check_built("predict")?;
-        let x = checks::inputs(self, x, "predict")?;
-        let samples = x.shape()[0];
+    /// [`Error::Model`] if the model has no weights yet, or several outputs; [`Error::Shape`] for
+    /// samples that do not fit, naming the layer.
+    pub fn predict(&self, x: impl Into<Data>) -> Result<Tensor> {
+        self.predict_in_batches(x, BATCH)
+    }
+
+    /// [`Model::predict`] with so many samples at a time (256 there).
+    ///
+    /// # Errors
+    /// As [`Model::predict`]; [`Error::Value`] for a batch size of 0.
+    pub fn predict_in_batches(&self, x: impl Into<Data>, batch_size: usize) -> Result<Tensor> {
+        let outputs = self.outputs_for(&x.into(), batch_size, "predict")?;
+        self.single(outputs, "predict")
+    }
+
+    /// [`Model::predict`] for a model with several outputs: a tensor for each.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub fn predict_all(&self, x: impl Into<Data>) -> Result<Vec<Tensor>> {
+        self.outputs_for(&x.into(), BATCH, "predict_all")
+    }
+
+    /// [`Model::predict`] for samples that are one batch, however many.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub fn predict_on_batch(&self, x: impl Into<Data>) -> Result<Tensor> {
+        let outputs = self.outputs_for(&x.into(), usize::MAX, "predict_on_batch")?;
+        self.single(outputs, "predict")
+    }
+
+    fn outputs_for(&self, x: &Data, batch_size: usize, operation: &str) -> Result<Vec<Tensor>> {
+        self.check_built(operation)?;
+        check_batch_size(operation, batch_size)?;
+        let x = checks::inputs(self, x, operation)?;
+        let graph = self.graph(operation)?;
+        let samples = x[0].shape()[0];
         let already = interrupt::requested();
         let mut progress = Progress::start("predict", "samples", samples);
-        let mut outputs = Vec::with_capacity(samples.div_ceil(BATCH));
-        for start in (0..samples).step_by(BATCH) {
+        let mut parts: Vec<Vec<Tensor>> = vec![Vec::new(); graph.output_places().len()];
+        for start in (0..samples).step_by(batch_size.min(samples)) {
             if interrupt::requested() && !already {
-                return Err(interrupted("predict"));
+                return Err(interrupted(operation));
             }
-            let end = (start + BATCH).min(samples);
-            let x = step::batch(&x, None, start..end);
-            outputs.push(self.forward(&x, false).detach());
+            let end = start.saturating_add(batch_size).min(samples);
+            let batch: Vec<Tensor> = x.iter().map(|x| x.slice(start..end)).collect();
+            let outputs = graph.run(&batch, &Call::inference(), &[]).tensors;
+            for (part, output) in parts.iter_mut().zip(outputs) {
+                part.push(output.detach());
+            }
             progress.at(end);
         }
-        Tensor::try_concat(&outputs.iter().collect::<Vec<_>>(), 0)
+        let whole = |parts: &Vec<Tensor>| Tensor::try_concat(&parts.iter().collect::<Vec<_>>(), 0);
+        parts.iter().map(whole).collect()
+    }
+}
+
+/// The settings of [`Model::evaluate_with`].
+///
+/// ```
+/// use dlcore::models::Evaluate;
+/// use dlcore::Tensor;
+/// let settings = Evaluate::new().batch_size(64).sample_weight(&Tensor::ones([1000]));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Evaluate {
+    batch_size: usize,
+    sample_weight: Option<Data>,
+}
+
+impl Default for Evaluate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Evaluate {
+    /// Batches of 256; all samples count alike.
+    pub fn new() -> Evaluate {
+        Evaluate {
+            batch_size: BATCH,
+            sample_weight: None,
+        }
+    }
+
+    /// Samples taken at a time (256). Only what depends on the batch depends on it.
+    pub fn batch_size(mut self, batch_size: usize) -> Evaluate {
+        self.batch_size = batch_size;
+        self
+    }
+
+    /// How much each sample counts in the loss (1); see [`Fit::sample_weight`](super::Fit::sample_weight).
+    pub fn sample_weight(mut self, weights: impl Into<Data>) -> Evaluate {
+        self.sample_weight = Some(weights.into());
+        self
     }
 }
 

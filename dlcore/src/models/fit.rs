@@ -5,22 +5,31 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::checks;
+use super::data::{Batch, Data};
 use super::history::{History, PartialEpoch};
-
-use super::sequential::Sequential;
+use super::model::Model;
 use super::settings::{Fit, Validation, split};
-use super::step;
+use super::step::{self, Prepared};
+use super::tally::Tally;
+use super::weighting;
 use crate::callbacks::{Control, Logs};
-use crate::metrics::{Metric, Totals};
 use crate::plot::{LiveFit, LivePlan};
 use crate::random::permutation;
 use crate::{Error, Result, Tensor, interrupt};
 
-/// Data as the model takes it, checked.
-struct Data {
-    x: Tensor,
-    y: Tensor,
-    validation: Option<(Tensor, Tensor)>,
+/// Where batches come from.
+enum Source<'a> {
+    /// All samples, as the model takes them, checked.
+    Samples(Prepared),
+    /// A generator: each batch is checked as it comes.
+    Batches(Box<dyn Iterator<Item = Batch> + 'a>),
+}
+
+/// What is validated on after each epoch.
+enum Checked {
+    Nothing,
+    Samples(Prepared),
+    Batches(Box<dyn Iterator<Item = Batch>>, usize),
 }
 
 /// Why the epochs ended.
@@ -50,7 +59,7 @@ impl End {
     }
 }
 
-impl Sequential {
+impl Model {
     /// Trains the model and returns what was recorded.
     ///
     /// A request through [`interrupt`] ends training before the next batch, with the history so far.
@@ -58,69 +67,174 @@ impl Sequential {
     /// become NaN, those from before the epoch.
     ///
     /// # Shapes
-    /// `x` `[samples, …]`, `y` what the loss takes: `[samples, …]`.
+    /// `x` `[samples, …]`, `y` what the loss takes: `[samples, …]`; for several inputs or outputs a
+    /// tensor each, in order or by name: [`Data`].
     ///
     /// # Errors
     /// [`Error::Model`] if the model is not compiled or has no layers; [`Error::Shape`] and
     /// [`Error::Value`] for data that does not fit, before training; [`Error::Value`] if the loss
     /// becomes NaN or infinite, saying at which batch; [`Error::Model`] if a callback fails, or it or
     /// a function of one's own panics.
-    pub fn fit(&mut self, x: &Tensor, y: &Tensor, settings: Fit) -> Result<History> {
+    pub fn fit(
+        &mut self,
+        x: impl Into<Data>,
+        y: impl Into<Data>,
+        settings: Fit,
+    ) -> Result<History> {
+        self.fit_data(Batch::new(x, y), settings)
+    }
+
+    fn fit_data(&mut self, mut data: Batch, mut settings: Fit) -> Result<History> {
         self.compiled("fit")?;
         settings.check()?;
-        let unbuilt = (!self.is_built()).then(|| (self.layers.clone(), self.input_shape.clone()));
-        let data = self.prepare(x, y, &settings).inspect_err(|_| {
+        if settings.steps_per_epoch.is_some() {
+            return Err(Error::Value(
+                "fit: with tensors an epoch takes all samples once; steps_per_epoch is for fit_batches"
+                    .to_string(),
+            ));
+        }
+        data.sample_weight = settings.sample_weight.take();
+        let before = self.handle.before_build();
+        let prepared = self.prepare(&data, &mut settings);
+        if prepared.is_err() {
             // Data that was refused must not decide the shape the model is built for.
-            if let Some((layers, input_shape)) = unbuilt {
-                (self.layers, self.input_shape) = (layers, input_shape);
-            }
-        })?;
-        let names = self.recorded_names(data.validation.is_some());
+            before.into_iter().for_each(|part| part.put_back());
+        }
+        let (data, validation) = prepared?;
+        let steps = data.samples().div_ceil(settings.batch_size);
+        self.run(Source::Samples(data), validation, steps, settings)
+    }
+
+    /// Trains on batches from a generator, for data that are made or read as they are needed: of each
+    /// epoch the next [`Fit::steps_per_epoch`] batches. Training ends where the generator ends.
+    ///
+    /// The settings are those of [`Model::fit`]; batches come in the generator's size and order.
+    ///
+    /// ```
+    /// use dlcore::prelude::*;
+    /// let mut model = Sequential::new().add(Dense::new(1).input_shape([2]));
+    /// model.compile("sgd", "mse", Metrics::none())?;
+    /// let batches = (0..).map(|_| (Tensor::uniform([16, 2], 0.0, 1.0), Tensor::ones([16, 1])));
+    /// let history = model.fit_batches(batches, Fit::epochs(3).steps_per_epoch(10).verbose(0))?;
+    /// assert_eq!(history.len(), 3);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Model::fit`], for data that does not fit when its batch comes; [`Error::Value`] without
+    /// `steps_per_epoch`, or with settings that only whole data can have.
+    pub fn fit_batches<I>(&mut self, batches: I, settings: Fit) -> Result<History>
+    where
+        I: IntoIterator<Item: Into<Batch>>,
+    {
+        let batches = batches.into_iter().map(Into::into);
+        self.fit_source(Box::new(batches), settings)
+    }
+
+    fn fit_source(
+        &mut self,
+        batches: Box<dyn Iterator<Item = Batch> + '_>,
+        mut settings: Fit,
+    ) -> Result<History> {
+        self.compiled("fit_batches")?;
+        settings.check()?;
+        let Some(steps) = settings.steps_per_epoch else {
+            return Err(Error::Value(
+                "fit_batches: a generator has no end that could be seen: say how many batches make an epoch, \
+                 .steps_per_epoch(100)"
+                    .to_string(),
+            ));
+        };
+        if settings.sample_weight.is_some() || matches!(settings.validation, Validation::Split(_)) {
+            return Err(Error::Value(
+                "fit_batches: sample_weight comes with each batch, (x, y, weights), and validation data by \
+                 validation_data or validation_batches"
+                    .to_string(),
+            ));
+        }
+        let mut batches = batches.peekable();
+        if let Some(first) = batches.peek() {
+            let first = first.clone();
+            self.prepare_built(&first, "fit_batches")?;
+        }
+        let validation = self.validation(&mut settings)?;
+        self.run(
+            Source::Batches(Box::new(batches)),
+            validation,
+            steps,
+            settings,
+        )
+    }
+
+    fn run(
+        &mut self,
+        source: Source<'_>,
+        validation: Checked,
+        steps: usize,
+        settings: Fit,
+    ) -> Result<History> {
+        let validates = !matches!(validation, Checked::Nothing);
+        let names = self.recorded_names(validates);
         for callback in &settings.callbacks {
             callback.check(&names)?;
         }
-        Run::new(self, data, settings, names).run()
+        Run::new(self, source, validation, steps, settings, names).run()
     }
 
-    fn prepare(&mut self, x: &Tensor, y: &Tensor, settings: &Fit) -> Result<Data> {
-        if !self.is_built() && x.ndim() > 0 && x.len() > 0 {
-            self.build(&x.shape()[1..])?;
+    fn prepare(&mut self, data: &Batch, settings: &mut Fit) -> Result<(Prepared, Checked)> {
+        let mut data = self.prepare_built(data, "fit")?;
+        self.weigh_classes(&mut data, &settings.class_weight)?;
+        if let Validation::Split(share) = settings.validation {
+            let (train, validation) = split(&data, share)?;
+            return Ok((train, Checked::Samples(unweighted(validation, settings))));
         }
-        let loss = &self.compiled("fit")?.loss;
-        let x = checks::inputs(self, x, "fit")?;
-        let y = checks::targets(self, loss, &x, y, "fit")?;
-        match &settings.validation {
-            Validation::None => Ok(Data {
-                x,
-                y,
-                validation: None,
-            }),
+        Ok((data, self.validation(settings)?))
+    }
+
+    /// Weights for samples by their classes, where there are any.
+    fn weigh_classes(&self, data: &mut Prepared, classes: &[(i64, f64)]) -> Result<()> {
+        if classes.is_empty() {
+            return Ok(());
+        }
+        let (Some(weight), [y]) = (data.weights.first_mut(), data.y.as_slice()) else {
+            return Err(Error::Value(format!(
+                "fit: class_weight is for models with one output, {} has {}; give sample_weight for each",
+                self.name(),
+                data.y.len()
+            )));
+        };
+        if weight.is_some() {
+            return Err(Error::Value(
+                "fit: class_weight and sample_weight cannot both say how much a sample counts"
+                    .to_string(),
+            ));
+        }
+        *weight = Some(weighting::of_classes(classes, y));
+        Ok(())
+    }
+
+    fn validation(&self, settings: &mut Fit) -> Result<Checked> {
+        match std::mem::replace(&mut settings.validation, Validation::None) {
+            Validation::None | Validation::Split(_) => Ok(Checked::Nothing),
             Validation::Data(pair) => {
-                let (xv, yv) = &**pair;
-                let xv = checks::inputs(self, xv, "fit: validation_data")?;
-                let yv = checks::targets(self, loss, &xv, yv, "fit: validation_data")?;
-                Ok(Data {
+                let (x, y) = *pair;
+                let batch = Batch {
                     x,
                     y,
-                    validation: Some((xv, yv)),
-                })
+                    sample_weight: settings.validation_sample_weight.take(),
+                };
+                let what = "fit: validation_data";
+                let data = checks::prepare(self, self.compiled("fit")?, &batch, what)?;
+                Ok(Checked::Samples(data))
             }
-            Validation::Split(share) => {
-                let [x, y, xv, yv] = split(&x, &y, *share)?;
-                Ok(Data {
-                    x,
-                    y,
-                    validation: Some((xv, yv)),
-                })
-            }
+            Validation::Batches(batches, steps) => Ok(Checked::Batches(batches, steps)),
         }
     }
 
     /// `loss`, the metrics, then the same with `val_` before them.
     fn recorded_names(&self, validates: bool) -> Vec<String> {
-        let metrics = self.compiled.iter().flat_map(|compiled| &compiled.metrics);
-        let mut names: Vec<String> = vec!["loss".to_string()];
-        names.extend(metrics.map(|metric| metric.name().to_string()));
+        let compiled = self.compiled.as_ref();
+        let mut names = compiled.map_or_else(Vec::new, |compiled| compiled.names());
         if validates {
             let validation: Vec<String> = names.iter().map(|name| format!("val_{name}")).collect();
             names.extend(validation);
@@ -128,9 +242,9 @@ impl Sequential {
         names
     }
 
-    fn metrics(&self) -> &[Metric] {
-        let compiled = self.compiled.as_ref();
-        compiled.map_or(&[], |compiled| &compiled.metrics)
+    fn tally(&self) -> Tally {
+        let compiled = self.compiled.as_ref().expect("checked before training");
+        Tally::of_training(compiled)
     }
 
     fn all_finite(&self) -> bool {
@@ -139,10 +253,19 @@ impl Sequential {
     }
 }
 
+/// Validation data without the weights of classes, which are for training; those of samples stay.
+fn unweighted(mut data: Prepared, settings: &Fit) -> Prepared {
+    if !settings.class_weight.is_empty() {
+        data.weights.fill(None);
+    }
+    data
+}
+
 /// One `fit` while it runs.
 struct Run<'a> {
-    model: &'a mut Sequential,
-    data: Data,
+    model: &'a mut Model,
+    source: Source<'a>,
+    validation: Checked,
     settings: Fit,
     /// Names of training's losses and metrics, then of validation's.
     names: Vec<String>,
@@ -153,27 +276,34 @@ struct Run<'a> {
     history: History,
     started: Instant,
     epoch: usize,
-    /// Batches trained on in this epoch, and their means.
+    /// Batches trained on in this epoch, and what was measured of them.
     done: usize,
-    means: Totals,
+    tally: Tally,
     logs: Logs,
     /// The weights as they were before this epoch.
     before_epoch: Vec<Tensor>,
 }
 
 impl<'a> Run<'a> {
-    fn new(model: &'a mut Sequential, data: Data, settings: Fit, names: Vec<String>) -> Run<'a> {
-        let measured = if data.validation.is_some() {
+    fn new(
+        model: &'a mut Model,
+        source: Source<'a>,
+        validation: Checked,
+        steps: usize,
+        settings: Fit,
+        names: Vec<String>,
+    ) -> Run<'a> {
+        let has_validation = !matches!(validation, Checked::Nothing);
+        let measured = if has_validation {
             names.len() / 2
         } else {
             names.len()
         };
-        let steps = data.x.shape()[0].div_ceil(settings.batch_size);
         let live = LiveFit::start(LivePlan {
             epochs: settings.epochs,
             initial_epoch: settings.initial_epoch,
             steps_per_epoch: steps,
-            has_validation: data.validation.is_some(),
+            has_validation,
             metrics: names[..measured].to_vec(),
             verbose: settings.verbose,
         });
@@ -187,9 +317,10 @@ impl<'a> Run<'a> {
             history: History::new(settings.initial_epoch),
             epoch: settings.initial_epoch,
             before_epoch: model.get_weights(),
-            means: Totals::of_training(model.metrics()),
+            tally: model.tally(),
             model,
-            data,
+            source,
+            validation,
             settings,
             names,
             measured,
@@ -238,7 +369,7 @@ impl<'a> Run<'a> {
         for epoch in self.settings.initial_epoch..self.settings.epochs {
             self.epoch = epoch;
             self.done = 0;
-            self.means = Totals::of_training(self.model.metrics());
+            self.tally = self.model.tally();
             self.before_epoch = self.model.get_weights();
             for callback in &mut self.settings.callbacks {
                 if let Some(end) = End::of(callback.epoch_begin(epoch, self.model)) {
@@ -253,7 +384,7 @@ impl<'a> Run<'a> {
             if !self.model.all_finite() {
                 return Ok(End::NotFinite {
                     batch: self.done.saturating_sub(1),
-                    loss: self.means.values()[0],
+                    loss: self.tally.values()[0],
                     cause: "the weights have become infinite or NaN in its step: try a smaller learning rate".to_string(),
                 });
             }
@@ -266,8 +397,10 @@ impl<'a> Run<'a> {
 
     /// The batches of one epoch; what ended training, if something did.
     fn batches(&mut self) -> Result<Option<End>> {
-        let samples = self.data.x.shape()[0];
-        let order = self.settings.shuffle.then(|| permutation(samples));
+        let order = match &self.source {
+            Source::Samples(data) if self.settings.shuffle => Some(permutation(data.samples())),
+            _ => None,
+        };
         for index in 0..self.steps {
             if interrupt::requested() {
                 return Ok(Some(End::Interrupted));
@@ -277,19 +410,17 @@ impl<'a> Run<'a> {
                     return Ok(Some(end));
                 }
             }
-            let start = index * self.settings.batch_size;
-            let range = start..(start + self.settings.batch_size).min(samples);
-            let x = step::batch(&self.data.x, order.as_deref(), range.clone());
-            let y = step::batch(&self.data.y, order.as_deref(), range);
-            let compiled = self
-                .model
-                .compiled
-                .as_mut()
-                .expect("checked before training");
-            let layers = &mut self.model.layers;
-            let loss = step::train(layers, compiled, &mut self.means, &x, &y)?;
+            let Some(batch) = self.batch(index, order.as_deref())? else {
+                let reason = format!(
+                    "the generator ended after {index} of {} batches in epoch {}",
+                    self.steps,
+                    self.epoch + 1
+                );
+                return Ok(Some(End::Stopped(reason)));
+            };
+            let loss = step::train(self.model, &mut self.tally, &batch)?;
             if !loss.is_finite() {
-                return Ok(Some(self.not_finite(index, loss, &x, &y)));
+                return Ok(Some(self.not_finite(index, loss, &batch)));
             }
             if let Some(end) = self.end_batch(index) {
                 return Ok(Some(end));
@@ -298,14 +429,40 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
+    /// The next batch; `None` where a generator has no more.
+    fn batch(&mut self, index: usize, order: Option<&[usize]>) -> Result<Option<Prepared>> {
+        match &mut self.source {
+            Source::Samples(data) => {
+                let start = index * self.settings.batch_size;
+                let end = (start + self.settings.batch_size).min(data.samples());
+                Ok(Some(data.batch(order, start..end)))
+            }
+            Source::Batches(batches) => {
+                let Some(batch) = batches.next() else {
+                    return Ok(None);
+                };
+                let what = format!(
+                    "fit_batches: batch {} of epoch {}",
+                    index + 1,
+                    self.epoch + 1
+                );
+                let compiled = self.model.compiled("fit_batches")?;
+                let mut batch = checks::prepare(self.model, compiled, &batch, &what)?;
+                self.model
+                    .weigh_classes(&mut batch, &self.settings.class_weight)?;
+                Ok(Some(batch))
+            }
+        }
+    }
+
     fn end_batch(&mut self, index: usize) -> Option<End> {
         self.done = index + 1;
         self.live
-            .batch_end(self.epoch, self.done, self.means.values());
+            .batch_end(self.epoch, self.done, self.tally.values());
         if self.settings.callbacks.is_empty() {
             return None;
         }
-        self.logs.set_values(self.means.values());
+        self.logs.set_values(self.tally.values());
         for callback in &mut self.settings.callbacks {
             if let Some(end) = End::of(callback.batch_end(index, &self.logs, self.model)) {
                 return Some(end);
@@ -316,17 +473,25 @@ impl<'a> Run<'a> {
 
     /// Validation, history and callbacks after an epoch's batches.
     fn end_epoch(&mut self) -> Result<Option<End>> {
-        let validation = match &self.data.validation {
-            None => None,
-            Some((x, y)) => match self
-                .model
-                .measure(x, y, self.settings.batch_size, false, None)?
-            {
-                Some(values) => Some(values),
-                None => return Ok(Some(End::Interrupted)),
-            },
+        let model = &*self.model;
+        let validation = match &mut self.validation {
+            Checked::Nothing => None,
+            Checked::Samples(data) => {
+                let batch_size = self.settings.batch_size;
+                match model.measure(data, batch_size, false, None)? {
+                    Some(values) => Some(values),
+                    None => return Ok(Some(End::Interrupted)),
+                }
+            }
+            Checked::Batches(batches, steps) => {
+                let what = "fit: validation_batches";
+                match model.measure_batches(batches, *steps, false, what)? {
+                    Some(values) => Some(values),
+                    None => return Ok(Some(End::Interrupted)),
+                }
+            }
         };
-        let means = self.means.values();
+        let means = self.tally.values();
         let values = means.iter().chain(validation.iter().flatten()).copied();
         let logs = Logs::from(self.names.iter().cloned().zip(values).collect::<Vec<_>>());
         self.history.push(&logs);
@@ -344,12 +509,12 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    fn not_finite(&mut self, batch: usize, loss: f64, x: &Tensor, y: &Tensor) -> End {
+    fn not_finite(&mut self, batch: usize, loss: f64, data: &Prepared) -> End {
         let finite =
             |tensor: &Tensor| tensor.is_sparse() || tensor.to_vec().iter().all(|v| v.is_finite());
-        let cause = if !finite(x) {
+        let cause = if !data.x.iter().all(finite) {
             "this batch of x itself holds NaN or infinity: clean the data first".to_string()
-        } else if !finite(y) {
+        } else if !data.y.iter().all(finite) {
             "this batch of y itself holds NaN or infinity: clean the data first".to_string()
         } else if !self.model.all_finite() {
             self.restore();
@@ -432,7 +597,7 @@ impl<'a> Run<'a> {
                 batches_per_epoch: self.steps,
                 logs: Logs::from(
                     names
-                        .zip(self.means.values().iter().copied())
+                        .zip(self.tally.values().iter().copied())
                         .collect::<Vec<_>>(),
                 ),
             }

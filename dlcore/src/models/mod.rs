@@ -1,22 +1,43 @@
 //! Models: layers put together, trained, evaluated.
 
+mod block;
 mod checks;
+mod data;
 mod evaluate;
 mod evaluation;
 mod fit;
+mod graph;
 mod history;
 mod identity;
+mod layer_ref;
+mod model;
+mod network;
+mod objective;
 pub(crate) mod save;
 mod sequential;
 mod settings;
 mod step;
 mod summary;
+mod symbol;
+mod tally;
+mod training;
+mod weighting;
 
+#[cfg(test)]
+mod tests;
+
+pub use block::{Block, BlockClone};
+pub use data::{Batch, Data};
+pub use evaluate::Evaluate;
 pub use evaluation::Evaluation;
 pub use history::{History, PartialEpoch};
+pub use layer_ref::LayerRef;
+pub use model::Model;
+pub use objective::{Losses, OutputMetrics};
 pub use sequential::Sequential;
 pub use settings::Fit;
 pub use summary::{Summary, SummaryRow};
+pub use symbol::{Input, LayerCall, Symbol, Symbols};
 
 pub(crate) use summary::grouped;
 

@@ -2,28 +2,32 @@
 //!
 //! A saved model is a zip file of up to three members, none of them compressed:
 //!
-//! - `model.json`: the model's name, its layers with their settings, what `compile` chose, the
-//!   history of the last `fit`. `"format": "dlcore model", "version": 1`.
-//! - `weights.safetensors`: the weights, `layers.0.0` for the first of the first layer, in the
-//!   [safetensors](https://github.com/huggingface/safetensors) format that other libraries read.
+//! - `model.json`: the model's name, its layers with their settings, each once, how they are connected,
+//!   what `compile` chose, the history of the last `fit`. `"format": "dlcore model", "version": 2`;
+//!   version 1 had stacks of layers with one loss only, and is read too.
+//! - `weights.safetensors`: the weights, `layers.0.0` for the first of the first layer that is listed,
+//!   in the [safetensors](https://github.com/huggingface/safetensors) format that other libraries read.
 //! - `optimizer.safetensors`: what the optimizer keeps beside each weight, `velocities.0` for the
-//!   first weight of the model.
+//!   first weight of the model that is trained.
 //!
 //! A file of weights alone is the second of these by itself. What is read is not trusted: sizes are
 //! bounded by the file's own, nothing is run or unpacked, and every number must be one.
 
+mod compiled;
 mod describe;
 mod file;
 pub(crate) mod tensors;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::Sequential;
+use super::layer_ref::LayerRef;
+use super::{Model, Sequential};
 use crate::config::Parsed;
 use crate::{Error, Result, Tensor};
 
@@ -34,9 +38,9 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 /// No description of a model is longer.
 const LONGEST_DESCRIPTION: u64 = 16 << 20;
 
-impl Sequential {
+impl Model {
     /// Saves the model: layers, weights, what `compile` chose, the optimizer's state and the last
-    /// history, so that [`Sequential::load`] and `fit` go on where this model is. The file takes its
+    /// history, so that [`Model::load`] and `fit` go on where this model is. The file takes its
     /// place when it is complete; an older one of the same name is replaced then.
     ///
     /// A loss, metric or optimizer of your own is not saved, only its name; the model is then
@@ -62,14 +66,15 @@ impl Sequential {
         save(self, path.as_ref())
     }
 
-    /// A model that [`Sequential::save`] wrote.
+    /// A model that [`Model::save`] wrote, of whatever kind; [`Sequential::load`] for one that layers
+    /// are to be added to.
     ///
     /// Where it was compiled with a function of your own, a line on standard error says that it has to
     /// be compiled again.
     ///
     /// # Errors
     /// [`Error::File`] if the file is missing, damaged, or no model.
-    pub fn load(path: impl AsRef<Path>) -> Result<Sequential> {
+    pub fn load(path: impl AsRef<Path>) -> Result<Model> {
         load(path.as_ref())
     }
 
@@ -82,23 +87,41 @@ impl Sequential {
         save_weights(self, path.as_ref())
     }
 
-    /// Puts weights in place that [`Sequential::save_weights`] or [`Sequential::save`] wrote.
+    /// Puts weights in place that [`Model::save_weights`] or [`Model::save`] wrote.
     ///
     /// # Errors
     /// [`Error::File`] if the file is missing, damaged, or its weights are not of this model's
     /// shapes; [`Error::Model`] if the model is not built. Nothing is changed then.
-    pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
+    pub fn load_weights(&self, path: impl AsRef<Path>) -> Result<()> {
         load_weights(self, path.as_ref())
     }
 }
 
-fn save(model: &Sequential, path: &Path) -> Result<()> {
+impl Sequential {
+    /// A `Sequential` that [`Model::save`] wrote; [`Model::load`] takes models of all kinds.
+    ///
+    /// # Errors
+    /// As [`Model::load`]; [`Error::File`] if the model is no `Sequential`.
+    pub fn load(path: impl AsRef<Path>) -> Result<Sequential> {
+        let path = path.as_ref();
+        let model = load(path)?;
+        match model.is_sequential() {
+            true => Ok(Sequential::from_model(model)),
+            false => Err(file::error(
+                path,
+                "holds a model that is no Sequential; load it with Model::load".to_owned(),
+            )),
+        }
+    }
+}
+
+fn save(model: &Model, path: &Path) -> Result<()> {
     model.check_layers("save")?;
     let parts = Parts::of(model).map_err(|message| Error::Model(format!("save: {message}")))?;
     file::replace(path, |file| parts.write(file))
 }
 
-fn load(path: &Path) -> Result<Sequential> {
+fn load(path: &Path) -> Result<Model> {
     let (mut file, size) = file::open(path)?;
     let model = read(&mut file, size).map_err(|message| file::error(path, message))?;
     if let Some(reason) = &model.not_compiled {
@@ -107,7 +130,7 @@ fn load(path: &Path) -> Result<Sequential> {
     Ok(model)
 }
 
-fn save_weights(model: &Sequential, path: &Path) -> Result<()> {
+fn save_weights(model: &Model, path: &Path) -> Result<()> {
     model.check_built("save_weights")?;
     let bytes =
         weights(model).map_err(|message| Error::Model(format!("save_weights: {message}")))?;
@@ -116,14 +139,19 @@ fn save_weights(model: &Sequential, path: &Path) -> Result<()> {
     })
 }
 
-fn load_weights(model: &mut Sequential, path: &Path) -> Result<()> {
+fn load_weights(model: &Model, path: &Path) -> Result<()> {
     model.check_built("load_weights")?;
     let (mut file, size) = file::open(path)?;
     let failed = |message: String| file::error(path, message);
     let bytes = file::weights(&mut file, size).map_err(failed)?;
     let mut tensors = tensors::read(&bytes).map_err(failed)?;
-    let weights = describe::take_layers(&mut tensors, &model.weight_counts()).map_err(failed)?;
-    let weights: Vec<Tensor> = weights.into_iter().flatten().collect();
+    let table = describe::table(model);
+    let counts: Vec<usize> = table.iter().map(describe::weight_count).collect();
+    let weights = describe::take_layers(&mut tensors, &counts).map_err(failed)?;
+    let by_key: BTreeMap<usize, Vec<Tensor>> =
+        table.iter().map(LayerRef::key).zip(weights).collect();
+    let of = |leaf: LayerRef| by_key.get(&leaf.key()).cloned().unwrap_or_default();
+    let weights: Vec<Tensor> = model.leaves().into_iter().flat_map(of).collect();
     model.set_weights(&weights).map_err(|error| {
         let error = error.to_string();
         failed(error.replace("set_weights", "load_weights"))
@@ -132,7 +160,7 @@ fn load_weights(model: &mut Sequential, path: &Path) -> Result<()> {
 
 /// The members of a model's file.
 pub(crate) struct Parts {
-    description: Value,
+    pub(super) description: Value,
     weights: Vec<u8>,
     optimizer: Option<Vec<u8>>,
 }
@@ -142,11 +170,11 @@ impl Parts {
     ///
     /// # Errors
     /// A layer that cannot be saved, weights that are no numbers.
-    pub(crate) fn of(model: &Sequential) -> Parsed<Parts> {
+    pub(crate) fn of(model: &Model) -> Parsed<Parts> {
         Ok(Parts {
             description: describe::model(model)?,
             weights: weights(model)?,
-            optimizer: describe::optimizer_state(model)?,
+            optimizer: compiled::optimizer_state(model)?,
         })
     }
 
@@ -163,7 +191,7 @@ impl Parts {
 }
 
 /// The model in a zip file of `size` bytes.
-pub(crate) fn read(from: &mut (impl Read + Seek), size: u64) -> Parsed<Sequential> {
+pub(crate) fn read(from: &mut (impl Read + Seek), size: u64) -> Parsed<Model> {
     let mut members = file::Members::open(from, size)?;
     let description = members.read(MODEL, LONGEST_DESCRIPTION)?;
     let description: Value = serde_json::from_slice(&description)
@@ -176,17 +204,20 @@ pub(crate) fn read(from: &mut (impl Read + Seek), size: u64) -> Parsed<Sequentia
     describe::restore(&description, weights, state)
 }
 
-fn weights(model: &Sequential) -> Parsed<Vec<u8>> {
+fn weights(model: &Model) -> Parsed<Vec<u8>> {
     let mut tensors = tensors::Tensors::new();
-    for (index, layer) in model.layers().iter().enumerate() {
-        for (place, weight) in layer.weights().into_iter().enumerate() {
-            if !tensors::is_finite(weight) {
+    for (index, layer) in describe::table(model).iter().enumerate() {
+        if layer.leaf().is_none() {
+            continue;
+        }
+        for (place, weight) in layer.get_weights().into_iter().enumerate() {
+            if !tensors::is_finite(&weight) {
                 return Err(format!(
                     "weight {place} of {} holds NaN or infinity, so nothing was saved",
-                    crate::layers::describe(&**layer)
+                    layer.describe()
                 ));
             }
-            tensors.insert(describe::weight_name(index, place), weight.detach());
+            tensors.insert(describe::weight_name(index, place), weight);
         }
     }
     tensors::write(&tensors)

@@ -1,22 +1,16 @@
 //! A stack of layers.
 
-use std::path::Path;
+use std::ops::{Deref, DerefMut};
 
-use super::checks;
-use super::history::History;
-use super::identity::Identity;
-use super::summary::{Summary, SummaryRow};
-use crate::callbacks::Trainable;
-use crate::layers::{Layer, count_params, describe};
-use crate::losses::Loss;
-use crate::metrics::{Metric, Metrics};
-use crate::optimizers::{Optimizer, OptimizerChoice};
-use crate::{Error, Result, Tensor, names};
+use super::layer_ref::LayerRef;
+use super::model::Model;
+use super::network::Network;
+use crate::names;
 
 /// Layers one after the other, each taking what the one before returns.
 ///
 /// With an `input_shape` on its first layer a model is built as its layers are added; without, at
-/// its first `fit`. A clone shares its weights with the original until one of them is trained.
+/// its first `fit`. All that models can do, `compile`, `fit`, `predict` and so on, stands at [`Model`].
 ///
 /// ```
 /// use dlcore::layers::Dense;
@@ -26,26 +20,20 @@ use crate::{Error, Result, Tensor, names};
 ///     .add(Dense::new(10).activation("softmax"));
 /// assert_eq!(network.count_params(), 407_050);
 /// ```
+///
+/// A clone is independent, and shares its weights with the original until one of them is trained. A
+/// layer, or a model, that is added by its handle is shared:
+///
+/// ```
+/// use dlcore::prelude::*;
+/// let base = Sequential::new().add(Dense::new(4).activation("relu").input_shape([9]));
+/// let model = Sequential::new().add(&base).add(Dense::new(1));
+/// base.set_trainable(false);
+/// assert_eq!((model.summary().trainable, model.summary().non_trainable), (5, 40));
+/// ```
 #[derive(Clone)]
 pub struct Sequential {
-    pub(super) name: String,
-    pub(super) layers: Vec<Box<dyn Layer>>,
-    pub(super) input_shape: Option<Vec<usize>>,
-    /// What was wrong with a layer when it was added; told by whatever can return an error next.
-    problem: Option<String>,
-    pub(super) compiled: Option<Compiled>,
-    pub(super) history: Option<History>,
-    /// Why a model that came from a file is not compiled, though it was when it was saved.
-    pub(super) not_compiled: Option<String>,
-    pub(crate) identity: Identity,
-}
-
-/// What `compile` adds to a model.
-#[derive(Clone)]
-pub(super) struct Compiled {
-    pub(super) optimizer: Box<dyn Optimizer>,
-    pub(super) loss: Loss,
-    pub(super) metrics: Vec<Metric>,
+    model: Model,
 }
 
 impl Default for Sequential {
@@ -57,319 +45,97 @@ impl Default for Sequential {
 impl Sequential {
     /// A model without layers.
     pub fn new() -> Sequential {
+        let network = Network::sequential(names::next("sequential"));
         Sequential {
-            name: names::next("sequential"),
-            layers: Vec::new(),
-            input_shape: None,
-            problem: None,
-            compiled: None,
-            history: None,
-            not_compiled: None,
-            identity: Identity::new(),
+            model: Model::of(LayerRef::network(network)),
         }
     }
 
-    /// The model with one more layer at its end. A layer that cannot follow is reported by
-    /// `compile` and `fit`.
+    /// A model that is a `Sequential`, as one of these.
+    pub(crate) fn from_model(model: Model) -> Sequential {
+        Sequential { model }
+    }
+
+    /// The model under another name.
+    pub fn named(mut self, name: &str) -> Sequential {
+        self.model.rename(name);
+        self
+    }
+
+    /// The model with one more layer at its end: a layer, the handle of one, or another model. What
+    /// cannot follow is reported by `compile` and `fit`.
     #[expect(
         clippy::should_implement_trait,
         reason = "it is Keras's name, and models are not numbers"
     )]
-    pub fn add(mut self, layer: impl Layer + 'static) -> Sequential {
-        self.push(Box::new(layer));
+    pub fn add(mut self, layer: impl Into<LayerRef>) -> Sequential {
+        self.push_ref(layer.into());
         self
     }
 
     /// As [`Sequential::add`], in place.
-    pub fn push(&mut self, layer: Box<dyn Layer>) {
-        if self.layers.iter().any(|other| other.name() == layer.name()) {
-            self.note(format!(
+    pub fn push(&mut self, layer: impl Into<LayerRef>) {
+        self.push_ref(layer.into());
+    }
+
+    fn push_ref(&mut self, layer: LayerRef) {
+        let model = &mut self.model;
+        let same_name = |other: &LayerRef| other.name() == layer.name() && !other.is_same(&layer);
+        if model.layers().iter().any(same_name) {
+            model.note(format!(
                 "two layers are named {:?}; each layer of a model needs its own name",
                 layer.name()
             ));
         }
-        if self.layers.is_empty() {
-            self.input_shape = layer.input_shape().map(<[usize]>::to_vec);
+        if layer.contains(&model.handle) {
+            return model.note(format!("{} cannot be a layer of itself", model.name()));
         }
-        self.compiled = None;
-        self.identity.touch();
-        self.layers.push(layer);
-        if let Some(input_shape) = self.input_shape.clone()
-            && let Err(error) = self.build(&input_shape)
-        {
-            self.note(error.to_string());
-        }
-    }
-
-    fn note(&mut self, problem: String) {
-        self.problem.get_or_insert(problem);
-    }
-
-    /// Makes the weights of the layers that have none yet, for samples of this shape (without the
-    /// batch axis). `fit` does it by itself.
-    ///
-    /// # Errors
-    /// What is wrong with a layer, by its name.
-    pub fn build(&mut self, input_shape: &[usize]) -> Result<()> {
-        let mut shape = input_shape.to_vec();
-        self.identity.touch();
-        for layer in &mut self.layers {
-            if !layer.is_built() {
-                layer.build(&shape)?;
-            }
-            shape = layer.output_shape(&shape)?;
-        }
-        self.input_shape = Some(input_shape.to_vec());
-        Ok(())
-    }
-
-    pub(crate) fn is_built(&self) -> bool {
-        !self.layers.is_empty() && self.layers.iter().all(|layer| layer.is_built())
-    }
-
-    /// The shape of one sample of the output, for samples of the shape the model was built for.
-    pub(super) fn output_shape(&self) -> Result<Vec<usize>> {
-        let shape = self.input_shape.clone().unwrap_or_default();
-        self.layers
-            .iter()
-            .try_fold(shape, |shape, layer| layer.output_shape(&shape))
-    }
-
-    /// An error if a layer could not be added, or there is none.
-    pub(super) fn check_layers(&self, operation: &str) -> Result<()> {
-        if let Some(problem) = &self.problem {
-            return Err(Error::Model(format!("{operation}: {problem}")));
-        }
-        if self.layers.is_empty() {
-            return Err(Error::Model(format!(
-                "{operation}: {} has no layers yet; add some first, for instance .add(Dense::new(10))",
-                self.name
-            )));
-        }
-        Ok(())
-    }
-
-    /// Chooses how the model is trained. Compiling again keeps the weights and starts the
-    /// optimizer anew.
-    ///
-    /// # Errors
-    /// [`Error::Value`] for an unknown name, with the nearest known one, or a setting out of range;
-    /// [`Error::Model`] for a model without layers or a last layer that does not fit the loss.
-    pub fn compile(
-        &mut self,
-        optimizer: impl Into<OptimizerChoice>,
-        loss: impl Into<Loss>,
-        metrics: impl Into<Metrics>,
-    ) -> Result<()> {
-        self.compile_with(optimizer.into(), loss.into(), metrics.into())
-    }
-
-    fn compile_with(
-        &mut self,
-        optimizer: OptimizerChoice,
-        loss: Loss,
-        metrics: Metrics,
-    ) -> Result<()> {
-        self.check_layers("compile")?;
-        let named = |error: Error| match error {
-            Error::Value(text) if !text.starts_with("compile:") => {
-                Error::Value(format!("compile: {text}"))
-            }
-            other => other,
-        };
-        let loss = loss.known().map_err(named)?;
-        if let Some(last) = self.layers.last() {
-            checks::last_layer(&**last, &loss)?;
-        }
-        let optimizer = optimizer.resolve().map_err(named)?;
-        let metrics = metrics.resolve().map_err(named)?;
-        self.compiled = Some(Compiled {
-            optimizer,
-            loss,
-            metrics,
-        });
-        self.not_compiled = None;
-        self.identity.touch();
-        Ok(())
-    }
-
-    /// The model's name: `sequential`, `sequential_1`, …
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The layers, from input to output.
-    pub fn layers(&self) -> &[Box<dyn Layer>] {
-        &self.layers
-    }
-
-    /// The history of the last `fit`, also of one that ended with an error.
-    pub fn history(&self) -> Option<&History> {
-        self.history.as_ref()
-    }
-
-    /// A copy as of now, with what an unfinished `fit` has recorded so far.
-    pub(crate) fn with_history(&self, history: &History) -> Sequential {
-        let mut model = self.clone();
-        model.history = Some(history.clone());
-        model
-    }
-
-    /// Why a model that came from a file has to be compiled again.
-    pub(crate) fn not_compiled(&self) -> Option<&str> {
-        self.not_compiled.as_deref()
-    }
-
-    /// What weights and optimizer take in memory.
-    pub(crate) fn bytes(&self) -> usize {
-        let state = self.compiled.iter().flat_map(|c| c.optimizer.state());
-        let slots: usize = state
-            .flat_map(|(_, slots)| slots)
-            .map(|slot| slot.len())
-            .sum();
-        4 * (self.count_params() + slots)
-    }
-
-    /// How many numbers the weights hold; 0 until the model is built.
-    pub fn count_params(&self) -> usize {
-        self.layers.iter().map(|layer| count_params(&**layer)).sum()
-    }
-
-    /// The layers with their output shapes and parameter counts; prints as a table.
-    pub fn summary(&self) -> Summary {
-        let mut shape = self.input_shape.clone();
-        let mut rows = Vec::new();
-        for layer in &self.layers {
-            shape = shape.and_then(|shape| layer.output_shape(&shape).ok());
-            rows.push(SummaryRow {
-                name: layer.name().to_string(),
-                kind: layer.kind().to_string(),
-                output_shape: shape.clone(),
-                params: layer.is_built().then(|| count_params(&**layer)),
-            });
-        }
-        Summary {
-            model: self.name.clone(),
-            rows,
-            trainable: self.count_params(),
-            non_trainable: 0,
+        model.compiled = None;
+        model.identity.touch();
+        let network = model.handle.as_network_mut();
+        let pushed = network.map(|mut network| network.push(layer));
+        if let Some(Err(error)) = pushed {
+            model.note(error.to_string());
         }
     }
 
-    /// The weights of all layers, in order: kernel and bias of the first, of the second, …
-    pub fn get_weights(&self) -> Vec<Tensor> {
-        self.layers
-            .iter()
-            .flat_map(|layer| layer.weights())
-            .cloned()
-            .collect()
-    }
-
-    /// How many weights each layer has.
-    pub(super) fn weight_counts(&self) -> Vec<usize> {
-        self.layers
-            .iter()
-            .map(|layer| layer.weights().len())
-            .collect()
-    }
-
-    /// Puts weights in place, in the order of [`Sequential::get_weights`].
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if number or shapes differ, [`Error::Model`] if the model is not built;
-    /// nothing is changed then.
-    pub fn set_weights(&mut self, weights: &[Tensor]) -> Result<()> {
-        if !self.is_built() {
-            return Err(Error::Model(format!(
-                "set_weights: {} has no weights yet; give its first layer an input_shape, or call build",
-                self.name
-            )));
-        }
-        let current: Vec<(String, Vec<usize>)> = self
-            .layers
-            .iter()
-            .flat_map(|layer| {
-                layer
-                    .weights()
-                    .into_iter()
-                    .map(|w| (describe(&**layer), w.shape().to_vec()))
-            })
-            .collect();
-        if current.len() != weights.len() {
-            return Err(Error::Shape(format!(
-                "set_weights: {} has {} weights, got {}",
-                self.name,
-                current.len(),
-                weights.len()
-            )));
-        }
-        for (index, ((layer, shape), weight)) in current.iter().zip(weights).enumerate() {
-            if weight.shape() != shape.as_slice() {
-                return Err(Error::Shape(format!(
-                    "set_weights: weight {index}, of {layer}, has shape {shape:?}, got {:?}",
-                    weight.shape()
-                )));
-            }
-        }
-        self.identity.touch();
-        let places = self.layers.iter_mut().flat_map(|layer| layer.weights_mut());
-        for (place, weight) in places.zip(weights) {
-            *place = weight.detach().cast(place.dtype());
-        }
-        Ok(())
-    }
-
-    /// The output for a batch, recorded on the tape that watches the input or the weights.
-    ///
-    /// # Panics
-    /// If the model is not built, or `x` does not fit.
-    #[track_caller]
-    pub fn forward(&self, x: &Tensor, training: bool) -> Tensor {
-        self.layers
-            .iter()
-            .fold(x.clone(), |x, layer| layer.forward(&x, training))
+    /// Another model of the same layers; see [`Model::beside`].
+    pub(crate) fn beside(&self) -> Sequential {
+        Self::from_model(self.model.beside())
     }
 }
 
-impl Trainable for Sequential {
-    fn get_weights(&self) -> Vec<Tensor> {
-        Sequential::get_weights(self)
-    }
+/// A `Sequential` is a [`Model`].
+impl Deref for Sequential {
+    type Target = Model;
 
-    fn set_weights(&mut self, weights: &[Tensor]) -> Result<()> {
-        Sequential::set_weights(self, weights)
+    fn deref(&self) -> &Model {
+        &self.model
     }
+}
 
-    fn learning_rate(&self) -> f64 {
-        self.compiled
-            .as_ref()
-            .map_or(f64::NAN, |compiled| compiled.optimizer.learning_rate())
+impl DerefMut for Sequential {
+    fn deref_mut(&mut self) -> &mut Model {
+        &mut self.model
     }
+}
 
-    fn set_learning_rate(&mut self, learning_rate: f64) {
-        self.identity.touch();
-        if let Some(compiled) = &mut self.compiled {
-            compiled.optimizer.set_learning_rate(learning_rate);
-        }
+impl From<&Sequential> for LayerRef {
+    fn from(model: &Sequential) -> LayerRef {
+        model.as_layer()
     }
+}
 
-    fn schedule(&self) -> Option<&'static str> {
-        self.compiled.as_ref()?.optimizer.schedule()
-    }
-
-    fn save(&self, path: &Path) -> Result<()> {
-        Sequential::save(self, path)
-    }
-
-    fn save_weights(&self, path: &Path) -> Result<()> {
-        Sequential::save_weights(self, path)
+impl From<Sequential> for LayerRef {
+    fn from(model: Sequential) -> LayerRef {
+        model.model.into()
     }
 }
 
 /// The summary.
 impl std::fmt::Debug for Sequential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(&self.summary(), f)
+        std::fmt::Debug::fmt(&self.model, f)
     }
 }
 
@@ -377,7 +143,10 @@ impl std::fmt::Debug for Sequential {
 mod tests {
     use super::*;
     use crate::layers::{Dense, Dropout};
+    use crate::losses::Loss;
+    use crate::metrics::{Metric, Metrics};
     use crate::optimizers::{Adam, RMSprop, SGD};
+    use crate::{Result, Tensor};
 
     fn mnist() -> Sequential {
         Sequential::new()
@@ -495,7 +264,7 @@ mod tests {
     #[test]
     fn weights_go_in_as_they_came_out_and_others_are_refused() {
         let source = mnist();
-        let mut target = mnist();
+        let target = mnist();
         target.set_weights(&source.get_weights()).unwrap();
         assert_eq!(target.get_weights(), source.get_weights());
         let error = target

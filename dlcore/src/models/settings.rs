@@ -1,9 +1,11 @@
 //! How a model is fitted.
 
+use super::data::{Batch, Data};
+use super::step::Prepared;
 use crate::callbacks::Callback;
-use crate::{Error, Result, Tensor};
+use crate::{Error, Result};
 
-/// The settings of [`fit`](super::Sequential::fit), with Keras's defaults.
+/// The settings of [`fit`](super::Model::fit), with Keras's defaults.
 ///
 /// ```
 /// use dlcore::models::Fit;
@@ -17,13 +19,19 @@ pub struct Fit {
     pub(super) validation: Validation,
     pub(super) callbacks: Vec<Box<dyn Callback>>,
     pub(super) verbose: u8,
+    pub(super) sample_weight: Option<Data>,
+    pub(super) validation_sample_weight: Option<Data>,
+    pub(super) class_weight: Vec<(i64, f64)>,
+    pub(super) steps_per_epoch: Option<usize>,
 }
 
 /// Where validation data comes from.
 pub(super) enum Validation {
     None,
-    Data(Box<(Tensor, Tensor)>),
+    Data(Box<(Data, Data)>),
     Split(f64),
+    /// A generator, and how many of its batches are taken each time.
+    Batches(Box<dyn Iterator<Item = Batch>>, usize),
 }
 
 impl Fit {
@@ -37,6 +45,10 @@ impl Fit {
             validation: Validation::None,
             callbacks: Vec::new(),
             verbose: 1,
+            sample_weight: None,
+            validation_sample_weight: None,
+            class_weight: Vec::new(),
+            steps_per_epoch: None,
         }
     }
 
@@ -53,8 +65,44 @@ impl Fit {
     }
 
     /// Data to validate on after each epoch.
-    pub fn validation_data(mut self, x: &Tensor, y: &Tensor) -> Fit {
-        self.validation = Validation::Data(Box::new((x.clone(), y.clone())));
+    pub fn validation_data(mut self, x: impl Into<Data>, y: impl Into<Data>) -> Fit {
+        self.validation = Validation::Data(Box::new((x.into(), y.into())));
+        self
+    }
+
+    /// How much each sample of the validation data counts in its loss (1).
+    pub fn validation_sample_weight(mut self, weights: impl Into<Data>) -> Fit {
+        self.validation_sample_weight = Some(weights.into());
+        self
+    }
+
+    /// Batches to validate on after each epoch: the next `steps` of a generator.
+    pub fn validation_batches<I>(mut self, batches: I, steps: usize) -> Fit
+    where
+        I: IntoIterator<Item: Into<Batch> + 'static, IntoIter: 'static>,
+    {
+        let batches = batches.into_iter().map(Into::into);
+        self.validation = Validation::Batches(Box::new(batches), steps);
+        self
+    }
+
+    /// How much each sample counts in the loss (1): a tensor `[samples]`, for sequences also
+    /// `[samples, timesteps]`; for several outputs one for all of them or one for each.
+    pub fn sample_weight(mut self, weights: impl Into<Data>) -> Fit {
+        self.sample_weight = Some(weights.into());
+        self
+    }
+
+    /// How much the samples of each class count in the loss: `class_weight([(0, 1.0), (1, 5.0)])`.
+    /// Classes that are not named count 1. For models with one output.
+    pub fn class_weight(mut self, weights: impl Into<Vec<(i64, f64)>>) -> Fit {
+        self.class_weight = weights.into();
+        self
+    }
+
+    /// How many batches make an epoch of [`fit_batches`](super::Model::fit_batches).
+    pub fn steps_per_epoch(mut self, steps: usize) -> Fit {
+        self.steps_per_epoch = Some(steps);
         self
     }
 
@@ -96,12 +144,27 @@ impl Fit {
                 self.verbose
             )));
         }
+        if !self.class_weight.is_empty() && self.sample_weight.is_some() {
+            return Err(Error::Value(
+                "fit: class_weight and sample_weight cannot both say how much a sample counts; multiply them into \
+                 sample_weight"
+                    .to_string(),
+            ));
+        }
+        if self.steps_per_epoch == Some(0) {
+            return Err(Error::Value(
+                "fit: steps_per_epoch must be at least 1, got 0".to_string(),
+            ));
+        }
         match self.validation {
             Validation::Split(share) if !(share > 0.0 && share < 1.0) => {
                 Err(Error::Value(format!(
                     "fit: validation_split is the share of the data to validate on, above 0 and below 1, got {share}"
                 )))
             }
+            Validation::Batches(_, 0) => Err(Error::Value(
+                "fit: validation takes at least 1 batch, got 0 steps".to_string(),
+            )),
             _ => Ok(()),
         }
     }
@@ -117,8 +180,8 @@ pub(super) fn check_batch_size(operation: &str, batch_size: usize) -> Result<()>
 }
 
 /// Splits the last `share` off, as Keras does: before any shuffling.
-pub(super) fn split(x: &Tensor, y: &Tensor, share: f64) -> Result<[Tensor; 4]> {
-    let samples = x.shape()[0];
+pub(super) fn split(data: &Prepared, share: f64) -> Result<(Prepared, Prepared)> {
+    let samples = data.samples();
     let at = (samples as f64 * (1.0 - share)).floor() as usize;
     if at == 0 || at == samples {
         return Err(Error::Value(format!(
@@ -126,5 +189,5 @@ pub(super) fn split(x: &Tensor, y: &Tensor, share: f64) -> Result<[Tensor; 4]> {
             if at == 0 { "train on" } else { "validate on" }
         )));
     }
-    Ok([x.slice(..at), y.slice(..at), x.slice(at..), y.slice(at..)])
+    Ok((data.batch(None, 0..at), data.batch(None, at..samples)))
 }

@@ -1,173 +1,304 @@
 //! One batch: forward, loss, gradient, new weights.
 
 use std::ops::Range;
+use std::sync::RwLockWriteGuard;
 
-use super::sequential::Compiled;
+use super::graph::{Flow, Graph};
+use super::layer_ref::LayerRef;
+use super::model::Model;
+use super::objective::{Compiled, Objective};
+use super::tally::Tally;
+use super::weighting;
+use crate::activations::Activation;
 use crate::grad::GradientTape;
-use crate::layers::Layer;
-use crate::losses::Loss;
-use crate::metrics::{Batch, Totals};
+use crate::layers::{Call, Layer};
+use crate::optimizers::Optimizer;
 use crate::{Error, Result, Tensor};
 
-/// Samples `range` of the data, in `order` where there is one. In order they are a view.
-pub(super) fn batch(data: &Tensor, order: Option<&[usize]>, range: Range<usize>) -> Tensor {
-    match order {
-        Some(order) => data.rows(&order[range]),
-        None => data.slice(range),
+/// Data as the model takes it: a tensor for each input, labels and weights for each output that has a
+/// loss.
+#[derive(Clone)]
+pub(super) struct Prepared {
+    pub(super) x: Vec<Tensor>,
+    pub(super) y: Vec<Tensor>,
+    pub(super) weights: Vec<Option<Tensor>>,
+}
+
+impl Prepared {
+    pub(super) fn samples(&self) -> usize {
+        self.x[0].shape()[0]
+    }
+
+    /// Samples `range` of the data, in `order` where there is one. In order they are a view.
+    pub(super) fn batch(&self, order: Option<&[usize]>, range: Range<usize>) -> Prepared {
+        let part = |data: &Tensor| match order {
+            Some(order) => data.rows(&order[range.clone()]),
+            None => data.slice(range.clone()),
+        };
+        Prepared {
+            x: self.x.iter().map(part).collect(),
+            y: self.y.iter().map(part).collect(),
+            weights: self.weights.iter().map(|w| w.as_ref().map(part)).collect(),
+        }
     }
 }
 
-/// Trains on one batch and returns the loss from before the weights changed, which is added to the
-/// totals with the metrics. A loss that is not finite changes nothing.
-pub(super) fn train(
-    layers: &mut [Box<dyn Layer>],
-    compiled: &mut Compiled,
-    totals: &mut Totals,
-    x: &Tensor,
-    y: &Tensor,
-) -> Result<f64> {
-    let (loss, gradients) = differentiate(layers, compiled, totals, x, y)?;
-    if let Some(gradients) = gradients {
-        // The tape is gone, so the weights are held once and change where they are.
-        let mut weights: Vec<&mut Tensor> = layers
-            .iter_mut()
-            .flat_map(|layer| layer.weights_mut())
-            .collect();
-        compiled.optimizer.step(&mut weights, &gradients);
+/// Trains on one batch and returns the loss from before the weights changed, which goes into the tally
+/// with the metrics. A loss that is not finite changes nothing.
+pub(super) fn train(model: &mut Model, tally: &mut Tally, batch: &Prepared) -> Result<f64> {
+    let graph = model.graph("fit")?;
+    let (leaves, trained) = (model.leaves(), model.trained());
+    let name = model.name().to_string();
+    let Some(compiled) = &mut model.compiled else {
+        return Err(Error::Model(format!("fit: {name} is not compiled")));
+    };
+    let noted = Noted::of(&leaves);
+    let (loss, gradients) = differentiate(&graph, compiled, &trained, tally, batch)?;
+    if loss.is_finite() {
+        if let Some(gradients) = gradients {
+            // The tape is gone, so the weights are held once and change where they are.
+            apply(&trained, &mut *compiled.optimizer, &gradients);
+        }
+        noted.commit();
     }
     Ok(loss)
 }
 
-/// Adds loss and metrics of one batch, as the model is, to the totals.
+/// Changes the weights of these layers by their gradients.
+pub(super) fn apply(trained: &[LayerRef], optimizer: &mut dyn Optimizer, gradients: &[Tensor]) {
+    let mut layers: Vec<RwLockWriteGuard<'_, Box<dyn Layer>>> =
+        trained.iter().filter_map(LayerRef::leaf_mut).collect();
+    let weights = layers.iter_mut().flat_map(|layer| layer.weights_mut());
+    optimizer.step(&mut weights.collect::<Vec<_>>(), gradients);
+}
+
+/// The loss of one batch, as the model is, which goes into the tally with the metrics.
 pub(super) fn test(
-    layers: &[Box<dyn Layer>],
+    model: &Model,
     compiled: &Compiled,
-    totals: &mut Totals,
-    x: &Tensor,
-    y: &Tensor,
+    tally: &mut Tally,
+    batch: &Prepared,
 ) -> Result<()> {
-    let output = Output::of(layers, &compiled.loss, x, false);
-    let loss = output.loss(&compiled.loss, y)?.item();
-    measure(totals, loss, y, &output)
+    let graph = model.graph("evaluate")?;
+    let outputs = Outputs::of(&graph, compiled, &batch.x, false);
+    let losses = outputs.losses(compiled, batch)?;
+    let total = total(compiled, &losses, penalty(&model.trained())).item();
+    measure(compiled, tally, total, &losses, batch, &outputs)
 }
 
 fn differentiate(
-    layers: &mut [Box<dyn Layer>],
+    graph: &Graph,
     compiled: &Compiled,
-    totals: &mut Totals,
-    x: &Tensor,
-    y: &Tensor,
+    trained: &[LayerRef],
+    tally: &mut Tally,
+    batch: &Prepared,
 ) -> Result<(f64, Option<Vec<Tensor>>)> {
     let tape = GradientTape::new();
-    let watched = Watched::on(&tape, layers);
-    let output = Output::of(watched.layers, &compiled.loss, x, true);
-    let loss = output.loss(&compiled.loss, y)?;
+    let watched = Watched::on(&tape, trained);
+    let outputs = Outputs::of(graph, compiled, &batch.x, true);
+    let losses = outputs.losses(compiled, batch)?;
+    let loss = total(compiled, &losses, penalty(trained));
     let value = loss.item();
     if value.is_finite() {
-        measure(totals, value, y, &output)?;
+        measure(compiled, tally, value, &losses, batch, &outputs)?;
     }
-    drop(output);
-    if !value.is_finite() || watched.count() == 0 {
+    drop((outputs, losses));
+    let sources = watched.sources();
+    if !value.is_finite() || sources.is_empty() {
         return Ok((value, None));
     }
-    let gradients = tape.try_gradient(&loss, &watched.sources()).map_err(|error| {
+    let sources: Vec<&Tensor> = sources.iter().collect();
+    let gradients = tape.try_gradient(&loss, &sources).map_err(|error| {
+        let names: Vec<&str> = compiled.objectives.iter().map(|o| o.loss.name()).collect();
         Error::Model(format!(
             "the loss {:?} does not depend on the model's output ({error}); compute it from y_pred with tensor \
              operations",
-            compiled.loss.name()
+            names.join(", ")
         ))
     })?;
     Ok((value, Some(gradients)))
 }
 
-/// A model's output as its loss wants it: logits, where loss and last activation are one function.
-struct Output<'a> {
-    tensor: Tensor,
-    /// The layer whose activation was left out.
-    without: Option<&'a dyn Layer>,
+/// The gradients of a loss of one's own with respect to the weights of `trained`.
+pub(super) fn gradients(
+    leaves: &[LayerRef],
+    trained: &[LayerRef],
+    loss: impl FnOnce() -> Tensor,
+) -> Result<(f64, Vec<Tensor>)> {
+    let tape = GradientTape::new();
+    let noted = Noted::of(leaves);
+    let watched = Watched::on(&tape, trained);
+    let loss = loss();
+    let value = loss.try_item()?;
+    let sources = watched.sources();
+    let gradients = tape.try_gradient(&loss, &sources.iter().collect::<Vec<_>>())?;
+    noted.keep();
+    Ok((value, gradients))
 }
 
-impl<'a> Output<'a> {
-    fn of(layers: &'a [Box<dyn Layer>], loss: &Loss, x: &Tensor, training: bool) -> Output<'a> {
-        let Some((last, before)) = layers.split_last() else {
-            return Output {
-                tensor: x.clone(),
-                without: None,
-            };
-        };
-        let x = before
-            .iter()
-            .fold(x.clone(), |x, layer| layer.forward(&x, training));
-        if last
-            .activation()
-            .is_some_and(|activation| loss.fuses_with(activation))
-        {
-            Output {
-                tensor: last.forward_logits(&x, training),
-                without: Some(&**last),
-            }
+/// The sum of the penalties on the weights that are trained.
+fn penalty(trained: &[LayerRef]) -> Option<Tensor> {
+    let of = |leaf: &LayerRef| leaf.leaf().and_then(|layer| layer.penalty());
+    trained.iter().filter_map(of).reduce(|sum, one| sum + one)
+}
+
+/// The losses of the outputs, each times its weight, and the penalties.
+fn total(compiled: &Compiled, losses: &[Tensor], penalty: Option<Tensor>) -> Tensor {
+    let weighted = compiled
+        .objectives
+        .iter()
+        .zip(losses)
+        .map(|(objective, loss)| match objective.weight {
+            1.0 => loss.clone(),
+            weight => loss * weight,
+        });
+    let sum = weighted.chain(penalty).reduce(|sum, one| sum + one);
+    sum.unwrap_or_else(|| Tensor::from(0.0))
+}
+
+/// A model's outputs as their losses want them: logits, where loss and last activation are one function.
+struct Outputs {
+    flow: Flow,
+    /// The activations that were left out.
+    without: Vec<Option<Activation>>,
+}
+
+impl Outputs {
+    fn of(graph: &Graph, compiled: &Compiled, x: &[Tensor], training: bool) -> Outputs {
+        let mut without = vec![None; graph.output_places().len()];
+        for objective in &compiled.objectives {
+            let activation = graph
+                .last_layer(objective.output)
+                .and_then(|layer| layer.activation());
+            without[objective.output] =
+                activation.filter(|activation| objective.loss.fuses_with(activation));
+        }
+        let logits: Vec<bool> = without.iter().map(Option::is_some).collect();
+        let call = if training {
+            Call::training()
         } else {
-            Output {
-                tensor: last.forward(&x, training),
-                without: None,
-            }
+            Call::inference()
+        };
+        Outputs {
+            flow: graph.run(x, &call, &logits),
+            without,
         }
     }
 
-    fn loss(&self, loss: &Loss, y: &Tensor) -> Result<Tensor> {
-        match self.without {
-            Some(_) => loss.on_logits().call(y, &self.tensor),
-            None => loss.call(y, &self.tensor),
-        }
+    /// The loss of each objective.
+    fn losses(&self, compiled: &Compiled, batch: &Prepared) -> Result<Vec<Tensor>> {
+        let labels = batch.y.iter().zip(&batch.weights);
+        let of = |(objective, (y, weights)): (&Objective, (&Tensor, &Option<Tensor>))| {
+            let output = objective.output;
+            let (tensor, mask) = (&self.flow.tensors[output], &self.flow.masks[output]);
+            let loss = match self.without[output] {
+                Some(_) => &objective.loss.on_logits(),
+                None => &objective.loss,
+            };
+            weighting::loss(loss, y, tensor, weights.as_ref(), mask.as_ref())
+        };
+        compiled.objectives.iter().zip(labels).map(of).collect()
     }
 
-    fn predictions(&self) -> Tensor {
-        let tensor = self.tensor.detach();
-        match self.without.and_then(Layer::activation) {
+    fn predictions(&self, output: usize) -> Tensor {
+        let tensor = self.flow.tensors[output].detach();
+        match &self.without[output] {
             Some(activation) => activation.apply(&tensor),
             None => tensor,
         }
     }
 }
 
-fn measure(totals: &mut Totals, loss: f64, y: &Tensor, output: &Output<'_>) -> Result<()> {
-    let samples = y.shape().first().copied().unwrap_or(1);
-    totals.add_loss(loss, samples);
-    if totals.needs_predictions() {
-        totals.add(&Batch::new(y, &output.predictions(), None)?)?;
+/// Puts what [`Compiled::names`] names into the tally.
+fn measure(
+    compiled: &Compiled,
+    tally: &mut Tally,
+    total: f64,
+    losses: &[Tensor],
+    batch: &Prepared,
+    outputs: &Outputs,
+) -> Result<()> {
+    tally.add_losses(total, losses, batch.samples());
+    for (index, (objective, y)) in compiled.objectives.iter().zip(&batch.y).enumerate() {
+        if tally.needs_predictions(index) {
+            let predictions = outputs.predictions(objective.output);
+            tally.add_predictions(index, y, &predictions)?;
+        }
     }
     Ok(())
 }
 
 /// Layers whose weights record on a tape; the weights leave it when this goes, also in a panic.
 struct Watched<'a> {
-    layers: &'a mut [Box<dyn Layer>],
+    layers: &'a [LayerRef],
 }
 
 impl<'a> Watched<'a> {
-    fn on(tape: &GradientTape, layers: &'a mut [Box<dyn Layer>]) -> Watched<'a> {
-        for weight in layers.iter_mut().flat_map(|layer| layer.weights_mut()) {
-            *weight = tape.watch(weight);
+    fn on(tape: &GradientTape, layers: &'a [LayerRef]) -> Watched<'a> {
+        let watched = Watched { layers };
+        watched.each_weight(|weight| *weight = tape.watch(weight));
+        watched
+    }
+
+    fn each_weight(&self, mut change: impl FnMut(&mut Tensor)) {
+        for mut layer in self.layers.iter().filter_map(LayerRef::leaf_mut) {
+            layer.weights_mut().into_iter().for_each(&mut change);
         }
-        Watched { layers }
     }
 
-    fn count(&self) -> usize {
-        self.layers.iter().map(|layer| layer.weights().len()).sum()
-    }
-
-    fn sources(&self) -> Vec<&Tensor> {
-        self.layers
-            .iter()
-            .flat_map(|layer| layer.weights())
+    fn sources(&self) -> Vec<Tensor> {
+        let layers = self.layers.iter().filter_map(LayerRef::leaf);
+        layers
+            .flat_map(|layer| layer.weights().into_iter().cloned().collect::<Vec<_>>())
             .collect()
     }
 }
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        for weight in self.layers.iter_mut().flat_map(|layer| layer.weights_mut()) {
-            *weight = weight.detach();
+        self.each_weight(|weight| *weight = weight.detach());
+    }
+}
+
+/// What layers have noted in their training calls: forgotten, unless the batch came to something.
+struct Noted<'a> {
+    layers: &'a [LayerRef],
+    settled: bool,
+}
+
+impl<'a> Noted<'a> {
+    fn of(layers: &'a [LayerRef]) -> Noted<'a> {
+        Noted {
+            layers,
+            settled: false,
         }
+    }
+
+    fn commit(mut self) {
+        commit(self.layers);
+        self.settled = true;
+    }
+
+    /// Leaves it for a later step.
+    fn keep(mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
+        for mut layer in self.layers.iter().filter_map(LayerRef::leaf_mut) {
+            layer.discard();
+        }
+    }
+}
+
+/// Takes over what layers have noted in their training calls.
+pub(super) fn commit(layers: &[LayerRef]) {
+    for mut layer in layers.iter().filter_map(LayerRef::leaf_mut) {
+        layer.commit();
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::graph::{Entry, Graph};
+use super::layer_ref::LayerRef;
+use super::model::Model;
 use crate::display::{HTML, MimeBundle, Rich};
 
 /// One layer of a [`Summary`].
@@ -15,6 +18,9 @@ pub struct SummaryRow {
     pub output_shape: Option<Vec<usize>>,
     /// Its weights' elements; `None` until it is built.
     pub params: Option<usize>,
+    /// What it takes its inputs from, as Keras writes it: `dense[0][0]`, for the first output of the
+    /// first call of `dense`.
+    pub connected_to: Vec<String>,
 }
 
 impl SummaryRow {
@@ -57,8 +63,12 @@ pub struct Summary {
     pub non_trainable: usize,
 }
 
-/// Keras's widths of the three columns, borders' blanks included.
+/// Keras's widths of the columns, borders' blanks included: of layers in a row, of a graph.
 const WIDTHS: [usize; 3] = [33, 24, 15];
+const GRAPH_WIDTHS: [usize; 4] = [21, 19, 12, 19];
+const HEADER: [&str; 4] = ["Layer (type)", "Output Shape", "Param #", "Connected to"];
+/// Connections of one row that are not shorter stand below each other.
+const WIDEST_CONNECTIONS: usize = 40;
 
 impl Summary {
     /// All weights, in elements.
@@ -66,52 +76,163 @@ impl Summary {
         self.trainable + self.non_trainable
     }
 
-    fn cells(&self) -> Vec<[String; 3]> {
+    /// The summary of a model.
+    pub(super) fn of(model: &Model) -> Summary {
+        let graph = model.handle.graph();
+        let rows = match &graph {
+            Some(graph) => rows_of(graph, model.is_sequential()),
+            None => model.layers().iter().map(|l| row(l, None)).collect(),
+        };
+        let (mut trainable, mut non_trainable) = (0, 0);
+        for leaf in model.leaves() {
+            let Some(layer) = leaf.leaf() else { continue };
+            let count = |tensors: Vec<&crate::Tensor>| -> usize {
+                tensors.iter().map(|tensor| tensor.len()).sum()
+            };
+            let weights = count(layer.weights());
+            non_trainable += count(layer.state());
+            drop(layer);
+            match leaf.trainable() {
+                true => trainable += weights,
+                false => non_trainable += weights,
+            }
+        }
+        Summary {
+            model: model.name().to_string(),
+            rows,
+            trainable,
+            non_trainable,
+        }
+    }
+
+    /// Whether the layers are more than a row, each taking what the one before returns.
+    fn is_graph(&self) -> bool {
+        let before = [None].into_iter().chain(self.rows.iter().map(Some));
         self.rows
             .iter()
-            .map(|row| {
-                [
-                    format!("{} ({})", row.name, row.kind),
-                    row.shape_text(),
-                    row.params_text(),
-                ]
+            .zip(before)
+            .any(|(row, before)| match before {
+                None => !row.connected_to.is_empty(),
+                Some(before) => {
+                    !row.connected_to.is_empty()
+                        && row.connected_to != [format!("{}[0][0]", before.name)]
+                }
             })
-            .collect()
+    }
+
+    fn cells(&self) -> Vec<Vec<String>> {
+        let graph = self.is_graph();
+        let cells = |row: &SummaryRow| {
+            let mut cells = vec![
+                format!("{} ({})", row.name, row.kind),
+                row.shape_text(),
+                row.params_text(),
+            ];
+            if graph {
+                cells.push(match row.connected_to.is_empty() {
+                    true => "-".to_string(),
+                    false => row.connected_to.join(", "),
+                });
+            }
+            cells
+        };
+        self.rows.iter().map(cells).collect()
+    }
+
+    fn widths(&self, cells: &[Vec<String>]) -> Vec<usize> {
+        let least: &[usize] = match self.is_graph() {
+            true => &GRAPH_WIDTHS,
+            false => &WIDTHS,
+        };
+        // Wider than Keras's where a name needs it: it would break the name in two.
+        let column = |(column, &least): (usize, &usize)| {
+            let lines = cells.iter().flat_map(|row| lines_of(&row[column], column));
+            let longest = lines.map(|line| line.chars().count() + 2).max();
+            longest.unwrap_or(0).max(least)
+        };
+        least.iter().enumerate().map(column).collect()
+    }
+}
+
+/// A cell's text in lines: only connections are ever broken, behind a comma.
+fn lines_of(text: &str, column: usize) -> Vec<String> {
+    if column < 3 {
+        return vec![text.to_string()];
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split_inclusive(", ") {
+        match lines.last_mut() {
+            Some(line) if line.len() + part.trim_end().len() <= WIDEST_CONNECTIONS => {
+                line.push_str(part);
+            }
+            _ => lines.push(part.to_string()),
+        }
+    }
+    lines
+        .iter()
+        .map(|line| line.trim_end().to_string())
+        .collect()
+}
+
+/// The rows of a built model; the input of a `Sequential` is no row of its own.
+fn rows_of(graph: &Graph, sequential: bool) -> Vec<SummaryRow> {
+    let mut rows = Vec::new();
+    for entry in graph.order() {
+        match entry {
+            Entry::Input(_) if sequential => {}
+            Entry::Input(place) => rows.push(SummaryRow {
+                name: graph.value(*place).name(),
+                kind: "InputLayer".to_string(),
+                output_shape: Some(graph.value(*place).shape().to_vec()),
+                params: Some(0),
+                connected_to: Vec::new(),
+            }),
+            Entry::Layer(layer) => rows.push(row(layer, Some((graph, sequential)))),
+        }
+    }
+    rows
+}
+
+fn row(layer: &LayerRef, within: Option<(&Graph, bool)>) -> SummaryRow {
+    let mut connected_to = Vec::new();
+    if let Some((graph, false)) = within {
+        let calls = graph.nodes().iter().filter(|n| n.layer.is_same(layer));
+        for &input in calls.flat_map(|node| &node.inputs) {
+            let (name, call, output) = graph.origin(input);
+            connected_to.push(format!("{name}[{call}][{output}]"));
+        }
+    }
+    let output = within.and_then(|(graph, _)| graph.output_of(layer));
+    SummaryRow {
+        name: layer.name(),
+        kind: layer.kind(),
+        output_shape: output.map(|output| output.shape().to_vec()),
+        params: layer.is_built().then(|| layer.count_params()),
+        connected_to,
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cells = self.cells();
-        let header = ["Layer (type)", "Output Shape", "Param #"].map(String::from);
-        // Wider than Keras's where a name needs it: it would break the name in two.
-        let widths = [0, 1, 2].map(|column| {
-            let longest = cells
-                .iter()
-                .map(|row| row[column].chars().count() + 2)
-                .max();
-            longest.unwrap_or(0).max(WIDTHS[column])
-        });
+        let widths = self.widths(&cells);
+        let header: Vec<String> = HEADER[..widths.len()]
+            .iter()
+            .map(|text| text.to_string())
+            .collect();
         let rule = |left: &str, fill: &str, middle: &str, right: &str| {
             let parts: Vec<String> = widths.iter().map(|&width| fill.repeat(width)).collect();
             format!("{left}{}{right}", parts.join(middle))
         };
-        let line = |bar: &str, cells: &[String; 3]| {
-            let [a, b, c] = widths.map(|width| width - 2);
-            format!(
-                "{bar} {:<a$} {bar} {:<b$} {bar} {:>c$} {bar}",
-                cells[0], cells[1], cells[2]
-            )
-        };
         writeln!(f, "Model: \"{}\"", self.model)?;
         writeln!(f, "{}", rule("┏", "━", "┳", "┓"))?;
-        writeln!(f, "{}", line("┃", &header))?;
+        write!(f, "{}", lines("┃", &header, &widths))?;
         writeln!(f, "{}", rule("┡", "━", "╇", "┩"))?;
         for (index, row) in cells.iter().enumerate() {
             if index > 0 {
                 writeln!(f, "{}", rule("├", "─", "┼", "┤"))?;
             }
-            writeln!(f, "{}", line("│", row))?;
+            write!(f, "{}", lines("│", row, &widths))?;
         }
         writeln!(f, "{}", rule("└", "─", "┴", "┘"))?;
         let sized = |count: usize| format!("{} ({})", grouped(count), memory(4 * count));
@@ -119,6 +240,28 @@ impl fmt::Display for Summary {
         writeln!(f, " Trainable params: {}", sized(self.trainable))?;
         write!(f, " Non-trainable params: {}", sized(self.non_trainable))
     }
+}
+
+/// A row of the table, as many lines as its longest cell has; counts stand to the right.
+fn lines(bar: &str, cells: &[String], widths: &[usize]) -> String {
+    let columns = cells.iter().enumerate();
+    let columns: Vec<Vec<String>> = columns.map(|(i, cell)| lines_of(cell, i)).collect();
+    let height = columns.iter().map(Vec::len).max().unwrap_or(1);
+    let mut text = String::new();
+    for line in 0..height {
+        for (index, column) in columns.iter().enumerate() {
+            let width = widths[index] - 2;
+            let cell = column.get(line).map_or("", String::as_str);
+            let cell = match index {
+                2 => format!("{bar} {cell:>width$} "),
+                _ => format!("{bar} {cell:<width$} "),
+            };
+            text.push_str(&cell);
+        }
+        text.push_str(bar);
+        text.push('\n');
+    }
+    text
 }
 
 impl fmt::Debug for Summary {
@@ -130,15 +273,14 @@ impl fmt::Debug for Summary {
 /// The table as text and as an HTML table, which screen readers read cell by cell.
 impl Rich for Summary {
     fn mime_bundle(&self) -> MimeBundle {
-        let row = |tag: &str, cells: &[String; 3]| {
+        let row = |tag: &str, cells: &[String]| {
             let cell = |text: &String| format!("<{tag}>{}</{tag}>", escaped(text));
             format!("<tr>{}</tr>", cells.iter().map(cell).collect::<String>())
         };
-        let header = row(
-            "th",
-            &["Layer (type)", "Output Shape", "Param #"].map(String::from),
-        );
-        let body: String = self.cells().iter().map(|cells| row("td", cells)).collect();
+        let cells = self.cells();
+        let columns = self.widths(&cells).len();
+        let header = row("th", &HEADER.map(String::from)[..columns]);
+        let body: String = cells.iter().map(|cells| row("td", cells)).collect();
         let counts = format!(
             "Total params: {} · trainable: {} · non-trainable: {}",
             grouped(self.total()),
@@ -195,6 +337,7 @@ mod tests {
             kind: "Dense".to_string(),
             output_shape: Some(vec![units]),
             params: Some(params),
+            connected_to: Vec::new(),
         };
         let summary = Summary {
             model: "sequential".to_string(),
@@ -227,6 +370,7 @@ Model: \"sequential\"
                 kind: "Dense".to_string(),
                 output_shape: None,
                 params: None,
+                connected_to: Vec::new(),
             }],
             trainable: 0,
             non_trainable: 0,

@@ -9,7 +9,7 @@ use crate::Tensor;
 use crate::cell::Store;
 use crate::config::Parsed;
 use crate::models::save::{self, Parts, tensors};
-use crate::models::{History, Sequential};
+use crate::models::{History, Model, Sequential};
 use crate::tensor::{Storage, dense};
 
 /// A model with its optimizer's state is kept up to this size.
@@ -22,7 +22,7 @@ const LONGEST_TEXT: usize = 1 << 16;
 /// A value that can be kept.
 pub(super) enum Content {
     /// With the number of the model that it is a copy of.
-    Model(Box<Sequential>, u64),
+    Model(Box<Model>, u64),
     History(Box<History>),
     Tensor(Tensor),
     /// A number, a boolean, a text: its type and its text.
@@ -31,7 +31,7 @@ pub(super) enum Content {
 
 /// By what one sees that a value has not changed.
 pub(super) enum Mark {
-    Version(u64),
+    Version(Vec<u64>),
     History(Box<History>),
     /// Holding it makes whoever writes to the variable copy it, so the same buffer has the same elements.
     Tensor(Tensor),
@@ -72,7 +72,7 @@ macro_rules! each_plain {
 impl Content {
     /// What is to be kept of a variable's value, if anything.
     pub(super) fn of(value: &dyn Any) -> Option<Content> {
-        if let Some(model) = value.downcast_ref::<Sequential>() {
+        if let Some(model) = model_in(value) {
             return of_model(model.clone(), model.identity.number());
         }
         if let Some(history) = value.downcast_ref::<History>() {
@@ -95,13 +95,13 @@ impl Content {
     }
 
     /// A model in the middle of a `fit` that has recorded `history` so far.
-    pub(super) fn of_training(model: &Sequential, history: &History) -> Option<Content> {
+    pub(super) fn of_training(model: &Model, history: &History) -> Option<Content> {
         of_model(model.with_history(history), model.identity.number())
     }
 
     pub(super) fn mark(&self) -> Mark {
         match self {
-            Content::Model(model, _) => Mark::Version(model.identity.version()),
+            Content::Model(model, _) => Mark::Version(model.version()),
             Content::History(history) => Mark::History(history.clone()),
             Content::Tensor(tensor) => Mark::Tensor(tensor.clone()),
             Content::Plain(kind, text) => Mark::Plain(kind, text.clone()),
@@ -199,6 +199,9 @@ impl Content {
     /// Puts the value into the store.
     pub(super) fn put(self, name: &str, store: &mut Store) {
         match self {
+            Content::Model(model, _) if model.is_sequential() => {
+                store.put(name, Sequential::from_model(*model), false);
+            }
             Content::Model(model, _) => store.put(name, *model, false),
             Content::History(history) => store.put(name, *history, false),
             Content::Tensor(tensor) => store.put(name, tensor, false),
@@ -211,6 +214,12 @@ impl Content {
     }
 }
 
-fn of_model(model: Sequential, number: u64) -> Option<Content> {
+/// The model that a variable is.
+pub(crate) fn model_in(value: &dyn Any) -> Option<&Model> {
+    let sequential = value.downcast_ref::<Sequential>().map(|model| &**model);
+    sequential.or_else(|| value.downcast_ref())
+}
+
+fn of_model(model: Model, number: u64) -> Option<Content> {
     (model.bytes() <= LARGEST_MODEL).then(|| Content::Model(Box::new(model), number))
 }

@@ -8,6 +8,7 @@ use super::folder::{Folder, entries};
 use super::*;
 use crate::Tensor;
 use crate::layers::Dense;
+use crate::models::Sequential;
 
 struct Place(PathBuf);
 
@@ -121,7 +122,7 @@ fn of_many_models_in_one_cell_the_newest_are_kept() {
 #[test]
 fn a_model_that_cannot_be_written_keeps_its_own_older_snapshot_and_no_others() {
     let place = Place::new("sick");
-    let mut model = Sequential::new().add(Dense::new(2).input_shape([3]));
+    let model = Sequential::new().add(Dense::new(2).input_shape([3]));
     let mut folder = Folder::new(place.0.clone(), vec![]);
     folder.put(variable("m"), &Content::of(&model).unwrap(), 1, None);
     let sick = [Tensor::full([3, 2], f64::NAN), Tensor::zeros([2])];
@@ -152,7 +153,7 @@ fn a_change_is_seen_and_what_is_the_same_is_not_written_again() {
     assert!(before == mark(&tensor.clone()));
     tensor += 1.0;
     assert!(before != mark(&tensor));
-    let mut model = Sequential::new().add(Dense::new(2).input_shape([3]));
+    let model = Sequential::new().add(Dense::new(2).input_shape([3]));
     let before = mark(&model);
     assert!(
         before == mark(&model.clone()),
@@ -167,7 +168,7 @@ fn a_change_is_seen_and_what_is_the_same_is_not_written_again() {
 
 #[test]
 fn a_model_without_a_variable_gets_a_name_that_is_free() {
-    let taken = BTreeMap::from([("network".to_owned(), Mark::Version(1))]);
+    let taken = BTreeMap::from([("network".to_owned(), Mark::Version(vec![1]))]);
     assert_eq!(free_name(Some("fresh"), "sequential", &taken), "fresh");
     assert_eq!(
         free_name(Some("network"), "sequential", &taken),

@@ -1,166 +1,333 @@
 //! A model as JSON, and back.
-
-use std::collections::BTreeSet;
+//!
+//! Layers stand in one list, each once, a model after the layers that it is made of; everything else
+//! names them by their place in it. So no file can describe a model that holds itself.
 
 use serde_json::{Value, json};
 
+use super::compiled;
 use super::tensors::{self, Tensors};
 use crate::config::{self, Fields, Parsed};
-use crate::layers::{self, Layer};
-use crate::losses::Loss;
-use crate::metrics::Metric;
-use crate::models::sequential::Compiled;
-use crate::models::{History, Sequential};
-use crate::optimizers::{self, State};
+use crate::layers;
+use crate::models::graph::Graph;
+use crate::models::layer_ref::LayerRef;
+use crate::models::model::Model;
+use crate::models::network::Network;
+use crate::models::symbol::Symbol;
+use crate::models::{History, Symbols};
 use crate::{Tensor, names};
 
 const FORMAT: &str = "dlcore model";
-const VERSION: usize = 1;
+const VERSION: usize = 2;
+/// Models within models within …: no file goes deeper.
+const DEEPEST: usize = 16;
 
 /// The name of a weight: which layer, which of its weights.
 pub(super) fn weight_name(layer: usize, place: usize) -> String {
     format!("layers.{layer}.{place}")
 }
 
+/// All layers of a model, each once, those of a model within it before that.
+pub(super) fn table(model: &Model) -> Vec<LayerRef> {
+    fn list(layer: LayerRef, table: &mut Vec<LayerRef>) {
+        if table.iter().any(|known| known.is_same(&layer)) {
+            return;
+        }
+        for inner in layer.layers() {
+            list(inner, table);
+        }
+        table.push(layer);
+    }
+    let mut table = Vec::new();
+    for layer in model.layers() {
+        list(layer, &mut table);
+    }
+    table
+}
+
+/// How many weights and states stand in the file for a layer: those of a model stand with its layers.
+pub(super) fn weight_count(layer: &LayerRef) -> usize {
+    layer
+        .leaf()
+        .map_or(0, |layer| layer.weights().len() + layer.state().len())
+}
+
 /// All but the numbers in weights and optimizer.
-pub(super) fn model(model: &Sequential) -> Parsed<Value> {
-    let layers: Parsed<Vec<Value>> = model
-        .layers()
-        .iter()
-        .map(|layer| describe(&**layer))
-        .collect();
-    Ok(json!({
+pub(super) fn model(model: &Model) -> Parsed<Value> {
+    let table = table(model);
+    if !model.is_built()
+        && let Some(built) = table.iter().find(|layer| weight_count(layer) > 0)
+    {
+        return Err(format!(
+            "{} has weights, but {} is not built; call build first",
+            built.describe(),
+            model.name()
+        ));
+    }
+    let layers: Parsed<Vec<Value>> = table.iter().map(|layer| describe(layer, &table)).collect();
+    let Some(network) = model.handle.as_network() else {
+        return Err("is no model".to_owned());
+    };
+    let mut description = json!({
         "format": FORMAT,
         "version": VERSION,
         "written_by": concat!("dlcore ", env!("CARGO_PKG_VERSION")),
         "name": model.name(),
-        "input_shape": config::shape(model.input_shape.as_deref()),
+        "kind": network.kind(),
         "layers": layers?,
-        "compile": model.compiled.as_ref().map(compiled),
+        "compile": model.compiled.as_ref().map(compiled::describe),
         "history": model.history().map(History::config),
-    }))
+    });
+    extend(&mut description, structure(&network, &table));
+    Ok(description)
 }
 
-fn describe(layer: &dyn Layer) -> Parsed<Value> {
-    let Some(config) = layer.config() else {
+fn extend(object: &mut Value, more: Value) {
+    if let (Value::Object(fields), Value::Object(more)) = (object, more) {
+        fields.extend(more);
+    }
+}
+
+/// How the layers of a model are connected.
+fn structure(network: &Network, table: &[LayerRef]) -> Value {
+    let place = |layer: &LayerRef| table.iter().position(|known| known.is_same(layer));
+    if let Some(chain) = &network.chain {
+        let shape = network.graph.as_ref().map(|graph| graph.input_shapes());
+        let shape = shape.as_ref().map(|shapes| shapes[0].as_slice());
+        let order: Vec<Option<usize>> = chain.iter().map(place).collect();
+        return json!({"input_shape": config::shape(shape), "order": order});
+    }
+    let Some(graph) = &network.graph else {
+        return json!({});
+    };
+    let input = |input: &Symbol| json!({"name": input.name(), "shape": input.shape()});
+    let node = |node: &crate::models::graph::Node| json!({"layer": place(&node.layer), "inputs": node.inputs});
+    json!({
+        "inputs": graph.inputs().iter().map(input).collect::<Vec<_>>(),
+        "nodes": graph.nodes().iter().map(node).collect::<Vec<_>>(),
+        "outputs": graph.output_places(),
+    })
+}
+
+fn describe(layer: &LayerRef, table: &[LayerRef]) -> Parsed<Value> {
+    if let Some(network) = layer.as_network() {
+        let mut config = json!({"name": network.name});
+        extend(&mut config, structure(&network, table));
+        return Ok(json!({"kind": network.kind(), "weights": 0, "config": config}));
+    }
+    let config = layer.leaf().and_then(|layer| layer.config());
+    let Some(config) = config else {
         return Err(format!(
             "{} is a layer of your own, which cannot be made from a file; save_weights(path) keeps the weights, \
              and load_weights(path) puts them into a model that the program has built",
-            layers::describe(layer)
+            layer.describe()
         ));
     };
-    Ok(json!({"kind": layer.kind(), "weights": layer.weights().len(), "config": config}))
-}
-
-fn compiled(compiled: &Compiled) -> Value {
-    let optimizer = &compiled.optimizer;
-    let optimizer = match optimizer.config() {
-        Some(config) => json!({"name": optimizer.name(), "config": config}),
-        None => json!({"custom": optimizer.name()}),
-    };
-    let metrics: Vec<Value> = compiled.metrics.iter().map(Metric::config).collect();
-    json!({"optimizer": optimizer, "loss": compiled.loss.config(), "metrics": metrics})
-}
-
-/// What the optimizer keeps, as safetensors.
-pub(super) fn optimizer_state(model: &Sequential) -> Parsed<Option<Vec<u8>>> {
-    let mut state = Tensors::new();
-    let saved = |compiled: &&Compiled| compiled.optimizer.config().is_some();
-    if let Some(compiled) = model.compiled.as_ref().filter(saved) {
-        for (name, slots) in compiled.optimizer.state() {
-            for (index, slot) in slots
-                .iter()
-                .enumerate()
-                .filter(|(_, slot)| !slot.is_empty())
-            {
-                let slot = Tensor::from(slot.as_slice());
-                state.insert(format!("{name}.{index}"), slot);
-            }
-        }
-    }
-    (!state.is_empty())
-        .then(|| tensors::write(&state))
-        .transpose()
+    Ok(json!({"kind": layer.kind(), "weights": weight_count(layer), "config": config}))
 }
 
 /// The model that was described.
-pub(super) fn restore(
-    description: &Value,
-    mut weights: Tensors,
-    state: Tensors,
-) -> Parsed<Sequential> {
+pub(super) fn restore(description: &Value, mut weights: Tensors, state: Tensors) -> Parsed<Model> {
     let fields = Fields::of(description, "model.json")?;
     if fields.text("format") != Ok(FORMAT) {
         return Err("is no saved model of dlcore: model.json does not name that format".to_owned());
     }
     let version = fields.size("version")?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(format!(
-            "is in version {version} of the format, this dlcore reads version {VERSION}; use the dlcore that wrote it{}",
+            "is in version {version} of the format, this dlcore reads up to version {VERSION}; use the dlcore that wrote \
+             it{}",
             fields
                 .text("written_by")
                 .map_or_else(|_| String::new(), |by| format!(" ({by})")),
         ));
     }
-    let mut model = Sequential::new();
-    fields.text("name")?.clone_into(&mut model.name);
-    names::seen("sequential", &model.name);
-    model.input_shape = fields.shape("input_shape")?;
-    model.layers = read_layers(
-        fields.list("layers")?,
-        model.input_shape.as_deref(),
-        &mut weights,
-    )?;
+    let kind = match version {
+        1 => "Sequential",
+        _ => fields.text("kind")?,
+    };
+    if !["Sequential", "Model"].contains(&kind) {
+        return Err(format!(
+            "holds a model of kind {kind:?}, which this version of dlcore does not know"
+        ));
+    }
+    if fields.list("layers")?.is_empty() {
+        return Err("holds a model without layers".to_owned());
+    }
+    let builds = kind == "Model" || fields.get("input_shape").is_some();
+    let table = Table::read(fields.list("layers")?, builds, &mut weights)?;
     if let Some((name, _)) = weights.first_key_value() {
         return Err(format!("has weights that belong to no layer: {name}"));
     }
+    let network = table.network(kind, &fields, true)?;
+    let mut model = Model::of(LayerRef::network(network));
+    check_whole(&model, &table)?;
     if let Some(history) = fields.get("history") {
         model.history = Some(History::from_config(history)?);
     }
     if let Some(compile) = fields.get("compile") {
-        read_compiled(&mut model, compile, state)?;
+        compiled::read(&mut model, compile, state)?;
     }
     Ok(model)
 }
 
-fn read_layers(
-    described: &[Value],
-    input_shape: Option<&[usize]>,
-    weights: &mut Tensors,
-) -> Parsed<Vec<Box<dyn Layer>>> {
-    let mut counts = vec![];
-    for layer in described {
-        let count = Fields::of(layer, "layer")?.size("weights")?;
-        counts.push(count.min(weights.len() + 1));
-    }
-    let weights = take_layers(weights, &counts)?;
-    let mut layers: Vec<Box<dyn Layer>> = vec![];
-    let mut seen = BTreeSet::new();
-    let mut shape = input_shape.map(<[usize]>::to_vec);
-    for (layer, weights) in described.iter().zip(weights) {
-        let fields = Fields::of(layer, "layer")?;
-        let config = fields.get("config").unwrap_or(&Value::Null);
-        let mut layer = layers::from_config(fields.text("kind")?, config)?;
-        if !seen.insert(layer.name().to_string()) {
-            return Err(format!("has two layers named {:?}", layer.name()));
+/// The layers in the file, and how deep models lie in one another.
+struct Table {
+    layers: Vec<LayerRef>,
+    depths: Vec<usize>,
+}
+
+impl Table {
+    fn read(described: &[Value], builds: bool, weights: &mut Tensors) -> Parsed<Table> {
+        let mut counts = vec![];
+        for layer in described {
+            let count = Fields::of(layer, "layer")?.size("weights")?;
+            counts.push(count.min(weights.len() + 1));
         }
-        shape = match shape {
-            None if weights.is_empty() => None,
-            None => {
-                return Err("has weights, but does not say for which input_shape".to_owned());
+        let weights = take_layers(weights, &counts)?;
+        let mut table = Table {
+            layers: vec![],
+            depths: vec![],
+        };
+        for (layer, weights) in described.iter().zip(weights) {
+            let fields = Fields::of(layer, "layer")?;
+            let (kind, config) = (
+                fields.text("kind")?,
+                fields.get("config").unwrap_or(&Value::Null),
+            );
+            let (layer, depth) = match kind {
+                "Sequential" | "Model" => {
+                    let network = table.network(kind, &Fields::of(config, kind)?, false)?;
+                    let depth = table.depth_of(&network) + 1;
+                    (LayerRef::network(network), depth)
+                }
+                _ => {
+                    let mut layer = layers::from_config(kind, config)?;
+                    // They wait for the call that says for which shapes. A layer takes its weights from
+                    // the file also where that has none: what is said of shapes must not decide how much
+                    // is allocated.
+                    match builds {
+                        true => layer.give_weights(weights),
+                        false if weights.is_empty() => {}
+                        false => {
+                            return Err(
+                                "has weights, but does not say for which input_shape".to_owned()
+                            );
+                        }
+                    }
+                    (LayerRef::boxed(layer), 0)
+                }
+            };
+            if depth > DEEPEST {
+                return Err(format!("holds models that lie {depth} deep in one another"));
             }
-            Some(shape) => {
-                layers::build_with(&mut *layer, std::slice::from_ref(&shape), weights)?;
-                let output = layer.output_shape(&shape);
-                Some(output.map_err(|error| error.to_string())?)
+            table.layers.push(layer);
+            table.depths.push(depth);
+        }
+        Ok(table)
+    }
+
+    fn depth_of(&self, network: &Network) -> usize {
+        let layers = network.layers();
+        let known = self.layers.iter().zip(&self.depths);
+        let depths = known.filter(|(layer, _)| layers.iter().any(|inner| inner.is_same(layer)));
+        depths.map(|(_, &depth)| depth).max().unwrap_or(0)
+    }
+
+    fn layer(&self, place: &Value) -> Parsed<&LayerRef> {
+        let place = place.as_u64().and_then(|place| usize::try_from(place).ok());
+        place
+            .and_then(|place| self.layers.get(place))
+            .ok_or_else(|| "names a layer that is not in its list, or comes later".to_owned())
+    }
+
+    /// A model of layers of the list so far.
+    fn network(&self, kind: &str, fields: &Fields<'_>, whole: bool) -> Parsed<Network> {
+        let name = fields.text("name")?;
+        let text = |error: crate::Error| error.to_string();
+        if kind == "Model" {
+            names::seen("functional", name);
+            let graph = self.graph(fields)?;
+            return Ok(Network::functional(name.to_string(), graph));
+        }
+        names::seen("sequential", name);
+        let mut network = Network::sequential(name.to_string());
+        // Version 1 had nothing but the list.
+        let chain = match fields.get("order") {
+            None if whole => self.layers.clone(),
+            _ => {
+                let order = fields.list("order")?.iter();
+                let layers: Parsed<Vec<&LayerRef>> = order.map(|place| self.layer(place)).collect();
+                layers?.into_iter().cloned().collect()
             }
         };
-        layers.push(layer);
+        check_names(&chain)?;
+        let shape = fields.shape("input_shape")?;
+        network.chain = Some(chain);
+        if let Some(shape) = shape {
+            network.build(&shape).map_err(text)?;
+        }
+        Ok(network)
     }
-    match layers.is_empty() {
-        true => Err("holds a model without layers".to_owned()),
-        false => Ok(layers),
+
+    fn graph(&self, fields: &Fields<'_>) -> Parsed<Graph> {
+        let mut values: Vec<Symbol> = vec![];
+        for input in fields.list("inputs")? {
+            let input = Fields::of(input, "input")?;
+            let name = input.text("name")?.to_string();
+            names::seen("input_layer", &name);
+            let shape = input.shape("shape")?.unwrap_or_default();
+            values.push(Symbol::input(name, shape));
+        }
+        let inputs = values.clone();
+        for node in fields.list("nodes")? {
+            let node = Fields::of(node, "node")?;
+            let layer = self.layer(node.get("layer").unwrap_or(&Value::Null))?;
+            let from = take_values(&values, node.list("inputs")?)?;
+            let outputs = layer.try_on_many(Symbols::from(from));
+            values.extend(outputs.map_err(|error| error.to_string())?);
+        }
+        let outputs = take_values(&values, fields.list("outputs")?)?;
+        Graph::new(inputs, &outputs).map_err(|error| error.to_string())
     }
+}
+
+fn take_values(values: &[Symbol], places: &[Value]) -> Parsed<Vec<Symbol>> {
+    let take = |place: &Value| {
+        let place = place.as_u64().and_then(|place| usize::try_from(place).ok());
+        let value = place.and_then(|place| values.get(place));
+        value.cloned().ok_or_else(|| {
+            "connects layers in an order in which they cannot be computed".to_owned()
+        })
+    };
+    let taken: Parsed<Vec<Symbol>> = places.iter().map(take).collect();
+    taken.and_then(|taken| match taken.is_empty() {
+        true => Err("has a layer without inputs, or a model without outputs".to_owned()),
+        false => Ok(taken),
+    })
+}
+
+fn check_names(chain: &[LayerRef]) -> Parsed<()> {
+    for (index, layer) in chain.iter().enumerate() {
+        let same_name = |other: &&LayerRef| other.name() == layer.name() && !other.is_same(layer);
+        if chain[..index].iter().any(|other| same_name(&other)) {
+            return Err(format!("has two layers named {:?}", layer.name()));
+        }
+    }
+    Ok(())
+}
+
+/// Every layer of the list is a part of the model, and none has weights that it could not take.
+fn check_whole(model: &Model, table: &Table) -> Parsed<()> {
+    for layer in &table.layers {
+        if !model.handle.contains(layer) {
+            return Err(format!(
+                "holds {}, which is no part of the model",
+                layer.describe()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The weights of each layer, of which there are to be so many; all finite.
@@ -183,62 +350,4 @@ pub(super) fn take_layers(weights: &mut Tensors, counts: &[usize]) -> Parsed<Vec
         taken.push(of_layer);
     }
     Ok(taken)
-}
-
-fn read_compiled(model: &mut Sequential, compile: &Value, state: Tensors) -> Parsed<()> {
-    let fields = Fields::of(compile, "compile")?;
-    let part = |key| fields.get(key).unwrap_or(&Value::Null);
-    let (optimizer, loss, metrics) = (part("optimizer"), part("loss"), fields.list("metrics")?);
-    let mut own: Vec<String> = vec![];
-    for (what, value) in [("optimizer", optimizer), ("loss", loss)]
-        .into_iter()
-        .chain(metrics.iter().map(|metric| ("metric", metric)))
-    {
-        if let Some(name) = value.get("custom").and_then(Value::as_str) {
-            own.push(format!("{what} {name:?}"));
-        }
-    }
-    if !own.is_empty() {
-        model.not_compiled = Some(format!(
-            "{} {} your own, which no file can hold: call compile(…) again before fit or evaluate",
-            own.join(" and "),
-            if own.len() == 1 { "is" } else { "are" },
-        ));
-        return Ok(());
-    }
-    let optimizer = Fields::of(optimizer, "optimizer")?;
-    let settings = optimizer.get("config").unwrap_or(&Value::Null);
-    let state = read_state(model, state)?;
-    let metrics: Parsed<Vec<Metric>> = metrics.iter().map(Metric::from_config).collect();
-    model.compiled = Some(Compiled {
-        optimizer: optimizers::from_config(optimizer.text("name")?, settings, state)?,
-        loss: Loss::from_config(loss)?,
-        metrics: metrics?,
-    });
-    Ok(())
-}
-
-/// What the optimizer keeps, each slot as long as its weight.
-fn read_state(model: &Sequential, state: Tensors) -> Parsed<State> {
-    let lengths: Vec<usize> = model.get_weights().iter().map(Tensor::len).collect();
-    let mut slots = State::new();
-    for (name, values) in state {
-        let place = name.rsplit_once('.').and_then(|(kind, index)| {
-            let index: usize = index.parse().ok()?;
-            (lengths.get(index) == Some(&values.len())).then_some((kind, index))
-        });
-        let Some((kind, index)) = place else {
-            return Err(format!(
-                "the optimizer's {name} has shape {:?}, which fits no weight",
-                values.shape()
-            ));
-        };
-        if !tensors::is_finite(&values) {
-            return Err(format!("the optimizer's {name} holds NaN or infinity"));
-        }
-        let of_kind = slots.entry(kind.to_owned()).or_default();
-        of_kind.resize(of_kind.len().max(index + 1), Vec::new());
-        of_kind[index] = values.to_vec();
-    }
-    Ok(slots)
 }

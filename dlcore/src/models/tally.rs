@@ -1,0 +1,71 @@
+//! Loss and metrics of all outputs over the batches of an epoch or an evaluation.
+
+use super::objective::{Compiled, Objective};
+use crate::metrics::{Batch, Metric, Totals};
+use crate::{Result, Tensor};
+
+/// What [`Compiled::names`] names, of the batches so far.
+pub(super) struct Tally {
+    /// The loss that is trained on.
+    loss: Totals,
+    /// The loss and the metrics of each output.
+    outputs: Vec<Totals>,
+    values: Vec<f64>,
+}
+
+impl Tally {
+    /// For training, where the model is another after each batch.
+    pub(super) fn of_training(compiled: &Compiled) -> Tally {
+        Self::of(&compiled.objectives, Totals::of_training)
+    }
+
+    /// For the evaluation of one model.
+    pub(super) fn of_evaluation(compiled: &Compiled) -> Tally {
+        Self::of(&compiled.objectives, Totals::of_evaluation)
+    }
+
+    fn of(objectives: &[Objective], totals: fn(&[Metric]) -> Totals) -> Tally {
+        Tally {
+            loss: totals(&[]),
+            outputs: objectives.iter().map(|o| totals(&o.metrics)).collect(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Takes in a batch's loss, and that of each output.
+    pub(super) fn add_losses(&mut self, loss: f64, outputs: &[Tensor], samples: usize) {
+        self.loss.add_loss(loss, samples);
+        for (totals, loss) in self.outputs.iter_mut().zip(outputs) {
+            totals.add_loss(loss.item(), samples);
+        }
+    }
+
+    /// Whether an output has metrics.
+    pub(super) fn needs_predictions(&self, output: usize) -> bool {
+        self.outputs[output].needs_predictions()
+    }
+
+    /// Takes in what an output's metrics are told by.
+    pub(super) fn add_predictions(
+        &mut self,
+        output: usize,
+        y: &Tensor,
+        predictions: &Tensor,
+    ) -> Result<()> {
+        self.outputs[output].add(&Batch::new(y, predictions, None)?)
+    }
+
+    /// Losses and metrics over all batches so far.
+    pub(super) fn values(&mut self) -> &[f64] {
+        self.values.clear();
+        self.values.push(self.loss.values()[0]);
+        if self.outputs.len() > 1 {
+            let losses = self.outputs.iter_mut().map(|output| output.values()[0]);
+            self.values.extend(losses);
+        }
+        for output in &mut self.outputs {
+            self.values.extend_from_slice(&output.values()[1..]);
+        }
+        &self.values
+    }
+}
