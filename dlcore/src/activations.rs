@@ -260,7 +260,7 @@ impl Activation {
             Activation::HardTanh => x.clip(-1.0, 1.0),
             Activation::HardShrink => {
                 let x = x.as_float();
-                let large = x.abs().greater(&Tensor::from(SMALL as f32));
+                let large = x.abs().greater(Tensor::from(SMALL as f32));
                 &x * large.cast(x.dtype())
             }
             Activation::SoftShrink => x - x.clip(-SMALL, SMALL),

@@ -200,7 +200,7 @@ mod tests {
         let dropped = AlphaDropout::new(0.3).forward(&Tensor::zeros([1000, 100]), true);
         let lowest = dropped.min().item();
         let share = dropped
-            .less(&Tensor::from((lowest + 1e-3) as f32))
+            .less(Tensor::from((lowest + 1e-3) as f32))
             .cast(crate::DType::F32);
         // Six standard deviations.
         assert!((share.mean().item() - 0.3).abs() < 0.009);

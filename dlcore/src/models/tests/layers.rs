@@ -204,7 +204,7 @@ impl Layer for Masks {
             inputs[0]
                 .abs()
                 .sum_axis(-1)
-                .greater(&Tensor::from(0.0))
+                .greater(Tensor::from(0.0))
                 .cast(DType::Bool),
         )
     }

@@ -50,7 +50,7 @@ fn a_siamese_model_learns_which_pairs_are_alike() {
         )
         .unwrap();
     let (xa, xb) = (numbers([64, 4], 1), numbers([64, 4], 5));
-    let y = (xa.sum_axis(1) + xb.sum_axis(1)).greater(&Tensor::from(0.0));
+    let y = (xa.sum_axis(1) + xb.sum_axis(1)).greater(Tensor::from(0.0));
     let before = twin.get_weights();
     let history = model
         .fit([&xa, &xb], &y, Fit::epochs(60).verbose(0))

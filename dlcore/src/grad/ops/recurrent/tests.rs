@@ -162,7 +162,7 @@ fn naive(pass: &Recurrent, o: &[Tensor]) -> Tensor {
         };
         let mut x = o[0].slice((.., time, ..));
         if let Some(dropout) = &pass.input_dropout {
-            x = x * dropout;
+            x *= dropout;
         }
         let mut after = naive_step(pass, &x, o, &states);
         let mut output = after[0].clone();
