@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use dlcore::grad::ops;
+use dlcore::prelude::*;
 use dlcore::random::{next_seed, permutation, truncated_normal};
-use dlcore::{GradientTape, Tensor, set_seed};
 
 /// The stream of random numbers is one for the process: these tests take turns.
 static STREAM: Mutex<()> = Mutex::new(());
@@ -56,6 +56,63 @@ fn training_repeats_bit_for_bit_on_any_number_of_threads() {
     let one = with_threads(1, train);
     assert_eq!(one, with_threads(2, train));
     assert_eq!(one, with_threads(5, train));
+}
+
+fn images() -> Sequential {
+    Sequential::new()
+        .add(Conv2D::new(16, 3).padding("same").input_shape([24, 24, 3]))
+        .add(BatchNormalization::new())
+        .add(ActivationLayer::new("relu"))
+        .add(MaxPooling2D::new(2))
+        .add(SeparableConv2D::new(24, 3).activation("relu"))
+        .add(Conv2DTranspose::new(8, 3).strides(2))
+        .add(AveragePooling2D::new(3))
+        .add(Dropout::new(0.3))
+        .add(Flatten::new())
+        .add(Dense::new(10).activation("softmax"))
+}
+
+fn sequences() -> Sequential {
+    Sequential::new()
+        .add(Embedding::new(50, 24).input_shape([40]))
+        .add(Conv1D::new(24, 3).activation("relu"))
+        .add(Bidirectional::new(LSTM::new(16).return_sequences(true)))
+        .add(LayerNormalization::new())
+        .add(GRU::new(16).dropout(0.2).recurrent_dropout(0.2))
+        .add(Dense::new(10).activation("softmax"))
+}
+
+/// Losses and weights of a model that is made and trained from a seed.
+fn fitted(make: fn() -> Sequential) -> Vec<Vec<u32>> {
+    set_seed(11);
+    let mut model = make();
+    let optimizer = Adam::new().clipnorm(1.0);
+    let loss = "sparse_categorical_crossentropy";
+    model.compile(optimizer, loss, ["accuracy"]).unwrap();
+    let x = match model.layers()[0].kind().as_str() {
+        "Embedding" => Tensor::randint([96, 40], 0, 50),
+        _ => Tensor::uniform([96, 24, 24, 3], 0.0, 1.0),
+    };
+    let y = Tensor::randint([96], 0, 10);
+    let settings = Fit::epochs(2).batch_size(40).validation_split(0.25);
+    let history = model.fit(&x, &y, settings.verbose(0)).unwrap();
+    let losses = history.get("val_loss").iter().map(|&loss| loss as f32);
+    let mut seen = vec![losses.map(f32::to_bits).collect::<Vec<u32>>()];
+    for weight in model.get_weights() {
+        seen.push(weight.to_vec().iter().map(|v| v.to_bits()).collect());
+    }
+    seen
+}
+
+#[test]
+fn fit_repeats_bit_for_bit_on_any_number_of_threads() {
+    let _turn = STREAM.lock().unwrap();
+    for make in [images, sequences] {
+        let one = with_threads(1, || fitted(make));
+        for threads in [2, 4] {
+            assert!(one == with_threads(threads, || fitted(make)), "{threads}");
+        }
+    }
 }
 
 #[test]
