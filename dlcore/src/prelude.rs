@@ -15,11 +15,11 @@ pub use crate::layers::{Call, Dense, Dropout, Layer};
 pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};
 pub use crate::models::{
-    Batch, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall, LayerRef, Losses, Model,
-    OutputMetrics, Sequential, Summary, Symbol,
+    Batch, Block, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall, LayerRef, Losses,
+    Model, OutputMetrics, Sequential, Summary, Symbol,
 };
 pub use crate::optimizers::{Adam, Optimizer, RMSprop, SGD};
-pub use crate::plot::{self, Plot};
+pub use crate::plot::{self, ModelPlot, Plot};
 pub use crate::preprocessing::{multi_hot, to_categorical};
 pub use crate::random::set_seed;
 pub use crate::regularizers::Regularizer;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::block::Block;
 use super::graph::{Flow, Graph};
 use super::identity::fresh;
 use super::network::{Copies, Network};
@@ -45,6 +46,7 @@ struct Held {
 enum Content {
     Layer(RwLock<Box<dyn Layer>>),
     Network(RwLock<Network>),
+    Block(Box<dyn Block>),
 }
 
 /// Locks without asking whether a panic has left it: what is held is whole after every step.
@@ -70,6 +72,11 @@ impl LayerRef {
         Self::of(Content::Network(RwLock::new(network)))
     }
 
+    /// A handle to layers put together by a program of one's own; see [`Block`].
+    pub fn block(block: impl Block + 'static) -> LayerRef {
+        Self::of(Content::Block(Box::new(block)))
+    }
+
     fn of(content: Content) -> LayerRef {
         LayerRef(Arc::new(Held {
             content,
@@ -93,7 +100,7 @@ impl LayerRef {
     pub(super) fn leaf(&self) -> Option<RwLockReadGuard<'_, Box<dyn Layer>>> {
         match &self.0.content {
             Content::Layer(layer) => Some(read(layer)),
-            Content::Network(_) => None,
+            Content::Network(_) | Content::Block(_) => None,
         }
     }
 
@@ -104,7 +111,7 @@ impl LayerRef {
                 self.touch();
                 Some(write(layer))
             }
-            Content::Network(_) => None,
+            Content::Network(_) | Content::Block(_) => None,
         }
     }
 
@@ -112,7 +119,7 @@ impl LayerRef {
     pub(super) fn as_network(&self) -> Option<RwLockReadGuard<'_, Network>> {
         match &self.0.content {
             Content::Network(network) => Some(read(network)),
-            Content::Layer(_) => None,
+            Content::Layer(_) | Content::Block(_) => None,
         }
     }
 
@@ -122,7 +129,7 @@ impl LayerRef {
                 self.touch();
                 Some(write(network))
             }
-            Content::Layer(_) => None,
+            Content::Layer(_) | Content::Block(_) => None,
         }
     }
 
@@ -143,6 +150,7 @@ impl LayerRef {
         match &self.0.content {
             Content::Layer(layer) => read(layer).name().to_string(),
             Content::Network(network) => read(network).name.clone(),
+            Content::Block(block) => block.name().to_string(),
         }
     }
 
@@ -151,6 +159,7 @@ impl LayerRef {
         match &self.0.content {
             Content::Layer(layer) => read(layer).kind().to_string(),
             Content::Network(network) => read(network).kind().to_string(),
+            Content::Block(block) => block.kind().to_string(),
         }
     }
 
@@ -164,8 +173,11 @@ impl LayerRef {
 
     /// The layers of a model; none for a layer that is no model.
     pub fn layers(&self) -> Vec<LayerRef> {
-        self.as_network()
-            .map_or_else(Vec::new, |network| network.layers())
+        match &self.0.content {
+            Content::Layer(_) => Vec::new(),
+            Content::Network(network) => read(network).layers(),
+            Content::Block(block) => block.layers().into_iter().cloned().collect(),
+        }
     }
 
     /// The layer of this name in the model.
@@ -220,7 +232,7 @@ impl LayerRef {
             Content::Layer(layer) => {
                 !self.0.frozen.load(Ordering::Relaxed) && read(layer).trainable()
             }
-            Content::Network(_) => self.leaves().iter().any(LayerRef::trainable),
+            _ => self.leaves().iter().any(LayerRef::trainable),
         }
     }
 
@@ -245,6 +257,7 @@ impl LayerRef {
         match &self.0.content {
             Content::Layer(layer) => read(layer).is_built(),
             Content::Network(network) => read(network).is_built(),
+            Content::Block(_) => self.layers().iter().all(LayerRef::is_built),
         }
     }
 
@@ -282,6 +295,9 @@ impl LayerRef {
 
     pub(super) fn build_for(&self, shapes: &[Vec<usize>]) -> Result<()> {
         if self.is_built() {
+            if self.built_for().is_none() {
+                self.note_built(shapes);
+            }
             return Ok(());
         }
         match &self.0.content {
@@ -293,6 +309,7 @@ impl LayerRef {
                 [shape] => write(network).build(shape)?,
                 _ => return Err(self.wrong_count(1, shapes.len())),
             },
+            Content::Block(block) => block.build(shapes)?,
         }
         self.note_built(shapes);
         Ok(())
@@ -315,6 +332,7 @@ impl LayerRef {
     pub(super) fn output_shapes(&self, inputs: &[Vec<usize>]) -> Result<Vec<Vec<usize>>> {
         match &self.0.content {
             Content::Layer(layer) => read(layer).output_shapes(inputs),
+            Content::Block(block) => block.output_shapes(inputs),
             Content::Network(_) => match self.graph() {
                 Some(graph) if graph.inputs().len() != inputs.len() => {
                     Err(self.wrong_count(graph.inputs().len(), inputs.len()))
@@ -395,17 +413,24 @@ impl LayerRef {
 
     /// Tensors and masks for a batch; an output for which `logits` is true without its last activation.
     pub(super) fn pass(&self, inputs: &[Tensor], call: &Call, logits: &[bool]) -> Flow {
-        if let Some(graph) = self.graph() {
-            return graph.run(inputs, call, logits);
-        }
-        let Some(layer) = self.leaf() else {
-            panic!("{} is not built yet: call build first", self.describe());
+        let (tensors, mask) = match &self.0.content {
+            Content::Network(_) => match self.graph() {
+                Some(graph) => return graph.run(inputs, call, logits),
+                None => panic!("{} is not built yet: call build first", self.describe()),
+            },
+            Content::Block(block) => (
+                block.call(inputs, call),
+                block.output_mask(inputs, &call.masks),
+            ),
+            Content::Layer(layer) => {
+                let layer = read(layer);
+                let tensors = match logits.first() {
+                    Some(true) => vec![layer.forward_logits(&inputs[0], call.training)],
+                    _ => layer.call(inputs, call),
+                };
+                (tensors, layer.output_mask(inputs, &call.masks))
+            }
         };
-        let tensors = match logits.first() {
-            Some(true) => vec![layer.forward_logits(&inputs[0], call.training)],
-            _ => layer.call(inputs, call),
-        };
-        let mask = layer.output_mask(inputs, &call.masks);
         let mut masks = vec![None; tensors.len()];
         if let Some(first) = masks.first_mut() {
             *first = mask;
@@ -433,6 +458,13 @@ impl LayerRef {
                 let copy = read(network).deep_copy(copies);
                 Content::Network(RwLock::new(copy))
             }
+            Content::Block(block) => {
+                let mut block = block.clone_box();
+                for layer in block.layers_mut() {
+                    *layer = layer.deep_copy(copies);
+                }
+                Content::Block(block)
+            }
         };
         let copy = self.with_content(content);
         copies.insert(self.key(), copy.clone());
@@ -442,7 +474,7 @@ impl LayerRef {
     /// Another model of the same layers; for a layer the layer itself.
     pub(super) fn beside(&self) -> LayerRef {
         match &self.0.content {
-            Content::Layer(_) => self.clone(),
+            Content::Layer(_) | Content::Block(_) => self.clone(),
             Content::Network(network) => {
                 let network = read(network).clone();
                 self.with_content(Content::Network(RwLock::new(network)))
@@ -497,7 +529,7 @@ impl Unbuilt {
         match (&held.content, self.content) {
             (Content::Layer(layer), Some(content)) => *write(layer) = content,
             (Content::Network(network), _) => write(network).graph = None,
-            (Content::Layer(_), None) => {}
+            (Content::Layer(_) | Content::Block(_), _) => {}
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Models: layers put together, trained, evaluated.
 
+mod block;
 mod checks;
 mod data;
 mod evaluate;
@@ -21,6 +22,10 @@ mod symbol;
 mod training;
 mod weighting;
 
+#[cfg(test)]
+mod tests;
+
+pub use block::{Block, BlockClone};
 pub use data::{Batch, Data};
 pub use evaluate::Evaluate;
 pub use evaluation::Evaluation;
@@ -33,6 +38,7 @@ pub use settings::Fit;
 pub use summary::{Summary, SummaryRow};
 pub use symbol::{Input, LayerCall, Symbol, Symbols};
 
-pub(crate) use summary::grouped;
+pub(crate) use graph::DrawnCall;
+pub(crate) use summary::{grouped, shape_text};
 
 pub(crate) use history::{format_metric, greater_is_better};

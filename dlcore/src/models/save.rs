@@ -160,7 +160,7 @@ fn load_weights(model: &Model, path: &Path) -> Result<()> {
 
 /// The members of a model's file.
 pub(crate) struct Parts {
-    description: Value,
+    pub(super) description: Value,
     weights: Vec<u8>,
     optimizer: Option<Vec<u8>>,
 }

@@ -146,6 +146,11 @@ pub(super) fn restore(description: &Value, mut weights: Tensors, state: Tensors)
         1 => "Sequential",
         _ => fields.text("kind")?,
     };
+    if !["Sequential", "Model"].contains(&kind) {
+        return Err(format!(
+            "holds a model of kind {kind:?}, which this version of dlcore does not know"
+        ));
+    }
     if fields.list("layers")?.is_empty() {
         return Err("holds a model without layers".to_owned());
     }
@@ -244,11 +249,6 @@ impl Table {
             names::seen("functional", name);
             let graph = self.graph(fields)?;
             return Ok(Network::functional(name.to_string(), graph));
-        }
-        if kind != "Sequential" {
-            return Err(format!(
-                "holds a model of kind {kind:?}, which this version of dlcore does not know"
-            ));
         }
         names::seen("sequential", name);
         let mut network = Network::sequential(name.to_string());

@@ -1,0 +1,130 @@
+//! Data that comes batch by batch.
+
+use super::numbers;
+use crate::layers::Dense;
+use crate::metrics::Metrics;
+use crate::models::*;
+use crate::{Result, Tensor};
+
+fn model() -> Sequential {
+    let mut model = Sequential::new()
+        .add(Dense::new(4).activation("tanh").input_shape([3]))
+        .add(Dense::new(1));
+    model.compile("adam", "mse", ["mae"]).unwrap();
+    model
+}
+
+#[track_caller]
+fn refusal<T>(result: Result<T>) -> String {
+    result.map(|_| ()).unwrap_err().to_string()
+}
+
+/// The data in batches of `size`, over and over.
+fn batches(x: &Tensor, y: &Tensor, size: usize) -> impl Iterator<Item = (Tensor, Tensor)> + use<> {
+    let (x, y) = (x.clone(), y.clone());
+    let count = x.shape()[0].div_ceil(size);
+    let part = move |data: &Tensor, index: usize| {
+        let start = index % count * size;
+        data.slice(start..(start + size).min(data.shape()[0]))
+    };
+    (0..).map(move |index| (part(&x, index), part(&y, index)))
+}
+
+#[test]
+fn a_generator_trains_as_the_tensors_it_is_made_from() {
+    let (x, y) = (numbers([10, 3], 1), numbers([10, 1], 2));
+    let start = model();
+    let (mut whole, mut parts) = (start.clone(), start.clone());
+    let settings = Fit::epochs(3).batch_size(4).shuffle(false).verbose(0);
+    let expected = whole.fit(&x, &y, settings.validation_data(&x, &y)).unwrap();
+    let settings = Fit::epochs(3).steps_per_epoch(3).verbose(0);
+    let settings = settings.validation_batches(batches(&x, &y, 4), 3);
+    let history = parts.fit_batches(batches(&x, &y, 4), settings).unwrap();
+    assert_eq!(parts.get_weights(), whole.get_weights());
+    for name in expected.metrics() {
+        assert_eq!(history.get(name), expected.get(name), "{name}");
+    }
+    let scores = parts.evaluate_batches(batches(&x, &y, 5), 2).unwrap();
+    assert!((scores.loss - parts.evaluate(&x, &y).unwrap().loss).abs() < 1e-6);
+    assert!((parts.test_on_batch(&x, &y).unwrap()["mae"] - scores["mae"]).abs() < 1e-6);
+    assert_eq!(parts.predict_on_batch(&x).unwrap().shape(), [10, 1]);
+    let small = parts.predict_in_batches(&x, 3).unwrap();
+    assert!((small - parts.predict(&x).unwrap()).abs().max().item() < 1e-6);
+}
+
+#[test]
+fn a_generator_goes_on_where_it_was_and_may_end() {
+    let (x, y) = (numbers([4, 3], 1), numbers([4, 1], 2));
+    let mut model = model();
+    let mut stream = batches(&x, &y, 2);
+    let two = || Fit::epochs(1).steps_per_epoch(2).verbose(0);
+    model.fit_batches(stream.by_ref().take(2), two()).unwrap();
+    let history = model.fit_batches(stream.take(3), Fit::epochs(5).steps_per_epoch(2).verbose(0));
+    let history = history.unwrap();
+    assert_eq!(history.len(), 1);
+    assert_eq!(
+        history.stop_reason(),
+        "the generator ended after 1 of 2 batches in epoch 2"
+    );
+    assert_eq!(history.partial_epoch().unwrap().batches, 1);
+}
+
+#[test]
+fn batches_that_do_not_fit_are_refused_when_they_come() {
+    let (x, y) = (numbers([4, 3], 1), numbers([4, 1], 2));
+    let mut model = model();
+    let text = refusal(model.fit_batches(batches(&x, &y, 2), Fit::epochs(1)));
+    assert!(text.contains(".steps_per_epoch(100)"), "{text}");
+    let settings = || Fit::epochs(1).steps_per_epoch(2).verbose(0);
+    let second = batches(&x, &y, 2)
+        .take(1)
+        .chain([(numbers([2, 5], 1), y.slice(..2))]);
+    let text = refusal(model.fit_batches(second, settings()));
+    assert!(
+        text.contains("batch 2 of epoch 1") && text.contains("got [2, 5]"),
+        "{text}"
+    );
+    let text = refusal(model.fit_batches(batches(&x, &y, 2), settings().validation_split(0.5)));
+    assert!(text.contains("validation_batches"), "{text}");
+    let text = refusal(model.fit(&x, &y, settings()));
+    assert!(
+        text.contains("steps_per_epoch is for fit_batches"),
+        "{text}"
+    );
+    // Nor does a first batch that is refused decide what the model is built for.
+    let mut unbuilt = Sequential::new().add(Dense::new(1));
+    unbuilt.compile("sgd", "mse", Metrics::none()).unwrap();
+    let wrong = batches(&numbers([4, 7], 1), &numbers([4, 2], 1), 2);
+    assert!(unbuilt.fit_batches(wrong, settings()).is_err());
+    assert!(!unbuilt.is_built() && unbuilt.count_params() == 0);
+    unbuilt.fit_batches(batches(&x, &y, 2), settings()).unwrap();
+}
+
+#[test]
+fn class_weights_reach_the_batches_of_a_generator() {
+    let (x, y) = (
+        numbers([4, 3], 1),
+        Tensor::from([[0.0], [1.0], [1.0], [0.0]]),
+    );
+    let train = |classes: Vec<(i64, f64)>, weights: Option<Tensor>| {
+        let mut model = Sequential::new().add(Dense::new(1).activation("sigmoid").input_shape([3]));
+        model
+            .set_weights(&[numbers([3, 1], 4), Tensor::zeros([1])])
+            .unwrap();
+        model
+            .compile("sgd", "binary_crossentropy", Metrics::none())
+            .unwrap();
+        let mut batch = Batch::new(&x, &y);
+        if let Some(weights) = &weights {
+            batch = batch.sample_weight(weights);
+        }
+        let settings = Fit::epochs(1)
+            .steps_per_epoch(1)
+            .class_weight(classes)
+            .verbose(0);
+        model.fit_batches([batch], settings).unwrap();
+        model.get_weights()
+    };
+    let by_sample = train(vec![], Some(Tensor::from([1.0, 3.0, 3.0, 1.0])));
+    assert_eq!(train(vec![(1, 3.0)], None), by_sample);
+}

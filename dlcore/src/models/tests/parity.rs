@@ -1,0 +1,133 @@
+//! The same numbers as Keras 3: `tests/parity/models.py` says what is compared.
+
+use serde_json::Value;
+
+use super::layers::Plus;
+use crate::Tensor;
+use crate::layers::Dense;
+use crate::models::*;
+use crate::optimizers::RMSprop;
+use crate::regularizers::Regularizer;
+
+const TOLERANCE: f64 = 1e-5;
+
+fn tensor(json: &Value) -> Tensor {
+    let numbers = |key: &str| {
+        let all = json[key].as_array().unwrap().iter();
+        all.map(|v| v.as_f64().unwrap())
+    };
+    let shape: Vec<usize> = numbers("shape").map(|v| v as usize).collect();
+    Tensor::from_shape_vec(shape, numbers("values").map(|v| v as f32).collect()).unwrap()
+}
+
+fn tensors(json: &Value) -> Vec<Tensor> {
+    json.as_array().unwrap().iter().map(tensor).collect()
+}
+
+fn two_by_two() -> Model {
+    let (left, right) = (Input::named("left", [3]), Input::named("right", [2]));
+    let tanh = |name: &str| Dense::new(4).activation("tanh").name(name);
+    let shared = LayerRef::new(tanh("shared"));
+    let a = shared.on(&tanh("a").on(&left));
+    let b = shared.on(&tanh("b").on(&right));
+    let sum = Plus("sum").on([&a, &b]);
+    let number = Dense::new(1).name("number").on(&sum);
+    let class = Dense::new(3)
+        .activation("softmax")
+        .kernel_regularizer(Regularizer::l2(0.01))
+        .name("class");
+    Model::new([&left, &right], [&number, &class.on(&sum)]).unwrap()
+}
+
+fn compiled(outputs: usize) -> Model {
+    let optimizer = RMSprop::new().learning_rate(0.01);
+    if outputs == 2 {
+        let mut model = two_by_two();
+        let losses = Losses::each(["mse", "categorical_crossentropy"]).weights([0.25, 2.0]);
+        let metrics = OutputMetrics::named([("class", "accuracy")]);
+        model.compile(optimizer, losses, metrics).unwrap();
+        return model;
+    }
+    let input = Input::new([3]);
+    let hidden = Dense::new(4).activation("tanh").on(&input);
+    let output = Dense::new(1).activation("sigmoid").on(&hidden);
+    let mut model = Model::new(&input, &output).unwrap();
+    model
+        .compile(optimizer, "binary_crossentropy", ["accuracy"])
+        .unwrap();
+    model
+}
+
+#[track_caller]
+fn same(what: &str, actual: &[Tensor], expected: &[Tensor]) {
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        assert_eq!(actual.shape(), expected.shape(), "{what} {index}");
+        let worst = (actual - expected).abs().max().item();
+        assert!(worst < TOLERANCE, "{what} {index} is off by {worst}");
+    }
+}
+
+fn check(case: &Value) {
+    let name = case["name"].as_str().unwrap();
+    let (x, y) = (tensors(&case["x"]), tensors(&case["y"]));
+    let mut model = compiled(y.len());
+    model.set_weights(&tensors(&case["before"])).unwrap();
+    let mut settings = Fit::epochs(3).batch_size(4).shuffle(false).verbose(0);
+    let mut evaluation = Evaluate::new().batch_size(4);
+    if let Value::Array(_) = case["sample_weight"] {
+        let weights = tensors(&case["sample_weight"]);
+        settings = settings.sample_weight(&weights);
+        evaluation = evaluation.sample_weight(&weights);
+    }
+    if let Value::Array(classes) = &case["class_weight"] {
+        let pair = |pair: &Value| (pair[0].as_i64().unwrap(), pair[1].as_f64().unwrap());
+        settings = settings.class_weight(classes.iter().map(pair).collect::<Vec<_>>());
+    }
+    let history = model.fit(&x, &y, settings).unwrap();
+    same(
+        &format!("{name}: weights"),
+        &model.get_weights(),
+        &tensors(&case["after"]),
+    );
+    same(
+        &format!("{name}: outputs"),
+        &model.predict_all(&x).unwrap(),
+        &tensors(&case["outputs"]),
+    );
+    let close = |what: &str, actual: f64, expected: &Value| {
+        let expected = expected.as_f64().unwrap();
+        let difference = (actual - expected).abs();
+        assert!(
+            difference < TOLERANCE * expected.abs().max(1.0),
+            "{name}: {what}: {actual}, Keras has {expected}"
+        );
+    };
+    for (metric, values) in case["history"].as_object().unwrap() {
+        for (actual, expected) in history.get(metric).iter().zip(values.as_array().unwrap()) {
+            close(metric, *actual, expected);
+        }
+    }
+    let scores = model.evaluate_with(&x, &y, evaluation).unwrap();
+    for (metric, expected) in case["scores"].as_object().unwrap() {
+        close(metric, scores.metric(metric), expected);
+    }
+}
+
+#[test]
+fn functional_models_train_as_in_keras() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/parity/fixtures/models.json"
+    );
+    let fixtures: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let cases = fixtures["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 4);
+    cases.iter().for_each(check);
+    let names: Vec<String> = two_by_two().layers().iter().map(LayerRef::name).collect();
+    assert_eq!(
+        Value::from(names),
+        cases[0]["layers"],
+        "the order of layers and weights"
+    );
+}
