@@ -8,7 +8,7 @@ use crate::callbacks::Logs;
 use crate::config::{self, Fields, Parsed, number};
 use crate::{Error, Result, names};
 
-/// The losses and metrics of each epoch of one [`fit`](crate::models::Sequential::fit).
+/// The losses and metrics of each epoch of one [`fit`](crate::models::Model::fit).
 ///
 /// Epochs are counted from 1 here, as they are shown while training.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -145,10 +145,10 @@ impl ModelPlot {
         let title = Type::new(NAME * scale, INK).bold();
         let at = (left * scale, (MARGIN + 6.0) * scale);
         canvas.text(&self.title(), at, Align::Left, title);
-        for (from, to, way) in &layout.lines {
-            let (start, end) = (layout.boxes[*from], layout.boxes[*to]);
+        for line in &layout.lines {
+            let (start, end) = (layout.boxes[line.from], layout.boxes[line.to]);
             let mut points = vec![(left + start.1, top(start.0) + BOX_HEIGHT)];
-            for &(rank, middle) in way {
+            for &(rank, middle) in &line.way {
                 points.push((left + middle, top(rank)));
                 points.push((left + middle, top(rank) + BOX_HEIGHT));
             }

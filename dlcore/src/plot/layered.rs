@@ -20,10 +20,16 @@ pub(super) struct Graph<'a> {
 pub(super) struct Layout {
     /// Rank and horizontal middle of each box.
     pub boxes: Vec<(usize, f64)>,
-    /// From which box to which, with a rank and a middle for each rank that is passed.
-    pub lines: Vec<(usize, usize, Vec<(usize, f64)>)>,
+    pub lines: Vec<Line>,
     pub width: f64,
     pub ranks: usize,
+}
+
+/// From which box to which, with a rank and a middle for each rank that is passed.
+pub(super) struct Line {
+    pub from: usize,
+    pub to: usize,
+    pub way: Vec<(usize, f64)>,
 }
 
 /// A box, or a line's way past a rank.
@@ -226,7 +232,11 @@ fn finish(
         boxes: (0..boxes).map(at).collect(),
         lines: ways
             .into_iter()
-            .map(|(from, to, way)| (from, to, way.into_iter().map(at).collect()))
+            .map(|(from, to, way)| Line {
+                from,
+                to,
+                way: way.into_iter().map(at).collect(),
+            })
             .collect(),
         width: if boxes == 0 { 0.0 } else { right - left },
         ranks,
