@@ -3,7 +3,7 @@
 use super::layers::{Counter, Plus};
 use super::{close, numbers, settle};
 use crate::grad::GradientTape;
-use crate::layers::Dense;
+use crate::layers::{Call, Dense};
 use crate::metrics::Metrics;
 use crate::models::*;
 use crate::optimizers::{Adam, SGD};
@@ -253,4 +253,60 @@ fn penalties_of_what_is_trained_are_part_of_the_loss() {
     model.set_trainable(false);
     model.compile("sgd", "mse", Metrics::none()).unwrap();
     assert!(loss(&model) < 1e-5);
+}
+
+/// A layer and twice itself again.
+#[derive(Clone)]
+struct Thrice(LayerRef);
+
+impl Block for Thrice {
+    fn name(&self) -> &str {
+        "thrice"
+    }
+    fn layers(&self) -> Vec<&LayerRef> {
+        vec![&self.0]
+    }
+    fn layers_mut(&mut self) -> Vec<&mut LayerRef> {
+        vec![&mut self.0]
+    }
+    fn build(&self, shapes: &[Vec<usize>]) -> Result<()> {
+        self.0.build(shapes[0].clone())
+    }
+    fn output_shapes(&self, shapes: &[Vec<usize>]) -> Result<Vec<Vec<usize>>> {
+        Ok(shapes.to_vec())
+    }
+    fn call(&self, inputs: &[Tensor], call: &Call) -> Vec<Tensor> {
+        let once = |x: &Tensor| self.0.forward(x, call.training);
+        vec![once(&once(&once(&inputs[0])))]
+    }
+}
+
+#[test]
+fn a_block_of_ones_own_is_trained_copied_and_frozen_like_a_layer() {
+    let inner = LayerRef::new(Dense::new(2).name("inner"));
+    let mut model = Sequential::new()
+        .add(LayerRef::block(Thrice(inner.clone())))
+        .add(Dense::new(1).name("end"));
+    let (x, y) = (numbers([8, 2], 1), numbers([8, 1], 2));
+    model.compile("adam", "mse", Metrics::none()).unwrap();
+    model.fit(&x, &y, Fit::epochs(1).verbose(0)).unwrap();
+    let copy = model.clone();
+    let (before, after) = (inner.get_weights(), copy.predict(&x).unwrap());
+    model.train_on_batch(&x, &y).unwrap();
+    assert!(inner.get_weights() != before);
+    assert_eq!(copy.predict(&x).unwrap(), after);
+    model.layer("thrice").unwrap().set_trainable(false);
+    assert!(!inner.trainable());
+    assert_eq!(model.summary().non_trainable, 6);
+    let text = model.save("/nowhere/x.dl").unwrap_err().to_string();
+    assert!(
+        text.contains("thrice (Thrice) is a layer of your own"),
+        "{text}"
+    );
+    // What a cell that fails gives back has the layers that others have too.
+    let beside = model.beside();
+    model.train_on_batch(&x, &y).unwrap();
+    assert_eq!(beside.get_weights(), model.get_weights());
+    let longer = model.add(Dense::new(1).name("more"));
+    assert_eq!((beside.layers().len(), longer.layers().len()), (2, 3));
 }
