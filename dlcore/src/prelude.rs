@@ -30,7 +30,7 @@ pub use crate::models::{
     Model, OutputMetrics, Sequential, Summary, Symbol,
 };
 pub use crate::optimizers::{Adam, Optimizer, RMSprop, SGD};
-pub use crate::plot::{self, Plot};
+pub use crate::plot::{self, ModelPlot, Plot};
 pub use crate::preprocessing::{multi_hot, to_categorical};
 pub use crate::random::set_seed;
 pub use crate::regularizers::Regularizer;

@@ -96,8 +96,9 @@ fn fitted(make: fn() -> Sequential) -> Vec<Vec<u32>> {
     let y = Tensor::randint([96], 0, 10);
     let settings = Fit::epochs(2).batch_size(40).validation_split(0.25);
     let history = model.fit(&x, &y, settings.verbose(0)).unwrap();
-    let losses = history.get("val_loss").iter().map(|&loss| loss as f32);
-    let mut seen = vec![losses.map(f32::to_bits).collect::<Vec<u32>>()];
+    let losses = history.get("val_loss");
+    let bits = |&loss: &f64| (loss as f32).to_bits();
+    let mut seen = vec![losses.iter().map(bits).collect::<Vec<u32>>()];
     for weight in model.get_weights() {
         seen.push(weight.to_vec().iter().map(|v| v.to_bits()).collect());
     }

@@ -89,11 +89,18 @@ impl Model {
     where
         I: IntoIterator<Item: Into<Batch>>,
     {
+        self.evaluate_source(&mut batches.into_iter().map(Into::into), steps)
+    }
+
+    fn evaluate_source(
+        &self,
+        batches: &mut dyn Iterator<Item = Batch>,
+        steps: usize,
+    ) -> Result<Evaluation> {
         self.compiled("evaluate_batches")?;
         self.check_built("evaluate_batches")?;
-        let mut batches = batches.into_iter().map(Into::into);
         let already = interrupt::requested();
-        match self.measure_batches(&mut batches, steps, already, "evaluate_batches")? {
+        match self.measure_batches(batches, steps, already, "evaluate_batches")? {
             Some(values) => Ok(self.evaluation(&values)),
             None => Err(interrupted("evaluate_batches")),
         }

@@ -35,6 +35,16 @@ pub(super) enum Entry {
     Layer(LayerRef),
 }
 
+/// A call of a layer, or an input, in a drawing.
+pub(crate) struct DrawnCall {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    /// Of one sample of each output.
+    pub(crate) shapes: Vec<Vec<usize>>,
+    /// Where its inputs come from, by their places among the calls.
+    pub(crate) inputs: Vec<usize>,
+}
+
 /// Tensors on their way, with what masks say of their timesteps.
 pub(super) struct Flow {
     pub(super) tensors: Vec<Tensor>,
@@ -195,6 +205,37 @@ impl Graph {
         let same = |node: &&Node| node.layer.is_same(&self.nodes[at].layer);
         let call = self.nodes[..at].iter().filter(same).count();
         (value.name(), call, value.output())
+    }
+
+    /// Inputs, then calls, each after those it needs.
+    pub(super) fn drawn(&self) -> Vec<DrawnCall> {
+        let input = |input: &Symbol| DrawnCall {
+            name: input.name(),
+            kind: "InputLayer".to_string(),
+            shapes: vec![input.shape().to_vec()],
+            inputs: Vec::new(),
+        };
+        let mut drawn: Vec<DrawnCall> = self.inputs().iter().map(input).collect();
+        let source = |place: &usize| match *place < self.inputs {
+            true => Some(*place),
+            false => {
+                let node = self.nodes.iter().position(|n| n.outputs.contains(place));
+                node.map(|node| self.inputs + node)
+            }
+        };
+        for node in &self.nodes {
+            drawn.push(DrawnCall {
+                name: node.layer.name(),
+                kind: node.layer.kind(),
+                shapes: node
+                    .outputs
+                    .clone()
+                    .map(|place| self.values[place].shape().to_vec())
+                    .collect(),
+                inputs: node.inputs.iter().filter_map(source).collect(),
+            });
+        }
+        drawn
     }
 
     /// What a layer returns where it is first called; its first output.

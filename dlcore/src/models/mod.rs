@@ -39,6 +39,7 @@ pub use settings::Fit;
 pub use summary::{Summary, SummaryRow};
 pub use symbol::{Input, LayerCall, Symbol, Symbols};
 
-pub(crate) use summary::grouped;
+pub(crate) use graph::DrawnCall;
+pub(crate) use summary::{grouped, shape_text};
 
 pub(crate) use history::{format_metric, greater_is_better};

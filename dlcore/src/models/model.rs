@@ -17,7 +17,7 @@ use crate::optimizers::OptimizerChoice;
 use crate::tensor::expect;
 use crate::{Error, Result, Tensor, names};
 
-use super::graph::Graph;
+use super::graph::{DrawnCall, Graph};
 
 /// Layers connected in any way that has no cycle: several inputs, several outputs, branches, shared
 /// layers, other models as layers.
@@ -393,6 +393,22 @@ impl Model {
     /// they are connected to; prints as a table.
     pub fn summary(&self) -> Summary {
         Summary::of(self)
+    }
+
+    /// The calls of layers as they are drawn, each after those it takes its inputs from.
+    pub(crate) fn drawn(&self) -> Vec<DrawnCall> {
+        match self.handle.graph() {
+            Some(graph) => graph.drawn(),
+            None => {
+                let row = |(index, layer): (usize, LayerRef)| DrawnCall {
+                    name: layer.name(),
+                    kind: layer.kind(),
+                    shapes: Vec::new(),
+                    inputs: index.checked_sub(1).into_iter().collect(),
+                };
+                self.layers().into_iter().enumerate().map(row).collect()
+            }
+        }
     }
 
     /// The weights of all layers, in order: kernel and bias of the first, of the second, …; after a

@@ -99,10 +99,11 @@ fn check_weights(weights: Option<&[f64]>, losses: usize) -> Result<()> {
     }
 }
 
-type Placed<'a, T> = Option<(&'a T, Option<usize>)>;
+/// What an output was given, and for what came by name its place among the names.
+type Given<'a, T> = Option<(&'a T, Option<usize>)>;
 
 /// What is for each output; for what came by name also its place among the names.
-fn spread<'a, T>(each: &'a Each<T>, outputs: &[String], what: &str) -> Result<Vec<Placed<'a, T>>> {
+fn spread<'a, T>(each: &'a Each<T>, outputs: &[String], what: &str) -> Result<Vec<Given<'a, T>>> {
     match each {
         Each::All(one) => Ok(outputs.iter().map(|_| Some((one, None))).collect()),
         Each::Ordered(several) if several.len() == outputs.len() => {

@@ -123,7 +123,7 @@ fn differentiate(
 pub(super) fn gradients(
     leaves: &[LayerRef],
     trained: &[LayerRef],
-    loss: impl FnOnce() -> Tensor,
+    loss: &mut dyn FnMut() -> Tensor,
 ) -> Result<(f64, Vec<Tensor>)> {
     let tape = GradientTape::new();
     let noted = Noted::of(leaves);

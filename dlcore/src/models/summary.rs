@@ -26,21 +26,9 @@ pub struct SummaryRow {
 impl SummaryRow {
     /// `(None, 512)`, or `?` until it is known.
     pub fn shape_text(&self) -> String {
-        match &self.output_shape {
-            None => "?".to_string(),
-            Some(shape) => {
-                let axes: Vec<String> = shape.iter().map(|axis| format!(", {axis}")).collect();
-                // A tuple of one has a comma in Keras's print too.
-                format!(
-                    "(None{})",
-                    if axes.is_empty() {
-                        ",".to_string()
-                    } else {
-                        axes.concat()
-                    }
-                )
-            }
-        }
+        self.output_shape
+            .as_deref()
+            .map_or_else(|| "?".to_string(), shape_text)
     }
 
     /// `401,920`, or `0 (unbuilt)`.
@@ -48,6 +36,20 @@ impl SummaryRow {
         self.params
             .map_or_else(|| "0 (unbuilt)".to_string(), grouped)
     }
+}
+
+/// A sample's shape as Keras prints that of a batch: `(None, 512)`.
+pub(crate) fn shape_text(shape: &[usize]) -> String {
+    let axes: Vec<String> = shape.iter().map(|axis| format!(", {axis}")).collect();
+    // A tuple of one has a comma in Keras's print too.
+    format!(
+        "(None{})",
+        if axes.is_empty() {
+            ",".to_string()
+        } else {
+            axes.concat()
+        }
+    )
 }
 
 /// A model's layers, their output shapes and parameter counts; prints as Keras's table.

@@ -111,8 +111,16 @@ impl Model {
     /// [`Error::Model`] if the model is not built; [`Error::Shape`] if the loss is no single number,
     /// [`Error::Value`] if it does not depend on the weights.
     pub fn gradients(&self, loss: impl FnOnce(&Model) -> Tensor) -> Result<(f64, Vec<Tensor>)> {
+        let mut loss = Some(loss);
+        self.gradients_of(&mut || {
+            loss.take()
+                .map_or_else(|| Tensor::from(0.0), |loss| loss(self))
+        })
+    }
+
+    fn gradients_of(&self, loss: &mut dyn FnMut() -> Tensor) -> Result<(f64, Vec<Tensor>)> {
         self.check_built("gradients")?;
-        step::gradients(&self.leaves(), &self.trained(), || loss(self))
+        step::gradients(&self.leaves(), &self.trained(), loss)
     }
 
     /// Changes the weights that are not frozen by gradients that [`Model::gradients`] returned: one

@@ -3,8 +3,10 @@
 mod axis;
 mod canvas;
 mod curves;
+mod graph;
 mod header;
 mod image;
+mod layered;
 mod live;
 mod overfitting;
 mod panel;
@@ -17,6 +19,7 @@ use std::fmt;
 use std::path::Path;
 
 pub(crate) use canvas::escape;
+pub use graph::ModelPlot;
 pub use image::{Image, image, try_image};
 pub use live::{LiveFit, LivePlan};
 use run::{Run, Running};

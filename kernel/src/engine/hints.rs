@@ -256,6 +256,9 @@ fn unfulfilled(message: &str, text: &str) -> Option<String> {
     if message.starts_with("the `?` operator can only be used in") {
         return Some("give the function a result: `fn f(…) -> Result<()> { …; Ok(()) }`".into());
     }
+    if message.contains("Tensor: Into<") && message.contains("Data>") {
+        return Some(format!("put `&` in front: `&{text}`"));
+    }
     if message.contains("cannot be indexed by") {
         return Some(format!("positions are of type usize: `[{text} as usize]`"));
     }
@@ -419,7 +422,7 @@ fn missing_method(message: &str, text: &str) -> Option<String> {
         "weights" | "trainable_weights" => "get_weights",
         _ => return None,
     };
-    let of_ours = ["Tensor", "Sequential"]
+    let of_ours = ["Tensor", "Sequential", "Model"]
         .iter()
         .any(|kind| message.contains(kind));
     of_ours.then(|| format!("it is called `{here}` here"))

@@ -1,6 +1,6 @@
 //! Samples and classes that do not count alike.
 
-use super::{alone, close, numbers};
+use super::{close, numbers};
 use crate::grad::GradientTape;
 use crate::layers::Dense;
 use crate::metrics::Metrics;
@@ -38,7 +38,6 @@ fn refusal<T>(result: Result<T>) -> String {
 
 #[test]
 fn weights_of_samples_and_classes_are_those_of_the_formula() {
-    let _alone = alone();
     let (x, y) = (
         numbers([4, 3], 1),
         Tensor::from([0_i64, 1, 1, 0]).one_hot(2),
@@ -81,7 +80,6 @@ fn weights_of_samples_and_classes_are_those_of_the_formula() {
 
 #[test]
 fn weights_are_shuffled_and_split_with_their_samples() {
-    let _alone = alone();
     let (x, y) = (numbers([10, 3], 1), numbers([10, 2], 2));
     // Only the samples of weight 0 are wrong.
     let right = x.dot(&numbers([3, 2], 9));

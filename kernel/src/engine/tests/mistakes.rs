@@ -38,7 +38,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "let q = q.add(",
     ),
     // A missing `&`.
-    ("network.fit(x, &labels, Fit::epochs(1))?;", "E0308", "`&x`"),
+    ("network.fit(x, &labels, Fit::epochs(1))?;", "E0277", "`&x`"),
     // An integer where a float belongs, and the other way round.
     (
         "let lr: f32 = 0.1; let y = lr * 2;",
