@@ -24,7 +24,7 @@ pub(crate) use pointwise::{
     Abs, AddScalar, Clip, DivScalar, Exp, Log, MulScalar, Neg, Pow, Relu, Sigmoid, Sign, Sqrt,
     Square, Tanh,
 };
-pub(crate) use recurrent::{Memory, Recurrent, recurrent};
+pub(crate) use recurrent::{Memory, Recurrent, Sides, recurrent};
 pub(crate) use reduce::{Extreme, Sum};
 pub(crate) use softmax::{LogSoftmax, Softmax};
 
