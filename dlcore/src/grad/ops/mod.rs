@@ -39,7 +39,7 @@ pub(crate) use pointwise::{
     Pow, Reciprocal, Relu, Round, Rsqrt, Sigmoid, Sign, Sin, Softplus, Sqrt, Square, Tanh,
 };
 pub(crate) use pointwise::{Elu, Gelu, GeluTanh, LeakyRelu, Silu};
-pub(crate) use recurrent::{Memory, Recurrent, recurrent};
+pub(crate) use recurrent::{Memory, Recurrent, Sides, recurrent};
 pub(crate) use reduce::{CumSum, Extreme, Sum};
 pub(crate) use softmax::{LogSoftmax, Softmax};
 

@@ -24,13 +24,19 @@ pub(crate) struct Recurrent {
     pub(crate) sequences: bool,
     pub(crate) states: bool,
     pub(crate) zero_masked: bool,
+    pub(crate) sides: Box<Sides>,
+    pub(crate) memory: Memory,
+}
+
+/// What comes beside the operands and has no gradient.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sides {
     /// Which timesteps count, `[batch, steps]` of `Bool`.
     pub(crate) mask: Option<Tensor>,
     /// By what the input is multiplied at every step, `[batch, features]`.
     pub(crate) input_dropout: Option<Tensor>,
     /// By what hidden states are multiplied on their way to the recurrent kernel, `[batch, units]`.
     pub(crate) dropout: Option<Tensor>,
-    pub(crate) memory: Memory,
 }
 
 /// Gates and states that the way forwards has left for the way back.
@@ -59,10 +65,13 @@ pub(crate) fn recurrent(pass: Recurrent, operands: &[&Tensor]) -> Result<Tensor>
     let dtype = operands[1].as_float().dtype();
     let cast = operands.iter().map(|o| o.to_dense().cast(dtype));
     let cast: Vec<Tensor> = cast.collect();
+    let sides = *pass.sides;
     let pass = Recurrent {
-        mask: pass.mask.map(|mask| mask.cast(DType::Bool)),
-        input_dropout: pass.input_dropout.map(|dropout| dropout.cast(dtype)),
-        dropout: pass.dropout.map(|dropout| dropout.cast(dtype)),
+        sides: Box::new(Sides {
+            mask: sides.mask.map(|mask| mask.cast(DType::Bool)),
+            input_dropout: sides.input_dropout.map(|dropout| dropout.cast(dtype)),
+            dropout: sides.dropout.map(|dropout| dropout.cast(dtype)),
+        }),
         ..pass
     };
     apply(pass, &cast.iter().collect::<Vec<_>>())
@@ -85,12 +94,12 @@ impl Recurrent {
         let row_major = |tensor: &Tensor| row_major(&tensor.to_array::<T>());
         Operands {
             arrays: inputs.map(row_major).collect(),
-            mask: self.mask.as_ref().map(|mask| {
+            mask: self.sides.mask.as_ref().map(|mask| {
                 let mask = mask.to_array::<bool>();
                 crate::tensor::row_major(&mask)
             }),
-            input_dropout: self.input_dropout.as_ref().map(row_major),
-            dropout: self.dropout.as_ref().map(row_major),
+            input_dropout: self.sides.input_dropout.as_ref().map(row_major),
+            dropout: self.sides.dropout.as_ref().map(row_major),
         }
     }
 
@@ -184,9 +193,9 @@ impl Rule for Recurrent {
             side.as_ref()
                 .is_none_or(|tensor| tensor.shape() == [batch, width])
         };
-        let sides = side(&self.mask, steps)
-            && side(&self.input_dropout, features)
-            && side(&self.dropout, units);
+        let sides = side(&self.sides.mask, steps)
+            && side(&self.sides.input_dropout, features)
+            && side(&self.sides.dropout, units);
         if !(fits && whole && sides) || steps * features * units == 0 {
             return Err(self.misfit(inputs));
         }
@@ -223,9 +232,9 @@ impl Recurrent {
              [features, {columns}], [units, {columns}], then a bias and states [batch, units] where there \
              are any, a mask [batch, timesteps], and no axis of length 0 but the batch",
             self.name(),
-            side(&self.mask, "mask"),
-            side(&self.input_dropout, "input dropout"),
-            side(&self.dropout, "recurrent dropout"),
+            side(&self.sides.mask, "mask"),
+            side(&self.sides.input_dropout, "input dropout"),
+            side(&self.sides.dropout, "recurrent dropout"),
         ))
     }
 }

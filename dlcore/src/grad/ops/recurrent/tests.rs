@@ -48,9 +48,7 @@ fn plain(cell: Cell) -> Recurrent {
         sequences: true,
         states: false,
         zero_masked: false,
-        mask: None,
-        input_dropout: None,
-        dropout: None,
+        sides: Box::default(),
         memory: Memory::default(),
     }
 }
@@ -103,7 +101,7 @@ fn naive_step(pass: &Recurrent, x: &Tensor, o: &[Tensor], states: &[Tensor]) -> 
     let zero = Tensor::zeros(pass.cell.bias_shape(units)).cast(DType::F64);
     let bias = if pass.bias { &o[3] } else { &zero };
     let h = &states[0];
-    let seen = match &pass.dropout {
+    let seen = match &pass.sides.dropout {
         Some(dropout) => h * dropout,
         None => h.clone(),
     };
@@ -161,12 +159,12 @@ fn naive(pass: &Recurrent, o: &[Tensor]) -> Tensor {
             step
         };
         let mut x = o[0].slice((.., time, ..));
-        if let Some(dropout) = &pass.input_dropout {
+        if let Some(dropout) = &pass.sides.input_dropout {
             x *= dropout;
         }
         let mut after = naive_step(pass, &x, o, &states);
         let mut output = after[0].clone();
-        if let Some(mask) = &pass.mask {
+        if let Some(mask) = &pass.sides.mask {
             let counts = mask.slice((.., time..time + 1)).cast(DType::F64);
             let stays = 1.0 - &counts;
             for (after, before) in after.iter_mut().zip(&states) {
@@ -238,11 +236,13 @@ fn every_way_through_a_sequence_equals_its_twin() {
                     backwards: bit(0),
                     sequences: bit(1),
                     states: bit(2),
-                    mask: bit(3).then(|| mask(batch, steps)),
                     zero_masked: bit(3) && bit(1) && bit(4),
                     bias: bit(4),
-                    input_dropout: bit(5).then(|| uneven(&[batch, 3], 1.3, 7)),
-                    dropout: bit(5).then(|| uneven(&[batch, 2], 1.4, 8)),
+                    sides: Box::new(Sides {
+                        mask: bit(3).then(|| mask(batch, steps)),
+                        input_dropout: bit(5).then(|| uneven(&[batch, 3], 1.3, 7)),
+                        dropout: bit(5).then(|| uneven(&[batch, 2], 1.4, 8)),
+                    }),
                     ..plain(cell)
                 };
                 equals_its_twin(&pass, &operands(&pass, batch, steps, bit(0) ^ bit(4)));
@@ -256,9 +256,11 @@ fn chunks_and_blocks_join_without_a_seam() {
     // Three chunks, the last not full; several blocks, the last not full.
     for cell in CELLS {
         let pass = Recurrent {
-            mask: Some(mask(70, 37)),
-            input_dropout: Some(uneven(&[70, 3], 1.3, 7)),
-            dropout: Some(uneven(&[70, 2], 1.4, 8)),
+            sides: Box::new(Sides {
+                mask: Some(mask(70, 37)),
+                input_dropout: Some(uneven(&[70, 3], 1.3, 7)),
+                dropout: Some(uneven(&[70, 2], 1.4, 8)),
+            }),
             ..plain(cell)
         };
         equals_its_twin(&pass, &operands(&pass, 70, 37, true));
@@ -343,7 +345,10 @@ fn operands_that_do_not_fit_are_refused() {
 pub(in super::super) fn cases() -> Vec<(Recurrent, Vec<Tensor>)> {
     let case = |cell| {
         let pass = Recurrent {
-            mask: Some(mask(2, 4)),
+            sides: Box::new(Sides {
+                mask: Some(mask(2, 4)),
+                ..Sides::default()
+            }),
             states: true,
             ..plain(cell)
         };
