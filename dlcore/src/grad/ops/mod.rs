@@ -94,7 +94,6 @@ macro_rules! op_table {
         /// Every operation. One that is not listed here cannot be applied, and the gradient test
         /// fails for one that it has no check for.
         #[derive(Clone, Debug)]
-        #[expect(clippy::large_enum_variant, reason = "a tape holds some hundreds at most")]
         pub(crate) enum Op {
             $($op($op)),*
         }
