@@ -330,78 +330,87 @@ impl Clone for Box<dyn Layer> {
     }
 }
 
-/// The layer that [`Layer::config`] described, not built yet.
-pub(crate) fn from_config(kind: &str, config: &Value) -> Parsed<Box<dyn Layer>> {
-    let fields = &Fields::of(config, kind)?;
-    Ok(match kind {
-        "Dense" => Box::new(Dense::from_config(fields)?),
-        "Dropout" => Box::new(Dropout::from_config(fields)?),
+macro_rules! known_layers {
+    ($($kind:literal => $layer:ident),* $(,)?) => {
+        /// The kinds of layers that can be made from a file: Keras's names of them.
+        #[cfg(test)]
+        pub(crate) const KINDS: &[&str] = &[$($kind),*];
 
-        "Activation" => Box::new(ActivationLayer::from_config(fields)?),
-        "ReLU" => Box::new(ReLU::from_config(fields)?),
-        "LeakyReLU" => Box::new(LeakyReLU::from_config(fields)?),
-        "PReLU" => Box::new(PReLU::from_config(fields)?),
-        "ELU" => Box::new(ELU::from_config(fields)?),
-        "Softmax" => Box::new(Softmax::from_config(fields)?),
-        "Flatten" => Box::new(Flatten::from_config(fields)?),
-        "Reshape" => Box::new(Reshape::from_config(fields)?),
-        "Permute" => Box::new(Permute::from_config(fields)?),
-        "RepeatVector" => Box::new(RepeatVector::from_config(fields)?),
-        "BatchNormalization" => Box::new(BatchNormalization::from_config(fields)?),
-        "LayerNormalization" => Box::new(LayerNormalization::from_config(fields)?),
-        "GroupNormalization" => Box::new(GroupNormalization::from_config(fields)?),
-        "SpatialDropout1D" => Box::new(SpatialDropout1D::from_config(fields)?),
-        "SpatialDropout2D" => Box::new(SpatialDropout2D::from_config(fields)?),
-        "SpatialDropout3D" => Box::new(SpatialDropout3D::from_config(fields)?),
-        "GaussianNoise" => Box::new(GaussianNoise::from_config(fields)?),
-        "GaussianDropout" => Box::new(GaussianDropout::from_config(fields)?),
-        "AlphaDropout" => Box::new(AlphaDropout::from_config(fields)?),
-        "Add" => Box::new(Add::from_config(fields)?),
-        "Subtract" => Box::new(Subtract::from_config(fields)?),
-        "Multiply" => Box::new(Multiply::from_config(fields)?),
-        "Average" => Box::new(Average::from_config(fields)?),
-        "Maximum" => Box::new(Maximum::from_config(fields)?),
-        "Minimum" => Box::new(Minimum::from_config(fields)?),
-        "Concatenate" => Box::new(Concatenate::from_config(fields)?),
-        "Dot" => Box::new(Dot::from_config(fields)?),
-        "Rescaling" => Box::new(Rescaling::from_config(fields)?),
-
-        "Conv1D" => Box::new(Conv1D::from_config(fields)?),
-        "Conv1DTranspose" => Box::new(Conv1DTranspose::from_config(fields)?),
-        "Conv2D" => Box::new(Conv2D::from_config(fields)?),
-        "Conv2DTranspose" => Box::new(Conv2DTranspose::from_config(fields)?),
-        "DepthwiseConv1D" => Box::new(DepthwiseConv1D::from_config(fields)?),
-        "DepthwiseConv2D" => Box::new(DepthwiseConv2D::from_config(fields)?),
-        "SeparableConv1D" => Box::new(SeparableConv1D::from_config(fields)?),
-        "SeparableConv2D" => Box::new(SeparableConv2D::from_config(fields)?),
-        "MaxPooling1D" => Box::new(MaxPooling1D::from_config(fields)?),
-        "MaxPooling2D" => Box::new(MaxPooling2D::from_config(fields)?),
-        "AveragePooling1D" => Box::new(AveragePooling1D::from_config(fields)?),
-        "AveragePooling2D" => Box::new(AveragePooling2D::from_config(fields)?),
-        "GlobalMaxPooling1D" => Box::new(GlobalMaxPooling1D::from_config(fields)?),
-        "GlobalMaxPooling2D" => Box::new(GlobalMaxPooling2D::from_config(fields)?),
-        "GlobalAveragePooling1D" => Box::new(GlobalAveragePooling1D::from_config(fields)?),
-        "GlobalAveragePooling2D" => Box::new(GlobalAveragePooling2D::from_config(fields)?),
-        "UpSampling1D" => Box::new(UpSampling1D::from_config(fields)?),
-        "UpSampling2D" => Box::new(UpSampling2D::from_config(fields)?),
-        "ZeroPadding1D" => Box::new(ZeroPadding1D::from_config(fields)?),
-        "ZeroPadding2D" => Box::new(ZeroPadding2D::from_config(fields)?),
-        "Cropping1D" => Box::new(Cropping1D::from_config(fields)?),
-        "Cropping2D" => Box::new(Cropping2D::from_config(fields)?),
-        "Bidirectional" => Box::new(Bidirectional::from_config(fields)?),
-        "Embedding" => Box::new(Embedding::from_config(fields)?),
-        "GRU" => Box::new(GRU::from_config(fields)?),
-        "LSTM" => Box::new(LSTM::from_config(fields)?),
-        "Masking" => Box::new(Masking::from_config(fields)?),
-        "SimpleRNN" => Box::new(SimpleRNN::from_config(fields)?),
-        "TimeDistributed" => Box::new(TimeDistributed::from_config(fields)?),
-
-        other => {
-            return Err(format!(
-                "holds a layer of kind {other:?}, which this version of dlcore does not know"
-            ));
+        /// The layer that [`Layer::config`] described, not built yet.
+        pub(crate) fn from_config(kind: &str, config: &Value) -> Parsed<Box<dyn Layer>> {
+            let fields = &Fields::of(config, kind)?;
+            Ok(match kind {
+                $($kind => Box::new($layer::from_config(fields)?),)*
+                other => {
+                    return Err(format!(
+                        "holds a layer of kind {other:?}, which this version of dlcore does not know"
+                    ));
+                }
+            })
         }
-    })
+    };
+}
+
+known_layers! {
+    "Dense" => Dense,
+    "Dropout" => Dropout,
+    "Activation" => ActivationLayer,
+    "ReLU" => ReLU,
+    "LeakyReLU" => LeakyReLU,
+    "PReLU" => PReLU,
+    "ELU" => ELU,
+    "Softmax" => Softmax,
+    "Flatten" => Flatten,
+    "Reshape" => Reshape,
+    "Permute" => Permute,
+    "RepeatVector" => RepeatVector,
+    "BatchNormalization" => BatchNormalization,
+    "LayerNormalization" => LayerNormalization,
+    "GroupNormalization" => GroupNormalization,
+    "SpatialDropout1D" => SpatialDropout1D,
+    "SpatialDropout2D" => SpatialDropout2D,
+    "SpatialDropout3D" => SpatialDropout3D,
+    "GaussianNoise" => GaussianNoise,
+    "GaussianDropout" => GaussianDropout,
+    "AlphaDropout" => AlphaDropout,
+    "Add" => Add,
+    "Subtract" => Subtract,
+    "Multiply" => Multiply,
+    "Average" => Average,
+    "Maximum" => Maximum,
+    "Minimum" => Minimum,
+    "Concatenate" => Concatenate,
+    "Dot" => Dot,
+    "Rescaling" => Rescaling,
+    "Conv1D" => Conv1D,
+    "Conv1DTranspose" => Conv1DTranspose,
+    "Conv2D" => Conv2D,
+    "Conv2DTranspose" => Conv2DTranspose,
+    "DepthwiseConv1D" => DepthwiseConv1D,
+    "DepthwiseConv2D" => DepthwiseConv2D,
+    "SeparableConv1D" => SeparableConv1D,
+    "SeparableConv2D" => SeparableConv2D,
+    "MaxPooling1D" => MaxPooling1D,
+    "MaxPooling2D" => MaxPooling2D,
+    "AveragePooling1D" => AveragePooling1D,
+    "AveragePooling2D" => AveragePooling2D,
+    "GlobalMaxPooling1D" => GlobalMaxPooling1D,
+    "GlobalMaxPooling2D" => GlobalMaxPooling2D,
+    "GlobalAveragePooling1D" => GlobalAveragePooling1D,
+    "GlobalAveragePooling2D" => GlobalAveragePooling2D,
+    "UpSampling1D" => UpSampling1D,
+    "UpSampling2D" => UpSampling2D,
+    "ZeroPadding1D" => ZeroPadding1D,
+    "ZeroPadding2D" => ZeroPadding2D,
+    "Cropping1D" => Cropping1D,
+    "Cropping2D" => Cropping2D,
+    "Bidirectional" => Bidirectional,
+    "Embedding" => Embedding,
+    "GRU" => GRU,
+    "LSTM" => LSTM,
+    "Masking" => Masking,
+    "SimpleRNN" => SimpleRNN,
+    "TimeDistributed" => TimeDistributed,
 }
 
 /// Builds a layer that [`from_config`] made with weights and state from a file, which must fit. Nothing

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{Call, Layer, build_with, from_config};
+use super::{Call, KINDS, Layer, build_with, from_config};
 use crate::{DType, GradientTape, Tensor};
 
 const RATE: f64 = 0.1;
@@ -215,4 +215,15 @@ fn layers_compute_what_keras_computes() {
         ));
     }
     println!("{}", table.join("\n"));
+}
+
+/// Layers that Keras has nothing to compare with.
+const WITHOUT_A_CASE: &[&str] = &[];
+
+#[test]
+fn every_layer_is_compared() {
+    let cases = fixtures();
+    let compared = |kind: &&str| cases.iter().any(|case| case["kind"] == **kind);
+    let missing: Vec<&&str> = KINDS.iter().filter(|kind| !compared(kind)).collect();
+    assert_eq!(missing, WITHOUT_A_CASE.iter().collect::<Vec<_>>());
 }
