@@ -95,9 +95,9 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "write `Dense`",
     ),
     (
-        "Sequential::new().add(Conv2D::new(3));",
+        "Sequential::new().add(MultiHeadAttention::new(3, 8));",
         "E0433",
-        "layers here are `Dense` and `Dropout`",
+        "this layer is not here",
     ),
     (
         "Dense::new(3).activation(Relu);",
