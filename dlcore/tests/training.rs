@@ -595,3 +595,71 @@ fn a_model_that_was_saved_goes_on_bit_for_bit_where_it_was() {
     }
     std::fs::remove_file(&path).unwrap();
 }
+
+#[test]
+fn weights_that_run_away_in_the_last_step_are_put_back_and_callbacks_hear_of_the_end() {
+    let mut model = Sequential::new().add(Dense::new(1).input_shape([1]));
+    let optimizer = SGD::new().learning_rate(1e38);
+    model.compile(optimizer, "mse", Metrics::none()).unwrap();
+    let before = model.get_weights();
+    let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = ended.clone();
+    let callback = LambdaCallback::new()
+        .on_train_end(move || seen.store(true, std::sync::atomic::Ordering::Relaxed));
+    let (x, y) = (Tensor::full([4, 1], 1e3), Tensor::zeros([4, 1]));
+    let settings = Fit::epochs(1).batch_size(4).callback(callback);
+    let error = model.fit(&x, &y, settings.verbose(0)).unwrap_err();
+    assert!(
+        error.to_string().contains("are again those from before it"),
+        "{error}"
+    );
+    assert_eq!(model.get_weights(), before);
+    assert!(ended.load(std::sync::atomic::Ordering::Relaxed));
+}
+
+/// The first epoch did not come to its end, so that only its part knows what was measured.
+#[test]
+fn a_loss_that_runs_away_in_the_first_epoch_is_drawn_and_said() {
+    let mut model = Sequential::new().add(Dense::new(1).input_shape([2]));
+    let optimizer = SGD::new().learning_rate(1e6);
+    model.compile(optimizer, "mse", ["mae"]).unwrap();
+    let (x, y) = (Tensor::ones([640, 2]), Tensor::zeros([640, 1]));
+    let error = model
+        .fit(&x, &y, Fit::epochs(2).batch_size(8))
+        .unwrap_err();
+    assert!(error.to_string().contains("lower the learning rate"), "{error}");
+    let history = model.history().unwrap();
+    assert!(history.is_empty() && history.partial_epoch().is_some());
+    history.plot();
+}
+
+/// Sequences of another length than the first ones, images of another size.
+#[test]
+fn what_all_layers_take_is_taken_though_the_model_was_built_for_another_length() {
+    let mut model = Sequential::new()
+        .add(Conv1D::new(4, 3).input_shape([24, 3]))
+        .add(LSTM::new(4))
+        .add(Dense::new(1));
+    model.compile("adam", "mse", Metrics::none()).unwrap();
+    let predicted = model.predict(&Tensor::ones([5, 12, 3])).unwrap();
+    assert_eq!(predicted.shape(), [5, 1]);
+    let settings = Fit::epochs(1).verbose(0);
+    let (x, y) = (Tensor::ones([5, 30, 3]), Tensor::ones([5, 1]));
+    model.fit(&x, &y, settings).unwrap();
+    let error = model.predict(&Tensor::ones([5, 12, 4])).unwrap_err();
+    assert!(
+        error.to_string().contains("expected input of shape [batch, 24, 3]"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_layer_that_refuses_its_input_is_an_error_in_its_own_words() {
+    let mut model = Sequential::new()
+        .add(Embedding::new(10, 2).input_shape([3]))
+        .add(Flatten::new())
+        .add(Dense::new(1));
+    model.compile("adam", "mse", Metrics::none()).unwrap();
+    let error = model.predict(&Tensor::full([1, 3], 10.0)).unwrap_err();
+    assert!(error.to_string().starts_with("predict: embedding"), "{error}");
+}

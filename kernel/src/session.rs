@@ -30,6 +30,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use evaluator::{Evaluate, Evaluator, Interrupt, Update};
+pub use history::directory as history_directory;
 use history::History;
 
 /// Serves one notebook until it is shut down.

@@ -1,8 +1,8 @@
 //! The value of a loss: over a batch, by sample, weighted by sample.
 
-use super::{Kind, Loss, formulas};
+use super::{EPSILON, Kind, Loss, formulas};
 use crate::grad::ops;
-use crate::{Error, Result, Tensor};
+use crate::{DType, Error, Result, Tensor};
 
 impl Loss {
     /// The mean loss of a batch.
@@ -14,23 +14,14 @@ impl Loss {
     /// # Errors
     /// [`Error::Shape`] or [`Error::Value`] if the labels do not fit the predictions.
     pub fn call(&self, y_true: &Tensor, y_pred: &Tensor) -> Result<Tensor> {
-        self.weighted(y_true, y_pred, None)
-    }
-
-    /// The loss of each sample, `[batch]`: its mean over all other axes.
-    ///
-    /// # Errors
-    /// As [`Loss::call`]; [`Error::Shape`] if a function of the user's own returns something else
-    /// than numbers for each sample.
-    pub(crate) fn per_sample(&self, y_true: &Tensor, y_pred: &Tensor) -> Result<Tensor> {
-        let samples = y_pred.shape().first().copied().unwrap_or(1);
-        means_of_rest(self.terms_of(samples, y_true, y_pred)?, 1)
+        self.weighted(y_true, y_pred, None, None)
     }
 
     /// The loss of each sample, or of each timestep of each: `[batch]`, `[batch, time]`, ….
     ///
     /// # Errors
-    /// As [`Loss::per_sample`].
+    /// As [`Loss::call`]; [`Error::Shape`] if a function of the user's own returns something else
+    /// than numbers for each sample.
     pub(crate) fn per_position(&self, y_true: &Tensor, y_pred: &Tensor) -> Result<Tensor> {
         let samples = y_pred.shape().first().copied().unwrap_or(1);
         let terms = self.terms_of(samples, y_true, y_pred)?;
@@ -40,37 +31,56 @@ impl Loss {
         }
     }
 
-    /// The mean over the batch of each loss times its weight (of 1 without weights), which is Keras's
-    /// `sum_over_batch_size`: the weights' own sum does not matter.
+    /// The loss of a batch, one number: each loss times its weight, summed and divided by the number of
+    /// losses, not by the sum of the weights, which is Keras's `sum_over_batch_size`. A mask counts as
+    /// weights that average 1.
     ///
     /// # Shapes
-    /// `sample_weight` `[batch]`; or `[batch, time]`, … where the loss has such axes.
+    /// `weights` `[batch]`, or `[batch, time]` where the loss has timesteps; `mask` `[batch, time]`, which
+    /// counts only there.
     ///
     /// # Errors
-    /// As [`Loss::call`]; [`Error::Shape`] for weights of another shape.
+    /// As [`Loss::per_position`]; [`Error::Shape`] for weights of another shape.
     pub(crate) fn weighted(
         &self,
         y_true: &Tensor,
         y_pred: &Tensor,
-        sample_weight: Option<&Tensor>,
+        weights: Option<&Tensor>,
+        mask: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let Some(weights) = sample_weight else {
+        if weights.is_none() && mask.is_none() {
             return Ok(self.terms(y_true, y_pred)?.mean());
+        }
+        let losses = self.per_position(y_true, y_pred)?;
+        let mask = mask.filter(|mask| mask.shape() == losses.shape());
+        let weights = weights
+            .map(|weights| self.aligned_weights(weights, losses.shape()))
+            .transpose()?;
+        let factors = match (weights, mask.map(averaging_one)) {
+            (Some(weights), Some(mask)) => weights * mask,
+            (Some(factors), None) | (None, Some(factors)) => factors,
+            (None, None) => return Ok(losses.mean()),
         };
-        let samples = y_pred.shape().first().copied().unwrap_or(1);
-        let terms = self.terms_of(samples, y_true, y_pred)?;
-        if !terms.shape().starts_with(weights.shape()) || weights.ndim() == 0 {
+        Ok((losses * factors).mean())
+    }
+
+    /// Weights with an axis for each of the losses': `[batch]` becomes `[batch, 1]` for losses of timesteps.
+    fn aligned_weights(&self, weights: &Tensor, losses: &[usize]) -> Result<Tensor> {
+        let weights = weights.to_dense().cast(DType::F32).detach();
+        let mut shape = weights.shape().to_vec();
+        if shape.len() == losses.len() + 1 && shape.last() == Some(&1) {
+            shape.pop();
+        }
+        let fits = !losses.is_empty() && losses.starts_with(&shape);
+        if !fits || shape.is_empty() {
             return Err(Error::Shape(format!(
-                "{}: sample weights are one for each sample, shape [{samples}]{}, got {:?}",
+                "{}: expected sample weights of shape {losses:?}, one for each of its losses, got {:?}",
                 self.name,
-                match terms.ndim() {
-                    0 | 1 => String::new(),
-                    _ => format!(", or of the first axes of {:?}", terms.shape()),
-                },
-                weights.shape(),
+                weights.shape()
             )));
         }
-        Ok((means_of_rest(terms, weights.ndim())? * weights).mean())
+        shape.resize(losses.len(), 1);
+        weights.try_reshape(shape)
     }
 
     /// [`Loss::terms`], sure to begin with the batch's axis.
@@ -170,13 +180,9 @@ impl Loss {
     }
 }
 
-/// The means over all axes but the first so many.
-fn means_of_rest(terms: Tensor, kept: usize) -> Result<Tensor> {
-    if terms.ndim() == kept {
-        return Ok(terms);
-    }
-    let shape = terms.shape();
-    let rest: usize = shape[kept..].iter().product();
-    let shape = [&shape[..kept], &[rest]].concat();
-    terms.try_reshape(shape)?.try_mean_axis(-1)
+/// The mask as numbers: valid timesteps get all/valid, so that the mean over all is that over them.
+fn averaging_one(mask: &Tensor) -> Tensor {
+    let mask = mask.cast(DType::F32);
+    let valid = mask.sum().item();
+    &mask * (mask.len() as f64 / (valid + EPSILON))
 }

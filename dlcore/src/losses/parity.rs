@@ -45,7 +45,11 @@ fn values_and_gradients_of_every_loss_are_those_of_keras() {
         let loss = loss(name).known().unwrap();
         let (y, p) = (tensor(&case["y_true"]), tensor(&case["y_pred"]));
         let what = |part: &str| format!("{name} {:?}: {part}", p.shape());
-        let per_sample = loss.per_sample(&y, &p).unwrap();
+        // What was recorded of each sample is the mean over its timesteps.
+        let mut per_sample = loss.per_position(&y, &p).unwrap();
+        while per_sample.ndim() > 1 {
+            per_sample = per_sample.mean_axis(-1);
+        }
         tensor_close(&what("per sample"), &per_sample, &case["per_sample"]);
         let weights = tensor(&case["weights"]);
         for (part, gradient, weights) in [
@@ -54,7 +58,7 @@ fn values_and_gradients_of_every_loss_are_those_of_keras() {
         ] {
             let tape = GradientTape::new();
             let watched = tape.watch(&p);
-            let value = loss.weighted(&y, &watched, weights).unwrap();
+            let value = loss.weighted(&y, &watched, weights, None).unwrap();
             close(
                 &what(part),
                 &[value.item()],

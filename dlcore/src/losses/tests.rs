@@ -1,4 +1,5 @@
 use super::*;
+use crate::DType;
 use crate::grad::check_gradients;
 
 fn close(actual: f64, expected: f64) {
@@ -212,24 +213,19 @@ fn weights_count_by_sample_and_the_divisor_is_the_batch() {
         Tensor::from([[2.0, 2.0], [3.0, 1.0], [4.0, 2.0]]),
     );
     let loss = Loss::mean_squared_error();
-    let per_sample = loss.per_sample(&y, &p).unwrap();
+    let per_sample = loss.per_position(&y, &p).unwrap();
     assert_eq!(per_sample.to_vec(), [0.5, 4.5, 10.0]);
     let weights = Tensor::from([2.0, 0.0, 0.5]);
     close(
-        loss.weighted(&y, &p, Some(&weights)).unwrap().item(),
+        loss.weighted(&y, &p, Some(&weights), None).unwrap().item(),
         (1.0 + 5.0) / 3.0,
     );
     assert_eq!(
-        loss.weighted(&y, &p, None).unwrap(),
+        loss.weighted(&y, &p, None, None).unwrap(),
         loss.call(&y, &p).unwrap()
     );
-    let elements = Tensor::from([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]);
-    close(
-        loss.weighted(&y, &p, Some(&elements)).unwrap().item(),
-        (1.0 + 0.0 + 16.0) / 6.0,
-    );
     let error = loss
-        .weighted(&y, &p, Some(&Tensor::ones([2])))
+        .weighted(&y, &p, Some(&Tensor::ones([2])), None)
         .unwrap_err()
         .to_string();
     assert!(
@@ -243,13 +239,13 @@ fn a_function_that_averages_by_itself_cannot_be_weighted() {
     let (y, p) = (Tensor::from([[1.0], [0.0]]), Tensor::from([[0.5], [0.5]]));
     let own = Loss::custom("own", |y, p| (y - p).abs().mean());
     let error = own
-        .weighted(&y, &p, Some(&Tensor::ones([2])))
+        .weighted(&y, &p, Some(&Tensor::ones([2])), None)
         .unwrap_err()
         .to_string();
     assert!(error.contains("returned shape []"), "{error}");
     let each = Loss::custom("each", |y, p| (y - p).abs());
     close(
-        each.weighted(&y, &p, Some(&Tensor::from([1.0, 3.0])))
+        each.weighted(&y, &p, Some(&Tensor::from([1.0, 3.0])), None)
             .unwrap()
             .item(),
         1.0,
@@ -279,5 +275,75 @@ fn large_errors_do_not_overflow_and_zero_vectors_have_no_direction() {
             .to_vec()
             .iter()
             .all(|g| g.is_finite())
+    );
+}
+
+#[test]
+fn weights_of_one_change_no_loss() {
+    let p = Tensor::from([[0.2, 0.5, 0.3], [0.6, 0.15, 0.25]]);
+    let hot = Tensor::from([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
+    for name in [
+        "mse",
+        "mae",
+        "binary_crossentropy",
+        "categorical_crossentropy",
+    ] {
+        for from_logits in [false, true] {
+            let by = Loss::from(name).from_logits(from_logits);
+            let weighted = by
+                .weighted(&hot, &p, Some(&Tensor::ones([2])), None)
+                .unwrap();
+            let plain = by.call(&hot, &p).unwrap();
+            let difference = (weighted.item() - plain.item()).abs();
+            assert!(difference < 1e-6, "{name}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn a_sample_counts_as_often_as_its_weight_says() {
+    let (y, p) = (
+        Tensor::from([[0.0], [0.0], [0.0]]),
+        Tensor::from([[1.0], [2.0], [3.0]]),
+    );
+    let weights = Tensor::from([2.0, 0.0, 1.0]);
+    let value = Loss::from("mse")
+        .weighted(&y, &p, Some(&weights), None)
+        .unwrap();
+    assert!((value.item() - (2.0 * 1.0 + 9.0) / 3.0).abs() < 1e-6);
+}
+
+#[test]
+fn a_mask_leaves_timesteps_out_of_the_mean() {
+    let (y, p) = (
+        Tensor::zeros([2, 2, 1]),
+        Tensor::from([[[1.0], [2.0]], [[3.0], [100.0]]]),
+    );
+    let mask = Tensor::from([[1_i64, 1], [1, 0]]).cast(DType::Bool);
+    let value = Loss::from("mse")
+        .weighted(&y, &p, None, Some(&mask))
+        .unwrap();
+    assert!((value.item() - 14.0 / 3.0).abs() < 1e-5);
+    let weights = Tensor::from([3.0, 0.0]);
+    let value = Loss::from("mse")
+        .weighted(&y, &p, Some(&weights), Some(&mask))
+        .unwrap();
+    assert!((value.item() - 15.0 / 3.0).abs() < 1e-5);
+}
+
+#[test]
+fn weights_that_do_not_fit_and_losses_that_cannot_be_weighted_are_refused() {
+    let (y, p) = (Tensor::zeros([3, 1]), Tensor::ones([3, 1]));
+    let error = Loss::from("mse")
+        .weighted(&y, &p, Some(&Tensor::ones([2])), None)
+        .unwrap_err();
+    assert!(error.to_string().contains("sample weights of shape [3]"));
+    let mean = Loss::custom("own", |y, p| (y - p).square().mean());
+    let error = mean
+        .weighted(&y, &p, Some(&Tensor::ones([3])), None)
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("a number for each of them"),
+        "{error}"
     );
 }

@@ -74,3 +74,10 @@ impl From<Vec<Metric>> for Metrics {
         Metrics(metrics)
     }
 }
+
+/// `compile("rmsprop", "mse", ())`: the loss alone.
+impl From<()> for Metrics {
+    fn from(_: ()) -> Metrics {
+        Metrics::none()
+    }
+}

@@ -176,14 +176,14 @@ impl Metric {
             Kind::TopKCategoricalAccuracy(k) => accuracy::top_k(y_true, y_pred, *k),
             Kind::SparseTopKCategoricalAccuracy(k) => accuracy::sparse_top_k(y_true, y_pred, *k),
             Kind::RootMeanSquaredError => {
-                let squares = Loss::mean_squared_error().per_sample(y_true, y_pred);
+                let squares = Loss::mean_squared_error().per_position(y_true, y_pred);
                 squares.map(|squares| squares.to_vec())
             }
             Kind::CosineSimilarity => {
-                let minus = Loss::cosine_similarity().per_sample(y_true, y_pred);
+                let minus = Loss::cosine_similarity().per_position(y_true, y_pred);
                 minus.map(|minus| minus.neg().to_vec())
             }
-            Kind::Loss(loss) => Ok(loss.per_sample(y_true, y_pred)?.to_vec()),
+            Kind::Loss(loss) => Ok(loss.per_position(y_true, y_pred)?.to_vec()),
             Kind::Custom(function) => Ok(function(y_true, y_pred).to_vec()),
             _ => Err(Error::Value(format!(
                 "{}: is no mean of numbers",

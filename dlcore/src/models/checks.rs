@@ -78,8 +78,11 @@ pub(super) fn prepare(
     let samples = x[0].shape()[0];
     let given = batch.y.resolve(&compiled.targets(), "output", what)?;
     let mut y = Vec::with_capacity(given.len());
+    let shapes: Vec<Vec<usize>> = x.iter().map(|x| x.shape()[1..].to_vec()).collect();
+    let outputs = model.graph(what)?.output_shapes(&shapes)?;
     for (objective, labels) in compiled.objectives.iter().zip(&given) {
-        y.push(targets(model, objective, &x[0], labels, what)?);
+        let output = [&[samples], &outputs[objective.output][..]].concat();
+        y.push(targets(model, objective, &output, &x[0], labels, what)?);
     }
     let weights = match &batch.sample_weight {
         None => vec![None; y.len()],
@@ -111,7 +114,8 @@ fn sample_weights(
     Ok(given.iter().map(|weight| Some(numbers(weight))).collect())
 }
 
-/// Features as the model takes them: f32, dense or sparse rows, of the shapes it was built for.
+/// Features as the model takes them: f32, dense or sparse rows, of the shapes it was built for, or of others
+/// that all its layers take as well: longer sequences, larger images.
 pub(super) fn inputs(model: &Model, x: &Data, what: &str) -> Result<Vec<Tensor>> {
     let names = model.input_names();
     let given = x.resolve(&names, "input", what)?;
@@ -142,7 +146,7 @@ fn input(model: &Model, place: usize, x: &Tensor, what: &str) -> Result<Tensor> 
     }
     let sample = &x.shape()[1..];
     if let Some(graph) = model.handle.graph()
-        && graph.inputs()[place].shape() != sample
+        && !graph.takes(place, sample)
     {
         let expected = graph.inputs()[place].shape();
         let mut taker = graph.taker(place);
@@ -177,6 +181,7 @@ fn input(model: &Model, place: usize, x: &Tensor, what: &str) -> Result<Tensor> 
 fn targets(
     model: &Model,
     objective: &Objective,
+    output: &[usize],
     x: &Tensor,
     y: &Tensor,
     what: &str,
@@ -191,27 +196,24 @@ fn targets(
             y.shape(),
         )));
     }
-    let graph = model.graph(what)?;
-    let end = &graph.outputs()[objective.output];
-    let output = [&[samples], end.shape()].concat();
     let layer = model.last_layer(objective.output);
     let last = layer
         .as_ref()
         .map_or_else(|| objective.name.clone(), LayerRef::describe);
-    output_width(loss, &output, layer.as_ref(), &last)?;
+    output_width(loss, output, layer.as_ref(), &last)?;
     if loss.takes_class_numbers() {
-        return class_numbers(loss, y, &output, what);
+        return class_numbers(loss, y, output, what);
     }
     let y = y.to_dense().cast(DType::F32);
     if matches!(loss.kind, Kind::Custom(_)) {
-        return Ok(as_column(y, &output));
+        return Ok(as_column(y, output));
     }
-    let y = as_column(y, &output);
-    if y.shape() != output.as_slice() {
+    let y = as_column(y, output);
+    if y.shape() != output {
         return Err(Error::Shape(format!(
             "{what}: {last} returns {output:?}, but the labels have shape {:?}; {}",
             y.shape(),
-            label_hint(loss, y.shape(), &output),
+            label_hint(loss, y.shape(), output),
         )));
     }
     label_values(loss, &y, what)?;

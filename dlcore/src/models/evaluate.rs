@@ -3,6 +3,7 @@
 use super::checks;
 use super::data::{Batch, Data};
 use super::evaluation::Evaluation;
+use super::guard::guarded;
 use super::model::Model;
 use super::objective::Compiled;
 use super::settings::check_batch_size;
@@ -12,7 +13,8 @@ use crate::display::progress::Progress;
 use crate::layers::Call;
 use crate::{Error, Result, Tensor, interrupt};
 
-/// Samples taken at a time where the user does not say: no loss and no metric of ours depends on it.
+/// Samples taken at a time where the user does not say. Only the loss under a mask depends on it, a mean over
+/// the valid timesteps of each batch; for that of Keras's batches there is [`Evaluate::batch_size`].
 const BATCH: usize = 256;
 
 impl Model {
@@ -75,7 +77,10 @@ impl Model {
         let data = checks::prepare(self, compiled, data, "evaluate")?;
         let already = interrupt::requested();
         let mut progress = Progress::start("evaluate", "samples", data.samples());
-        match self.measure(&data, settings.batch_size, already, Some(&mut progress))? {
+        let measured = guarded("evaluate", || {
+            self.measure(&data, settings.batch_size, already, Some(&mut progress))
+        });
+        match measured? {
             Some(values) => Ok(self.evaluation(&values)),
             None => Err(interrupted("evaluate")),
         }
@@ -196,6 +201,10 @@ impl Model {
     }
 
     fn outputs_for(&self, x: &Data, batch_size: usize, operation: &str) -> Result<Vec<Tensor>> {
+        guarded(operation, || self.run_over(x, batch_size, operation))
+    }
+
+    fn run_over(&self, x: &Data, batch_size: usize, operation: &str) -> Result<Vec<Tensor>> {
         self.check_built(operation)?;
         check_batch_size(operation, batch_size)?;
         let x = checks::inputs(self, x, operation)?;

@@ -1,11 +1,11 @@
 //! Training: epochs of batches, with validation, callbacks and progress.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::checks;
 use super::data::{Batch, Data};
+use super::guard::{self, guarded};
 use super::history::{History, PartialEpoch};
 use super::model::Model;
 use super::settings::{Fit, Validation, split};
@@ -40,6 +40,8 @@ enum End {
     /// Why a callback failed.
     Failed(String),
     Interrupted,
+    /// The last step of the epoch made weights NaN or infinite; they are those from before it again.
+    Diverged,
     /// The loss is NaN or infinite.
     NotFinite {
         batch: usize,
@@ -95,7 +97,7 @@ impl Model {
         }
         data.sample_weight = settings.sample_weight.take();
         let before = self.handle.before_build();
-        let prepared = self.prepare(&data, &mut settings);
+        let prepared = guarded("fit", || self.prepare(&data, &mut settings));
         if prepared.is_err() {
             // Data that was refused must not decide the shape the model is built for.
             before.into_iter().for_each(|part| part.put_back());
@@ -153,10 +155,12 @@ impl Model {
             ));
         }
         let mut batches = batches.peekable();
-        if let Some(first) = batches.peek() {
-            let first = first.clone();
-            self.prepare_built(&first, "fit_batches")?;
-        }
+        let Some(first) = batches.peek().cloned() else {
+            return Err(Error::Value(
+                "fit_batches: the generator has no batch".to_string(),
+            ));
+        };
+        self.prepare_built(&first, "fit_batches")?;
         let validation = self.validation(&mut settings)?;
         self.run(
             Source::Batches(Box::new(batches)),
@@ -209,7 +213,8 @@ impl Model {
                     .to_string(),
             ));
         }
-        *weight = Some(weighting::of_classes(classes, y));
+        let loss = &self.compiled("fit")?.objectives[0].loss;
+        *weight = Some(weighting::of_classes(classes, y, loss)?);
         Ok(())
     }
 
@@ -342,11 +347,13 @@ impl<'a> Run<'a> {
                 Err(error)
             }
             Err(panic) => {
+                // What ends training must not be lost on those who wait for its end.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.end_callbacks()));
                 self.close("panic");
                 Err(Error::Model(format!(
                     "fit: {}, at batch {} of epoch {}; the model keeps the weights of the batch before, \
                      and history() the epochs that were finished",
-                    panic_text(&*panic),
+                    guard::panic_text(&*panic),
                     self.done + 1,
                     self.epoch + 1,
                 )))
@@ -358,11 +365,15 @@ impl<'a> Run<'a> {
         for callback in &mut self.settings.callbacks {
             callback.train_begin(self.model);
         }
-        let end = self.epochs()?;
+        let end = self.epochs();
+        self.end_callbacks();
+        end
+    }
+
+    fn end_callbacks(&mut self) {
         for callback in &mut self.settings.callbacks {
             callback.train_end(self.model);
         }
-        Ok(end)
     }
 
     fn epochs(&mut self) -> Result<End> {
@@ -382,11 +393,8 @@ impl<'a> Run<'a> {
             // The loss is that of the weights before the step: the last step's own harm shows here,
             // and what is kept as `before_epoch` is always worth going back to.
             if !self.model.all_finite() {
-                return Ok(End::NotFinite {
-                    batch: self.done.saturating_sub(1),
-                    loss: self.tally.values()[0],
-                    cause: "the weights have become infinite or NaN in its step: try a smaller learning rate".to_string(),
-                });
+                self.restore();
+                return Ok(End::Diverged);
             }
             if let Some(end) = self.end_epoch()? {
                 return Ok(end);
@@ -561,6 +569,18 @@ impl<'a> Run<'a> {
                      finished"
                 )))
             }
+            End::Diverged => {
+                let epoch = self.epoch + 1;
+                let rate = self.learning_rate();
+                let history = self.close(&format!("infinite or NaN weights in epoch {epoch}"));
+                if self.ends_at_nan() {
+                    return Ok(history);
+                }
+                Err(Error::Value(format!(
+                    "fit: the weights became infinite or NaN in the last step of epoch {epoch}, and are again those from \
+                     before it: lower the learning rate (now {rate}); history() has the epochs that were finished"
+                )))
+            }
             End::NotFinite { batch, loss, cause } => {
                 let what = if loss.is_nan() { "nan" } else { "infinity" };
                 let place = format!(
@@ -570,12 +590,7 @@ impl<'a> Run<'a> {
                     self.epoch + 1
                 );
                 let history = self.close(&format!("{what} in the loss at {place}"));
-                if self
-                    .settings
-                    .callbacks
-                    .iter()
-                    .any(|callback| callback.ends_at_nan())
-                {
+                if self.ends_at_nan() {
                     return Ok(history);
                 }
                 Err(Error::Value(format!(
@@ -585,6 +600,11 @@ impl<'a> Run<'a> {
                 )))
             }
         }
+    }
+
+    fn ends_at_nan(&self) -> bool {
+        let mut callbacks = self.settings.callbacks.iter();
+        callbacks.any(|callback| callback.ends_at_nan())
     }
 
     /// Writes down why training ended, in the history, in the model and in what is shown.
@@ -609,16 +629,5 @@ impl<'a> Run<'a> {
         self.model.identity.touch();
         crate::cell::kept::trained(self.model, &history);
         history
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    match panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or(panic.downcast_ref::<&str>().copied())
-    {
-        Some(text) => format!("a function panicked ({text})"),
-        None => "a function panicked".to_string(),
     }
 }

@@ -265,6 +265,24 @@ impl Graph {
         Ok(self.outputs.iter().map(|&i| shapes[i].clone()).collect())
     }
 
+    /// Whether every layer takes samples of this shape at one of the inputs: the shape the graph was made
+    /// for, or one of as many axes that fits as well.
+    pub(super) fn takes(&self, place: usize, sample: &[usize]) -> bool {
+        let mut shapes: Vec<Vec<usize>> = self
+            .inputs()
+            .iter()
+            .map(|input| input.shape().to_vec())
+            .collect();
+        if shapes[place] == sample {
+            return true;
+        }
+        let as_many = shapes[place].len() == sample.len();
+        shapes[place] = sample.to_vec();
+        // Two inputs of other lengths may fit one another only together.
+        let alone = self.inputs().len() == 1;
+        as_many && (!alone || self.output_shapes(&shapes).is_ok())
+    }
+
     /// The layer whose activation comes last before an output, if nothing else needs its result.
     pub(super) fn last_layer(&self, output: usize) -> Option<LayerRef> {
         let place = *self.outputs.get(output)?;

@@ -7,6 +7,7 @@ mod evaluate;
 mod evaluation;
 mod fit;
 mod graph;
+mod guard;
 mod history;
 mod identity;
 mod layer_ref;

@@ -131,11 +131,26 @@ fn spread<'a, T>(each: &'a Each<T>, outputs: &[String], what: &str) -> Result<Ve
     }
 }
 
-impl<T: Into<Loss>> From<T> for Losses {
-    fn from(loss: T) -> Losses {
-        Losses::new(Each::All(loss.into()))
-    }
+macro_rules! losses_from {
+    ($($one:ty),*) => {$(
+        impl From<$one> for Losses {
+            fn from(loss: $one) -> Losses {
+                Losses::new(Each::All(loss.into()))
+            }
+        }
+        impl<const N: usize> From<[$one; N]> for Losses {
+            fn from(losses: [$one; N]) -> Losses {
+                Losses::each(losses)
+            }
+        }
+        impl<const N: usize> From<[(&str, $one); N]> for Losses {
+            fn from(losses: [(&str, $one); N]) -> Losses {
+                Losses::named(losses)
+            }
+        }
+    )*};
 }
+losses_from!(&str, Loss, &Loss);
 
 /// The metrics given to `compile`: for all outputs, for each, or by the outputs' names.
 ///
@@ -163,6 +178,13 @@ impl OutputMetrics {
 impl<T: Into<Metrics>> From<T> for OutputMetrics {
     fn from(metrics: T) -> OutputMetrics {
         OutputMetrics(Each::All(metrics.into()))
+    }
+}
+
+/// `[("age", "mae"), ("gender", "accuracy")]`
+impl<const N: usize> From<[(&str, &str); N]> for OutputMetrics {
+    fn from(metrics: [(&str, &str); N]) -> OutputMetrics {
+        OutputMetrics::named(metrics)
     }
 }
 

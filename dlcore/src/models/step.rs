@@ -8,7 +8,6 @@ use super::layer_ref::LayerRef;
 use super::model::Model;
 use super::objective::{Compiled, Objective};
 use super::tally::Tally;
-use super::weighting;
 use crate::activations::Activation;
 use crate::grad::GradientTape;
 use crate::layers::{Call, Layer};
@@ -195,7 +194,7 @@ impl Outputs {
                 Some(_) => &objective.loss.on_logits(),
                 None => &objective.loss,
             };
-            weighting::loss(loss, y, tensor, weights.as_ref(), mask.as_ref())
+            loss.weighted(y, tensor, weights.as_ref(), mask.as_ref())
         };
         compiled.objectives.iter().zip(labels).map(of).collect()
     }
@@ -222,7 +221,8 @@ fn measure(
     for (index, (objective, y)) in compiled.objectives.iter().zip(&batch.y).enumerate() {
         if tally.needs_predictions(index) {
             let predictions = outputs.predictions(objective.output);
-            tally.add_predictions(index, y, &predictions)?;
+            let mask = outputs.flow.masks[objective.output].as_ref();
+            tally.add_predictions(index, y, &predictions, mask)?;
         }
     }
     Ok(())

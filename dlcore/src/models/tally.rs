@@ -51,8 +51,10 @@ impl Tally {
         output: usize,
         y: &Tensor,
         predictions: &Tensor,
+        mask: Option<&Tensor>,
     ) -> Result<()> {
-        self.outputs[output].add(&Batch::new(y, predictions, None)?)
+        let mask = mask.filter(|mask| predictions.shape().starts_with(mask.shape()));
+        self.outputs[output].add(&Batch::new(y, predictions, mask)?)
     }
 
     /// Losses and metrics over all batches so far.

@@ -3,6 +3,7 @@
 use super::checks;
 use super::data::{Batch, Data};
 use super::evaluation::Evaluation;
+use super::guard::guarded;
 use super::model::Model;
 use super::step;
 use super::tally::Tally;
@@ -29,7 +30,7 @@ impl Model {
     fn train_step(&mut self, batch: &Batch) -> Result<Evaluation> {
         let batch = self.prepare_built(batch, "train_on_batch")?;
         let mut tally = Tally::of_training(self.compiled("train_on_batch")?);
-        let loss = step::train(self, &mut tally, &batch)?;
+        let loss = guarded("train_on_batch", || step::train(self, &mut tally, &batch))?;
         self.identity.touch();
         if !loss.is_finite() {
             return Err(Error::Value(format!(
@@ -78,7 +79,9 @@ impl Model {
         self.check_built("test_on_batch")?;
         let batch = checks::prepare(self, compiled, &Batch::new(x, y), "test_on_batch")?;
         let mut tally = Tally::of_evaluation(compiled);
-        step::test(self, compiled, &mut tally, &batch)?;
+        guarded("test_on_batch", || {
+            step::test(self, compiled, &mut tally, &batch)
+        })?;
         Ok(self.evaluation(tally.values()))
     }
 

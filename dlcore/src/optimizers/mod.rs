@@ -131,9 +131,13 @@ impl OptimizerChoice {
     }
 }
 
+/// The names that `compile` takes; a literal, since completion reads it in the source.
+const NAMES: &[&str] = &["sgd", "rmsprop", "adam", "adamw", "adamax", "nadam", "adagrad", "adadelta"];
+
 macro_rules! optimizers {
     ($($name:literal => $optimizer:ident),* $(,)?) => {
-        const NAMES: &[&str] = &[$($name),*];
+        #[cfg(test)]
+        const LISTED: &[&str] = &[$($name),*];
 
         /// The optimizer of this name with its defaults: `"rmsprop"`, `"adam"`, …
         ///

@@ -143,11 +143,15 @@ impl Rich for History {
 /// What there is to show of a fit that is over.
 fn run_of(history: &History) -> Run {
     let names = history.metrics();
-    let metrics: Vec<String> = names
-        .iter()
-        .filter(|name| !name.starts_with("val_"))
-        .cloned()
-        .collect();
+    let finished = names.iter().filter(|name| !name.starts_with("val_"));
+    let metrics: Vec<String> = match history.partial_epoch() {
+        // The first epoch did not come to its end: only it knows what was measured.
+        Some(partial) if names.is_empty() => {
+            let measured = partial.logs.iter().map(|(name, _)| name.to_string());
+            measured.collect()
+        }
+        _ => finished.cloned().collect(),
+    };
     let epochs = history.epochs();
     let initial_epoch = epochs.first().map_or(0, |first| first - 1);
     let mut run = Run::new(

@@ -56,6 +56,10 @@ impl Names {
         let place = strings::place(code, at)?;
         let (module, prefixes) = strings::names_for(&place)?;
         let mut names: Vec<String> = self.library.choices(module).to_vec();
+        if module == "metrics" {
+            // Every loss is a metric as well.
+            names.extend_from_slice(self.library.choices("losses"));
+        }
         if prefixes.len() > 1 {
             names.push("loss".to_owned());
         }
@@ -239,7 +243,9 @@ mod tests {
         .unwrap();
         std::fs::write(
             source.parent().unwrap().join("layers.rs"),
-            "macro_rules! settings { ($layer:ident, $prefix:literal) => { impl $layer {
+            "pub struct Front; impl std::ops::Deref for Front { type Target = Dense; fn deref(&self) -> &Dense { &self.0 } }
+             pub const NAMES: &[&str] = &[\"relu\", \"selu\"];
+             macro_rules! settings { ($layer:ident, $prefix:literal) => { impl $layer {
                 #[doc = concat!(\"Counted from `\", $prefix, \"`.\")] pub fn name(mut self, name: &str) -> $layer { self }
              } }; }
              pub struct Dense; settings!(Dense, \"dense\"); other!(Dense); settings!(Dense);",
@@ -321,6 +327,8 @@ mod tests {
             say("Dense::name").as_deref(),
             Some("fn name(self, name)\n\nCounted from `dense`.")
         );
+        assert!(say("Front::name").is_some());
+        assert_eq!(names.library.choices("layers"), ["relu", "selu"]);
     }
 
     #[test]

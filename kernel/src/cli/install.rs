@@ -61,6 +61,11 @@ pub fn uninstall(places: &Places) -> Result<()> {
     {
         println!("kept the data sets in {}", data.display());
     }
+    if let Some(history) = crate::session::history_directory()
+        && history.is_dir()
+    {
+        println!("kept the history of your cells in {}", history.display());
+    }
     Ok(())
 }
 

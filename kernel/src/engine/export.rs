@@ -37,7 +37,12 @@ pub fn program(cells: &[String], working_dir: &Path) -> Program {
     let mut program = Program::default();
     let mut parts = Parts::default();
     for (index, code) in cells.iter().enumerate() {
-        let (commands, code) = commands::split(code);
+        let (commands, mut code) = commands::split(code);
+        // In a notebook the last `let` may lack its semicolon.
+        if !source::is_readable(&code) && source::is_readable(&format!("{code}\n;")) {
+            code.truncate(code.trim_end().len());
+            code.push(';');
+        }
         if !source::is_readable(&code) {
             program.notes.push(format!(
                 "cell {} is left out: it is no Rust that can be read",
@@ -204,6 +209,18 @@ mod tests {
     fn of(cells: &[&str]) -> Program {
         let cells: Vec<String> = cells.iter().map(|cell| (*cell).to_owned()).collect();
         program(&cells, Path::new("/nowhere"))
+    }
+
+    #[test]
+    fn a_last_let_may_lack_its_semicolon() {
+        let program = of(&["let x = 5", "let y = x + 1 // six", "y"]);
+        assert!(program.notes.is_empty(), "{:?}", program.notes);
+        assert!(program.source.contains("let x = 5;"), "{}", program.source);
+        assert!(
+            syn::parse_file(&program.source).is_ok(),
+            "{}",
+            program.source
+        );
     }
 
     #[test]

@@ -418,6 +418,7 @@ fn missing_method(message: &str, text: &str) -> Option<String> {
         return Some("settings begin with the number of epochs: `Fit::epochs(5)`".into());
     }
     let here = match text {
+        "lr" => "learning_rate",
         "view" => "reshape",
         "astype" => "cast",
         "size" | "numel" => "len",
@@ -427,7 +428,7 @@ fn missing_method(message: &str, text: &str) -> Option<String> {
         "weights" | "trainable_weights" => "get_weights",
         _ => return None,
     };
-    let of_ours = ["Tensor", "Sequential", "Model"]
+    let of_ours = ["Tensor", "Sequential", "Model", "Adam", "RMSprop", "SGD"]
         .iter()
         .any(|kind| message.contains(kind));
     of_ours.then(|| format!("it is called `{here}` here"))

@@ -30,6 +30,12 @@ struct Cell {
     output: Option<String>,
 }
 
+/// Where the history of this user's cells is kept.
+pub fn directory() -> Option<PathBuf> {
+    let base = dirs::state_dir().or_else(dirs::data_local_dir);
+    base.map(|base| base.join("rust-dl"))
+}
+
 impl History {
     /// A history that ends with the session.
     #[cfg(test)]
@@ -42,8 +48,7 @@ impl History {
 
     /// A history that goes on from earlier sessions of this user, if there is a place to keep it.
     pub(super) fn of_user() -> History {
-        let base = dirs::state_dir().or_else(dirs::data_local_dir);
-        History::kept_in(base.map(|base| base.join("rust-dl")))
+        History::kept_in(directory())
     }
 
     fn kept_in(directory: Option<PathBuf>) -> History {

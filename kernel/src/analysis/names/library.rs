@@ -16,6 +16,8 @@ pub struct Library {
     choices: BTreeMap<String, Vec<String>>,
     /// Every public item by its name.
     items: BTreeMap<String, Member>,
+    /// Types that stand for another, by `Deref`, and have its methods too.
+    fronts: BTreeMap<String, String>,
 }
 
 /// One public name.
@@ -73,10 +75,16 @@ impl Library {
         })
     }
 
-    /// What stands in a type or a module.
+    /// What stands in a type or a module; with the methods of a type that it stands for.
     pub fn members_of(&self, name: &str) -> impl Iterator<Item = (&str, &Member)> {
-        let members = self.members.get(name).into_iter().flatten();
-        members.map(|(name, member)| (name.as_str(), member))
+        let own = self.members.get(name).into_iter().flatten();
+        let behind = self.fronts.get(name).and_then(|of| self.members.get(of));
+        let methods = behind
+            .into_iter()
+            .flatten()
+            .filter(|(_, member)| member.is_method);
+        own.chain(methods)
+            .map(|(name, member)| (name.as_str(), member))
     }
 
     /// Every method there is.
@@ -101,7 +109,9 @@ impl Library {
 
     /// The same for what stands in a type or a module.
     pub fn describe_member(&self, of: &str, name: &str) -> Option<String> {
-        Some(self.members.get(of)?.get(name)?.text.clone())
+        let member = |of: &String| self.members.get(of)?.get(name);
+        let behind = || member(self.fronts.get(of)?);
+        Some(member(&of.to_owned()).or_else(behind)?.text.clone())
     }
 
     fn read_dir(&mut self, directory: &Path, macros: &mut Macros) {
@@ -148,6 +158,12 @@ impl Library {
             return;
         };
         let of = of.ident.to_string();
+        let is_deref = |path: &syn::Path| path.segments.last().is_some_and(|s| s.ident == "Deref");
+        if item.trait_.as_ref().is_some_and(|(_, path, _)| is_deref(path))
+            && let Some(target) = item.items.iter().find_map(target_of)
+        {
+            self.fronts.insert(of.clone(), target);
+        }
         for inner in &item.items {
             if let syn::ImplItem::Fn(function) = inner
                 && is_public(&function.vis)
@@ -203,10 +219,24 @@ impl Library {
     }
 }
 
-/// The texts in an array of them.
+/// The name in `type Target = …`.
+fn target_of(item: &syn::ImplItem) -> Option<String> {
+    match item {
+        syn::ImplItem::Type(syn::ImplItemType {
+            ident,
+            ty: syn::Type::Path(target),
+            ..
+        }) if ident == "Target" => Some(target.path.segments.last()?.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// The texts in an array of them, or in a slice.
 fn texts(array: &syn::Expr) -> Vec<String> {
-    let syn::Expr::Array(array) = array else {
-        return Vec::new();
+    let array = match array {
+        syn::Expr::Array(array) => array,
+        syn::Expr::Reference(slice) => return texts(&slice.expr),
+        _ => return Vec::new(),
     };
     let text = |element: &syn::Expr| match element {
         syn::Expr::Lit(literal) => match &literal.lit {

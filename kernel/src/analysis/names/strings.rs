@@ -77,10 +77,9 @@ fn end_of_string(rest: &mut impl Iterator<Item = (usize, char)>) -> Option<()> {
 pub fn names_for(place: &Place<'_>) -> Option<(&'static str, &'static [&'static str])> {
     const PLAIN: &[&str] = &[""];
     match (place.callee, place.argument) {
-        ("activation", 0) => Some(("activations", PLAIN)),
-        ("kernel_initializer" | "bias_initializer" | "initializer", 0) => {
-            Some(("initializers", PLAIN))
-        }
+        ("activation" | "recurrent_activation", 0) => Some(("activations", PLAIN)),
+        (callee, 0) if callee.ends_with("initializer") => Some(("initializers", PLAIN)),
+        (callee, 0) if callee.ends_with("regularizer") => Some(("regularizers", PLAIN)),
         ("compile", 0) => Some(("optimizers", PLAIN)),
         ("compile", 1) => Some(("losses", PLAIN)),
         ("compile", 2) => Some(("metrics", PLAIN)),
