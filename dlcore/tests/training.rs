@@ -624,10 +624,11 @@ fn a_loss_that_runs_away_in_the_first_epoch_is_drawn_and_said() {
     let optimizer = SGD::new().learning_rate(1e6);
     model.compile(optimizer, "mse", ["mae"]).unwrap();
     let (x, y) = (Tensor::ones([640, 2]), Tensor::zeros([640, 1]));
-    let error = model
-        .fit(&x, &y, Fit::epochs(2).batch_size(8))
-        .unwrap_err();
-    assert!(error.to_string().contains("lower the learning rate"), "{error}");
+    let error = model.fit(&x, &y, Fit::epochs(2).batch_size(8)).unwrap_err();
+    assert!(
+        error.to_string().contains("lower the learning rate"),
+        "{error}"
+    );
     let history = model.history().unwrap();
     assert!(history.is_empty() && history.partial_epoch().is_some());
     history.plot();
@@ -648,7 +649,9 @@ fn what_all_layers_take_is_taken_though_the_model_was_built_for_another_length()
     model.fit(&x, &y, settings).unwrap();
     let error = model.predict(&Tensor::ones([5, 12, 4])).unwrap_err();
     assert!(
-        error.to_string().contains("expected input of shape [batch, 24, 3]"),
+        error
+            .to_string()
+            .contains("expected input of shape [batch, 24, 3]"),
         "{error}"
     );
 }
@@ -661,5 +664,8 @@ fn a_layer_that_refuses_its_input_is_an_error_in_its_own_words() {
         .add(Dense::new(1));
     model.compile("adam", "mse", Metrics::none()).unwrap();
     let error = model.predict(&Tensor::full([1, 3], 10.0)).unwrap_err();
-    assert!(error.to_string().starts_with("predict: embedding"), "{error}");
+    assert!(
+        error.to_string().starts_with("predict: embedding"),
+        "{error}"
+    );
 }

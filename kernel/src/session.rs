@@ -30,8 +30,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use evaluator::{Evaluate, Evaluator, Interrupt, Update};
-pub use history::directory as history_directory;
 use history::History;
+pub use history::directory as history_directory;
 
 /// Serves one notebook until it is shut down.
 ///

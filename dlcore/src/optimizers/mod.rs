@@ -132,7 +132,9 @@ impl OptimizerChoice {
 }
 
 /// The names that `compile` takes; a literal, since completion reads it in the source.
-const NAMES: &[&str] = &["sgd", "rmsprop", "adam", "adamw", "adamax", "nadam", "adagrad", "adadelta"];
+const NAMES: &[&str] = &[
+    "sgd", "rmsprop", "adam", "adamw", "adamax", "nadam", "adagrad", "adadelta",
+];
 
 macro_rules! optimizers {
     ($($name:literal => $optimizer:ident),* $(,)?) => {

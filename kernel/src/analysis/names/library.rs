@@ -159,7 +159,10 @@ impl Library {
         };
         let of = of.ident.to_string();
         let is_deref = |path: &syn::Path| path.segments.last().is_some_and(|s| s.ident == "Deref");
-        if item.trait_.as_ref().is_some_and(|(_, path, _)| is_deref(path))
+        if item
+            .trait_
+            .as_ref()
+            .is_some_and(|(_, path, _)| is_deref(path))
             && let Some(target) = item.items.iter().find_map(target_of)
         {
             self.fronts.insert(of.clone(), target);
