@@ -1,6 +1,11 @@
 use super::*;
 
 #[test]
+fn every_optimizer_is_among_the_names() {
+    assert_eq!(NAMES, LISTED);
+}
+
+#[test]
 fn optimizers_are_found_by_name_whatever_the_case() {
     for name in ["sgd", "RMSprop", "adam"] {
         assert_eq!(from_name(name).unwrap().name(), name.to_lowercase());
