@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
 
 use crate::device::cpu::{Cost, build, vectorised};
-use crate::tensor::Shape;
+use crate::tensor::{Shape, expect};
 use crate::{Error, Result, Tensor};
 
 /// The seed and how many draws were made from it; no seed yet means one from the system.
@@ -126,17 +126,28 @@ fn by_words(length: usize, seed: u64, make: impl Fn(u32) -> f32 + Sync) -> Vec<f
 }
 
 /// Independent numbers, uniform from `low` (included) to `high` (excluded up to rounding), `F32`.
+///
+/// # Panics
+/// If there is no room for so many elements.
+#[track_caller]
 pub fn uniform(shape: impl Into<Shape>, low: f64, high: f64) -> Tensor {
     let (shape, seed) = (shape.into(), next_seed());
+    let size = expect(shape.room::<f32>("uniform"));
     let (low, width) = (low as f32, (high - low) as f32);
     let make = |word| low + width * unit(word);
-    Tensor::from_values(shape.dims(), by_words(shape.size(), seed, make))
+    Tensor::from_values(shape.dims(), by_words(size, seed, make))
 }
 
 /// Independent normal numbers, `F32`, by the Box–Muller transform.
+///
+/// # Panics
+/// If the standard deviation is negative or NaN, or there is no room for so many elements.
+#[track_caller]
 pub fn normal(shape: impl Into<Shape>, mean: f64, standard_deviation: f64) -> Tensor {
+    check_deviation("normal", standard_deviation);
     let (shape, seed) = (shape.into(), next_seed());
-    let values = by_groups(shape.size(), seed, |words, part| {
+    let size = expect(shape.room::<f32>("normal"));
+    let values = by_groups(size, seed, |words, part| {
         let mut values = [[0.0_f32; LANES]; 4];
         for lane in 0..LANES {
             let z = normals(words.map(|row| row[lane]));
@@ -147,6 +158,14 @@ pub fn normal(shape: impl Into<Shape>, mean: f64, standard_deviation: f64) -> Te
         part.write_copy_of_slice(&values.as_flattened()[..part.len()]);
     });
     Tensor::from_values(shape.dims(), values)
+}
+
+#[track_caller]
+fn check_deviation(operation: &str, deviation: f64) {
+    assert!(
+        deviation >= 0.0,
+        "{operation}: expected a standard deviation of at least 0, got {deviation}"
+    );
 }
 
 /// Four standard normal numbers, computed in double precision.
@@ -163,10 +182,16 @@ fn normals(words: [u32; 4]) -> [f64; 4] {
 }
 
 /// Normal numbers, those further than two standard deviations from the mean drawn again, `F32`.
+///
+/// # Panics
+/// As [`normal`].
+#[track_caller]
 pub fn truncated_normal(shape: impl Into<Shape>, mean: f64, standard_deviation: f64) -> Tensor {
+    check_deviation("truncated_normal", standard_deviation);
     let (shape, seed) = (shape.into(), next_seed());
+    let size = expect(shape.room::<f32>("truncated_normal"));
     let redraw = philox(seed, u64::MAX);
-    let values = build(shape.size(), 1, Cost::Costly, &|start, piece| {
+    let values = build(size, 1, Cost::Costly, &|start, piece| {
         for (index, to) in piece.iter_mut().enumerate() {
             // Each element has its own stream of tries.
             let key = seed ^ u64::from(redraw[0]).wrapping_mul((start + index) as u64 + 1);
@@ -202,7 +227,7 @@ fn below(bound: u64, [a, b, ..]: [u32; 4]) -> u64 {
 /// Independent whole numbers, each from `low` (included) to `high` (excluded) equally likely, `I64`.
 ///
 /// # Panics
-/// If `low` is not below `high`.
+/// If `low` is not below `high`, or there is no room for so many elements.
 #[track_caller]
 pub fn randint(shape: impl Into<Shape>, low: i64, high: i64) -> Tensor {
     assert!(
@@ -210,7 +235,8 @@ pub fn randint(shape: impl Into<Shape>, low: i64, high: i64) -> Tensor {
         "randint: expected low below high, got {low} and {high}; high itself is not drawn"
     );
     let (shape, seed, range) = (shape.into(), next_seed(), high.abs_diff(low));
-    let values = build(shape.size(), 1, Cost::Costly, &|start, piece| {
+    let size = expect(shape.room::<i64>("randint"));
+    let values = build(size, 1, Cost::Costly, &|start, piece| {
         for (index, to) in piece.iter_mut().enumerate() {
             let distance = below(range, philox(seed, (start + index) as u64));
             to.write(low.wrapping_add_unsigned(distance));
@@ -222,13 +248,15 @@ pub fn randint(shape: impl Into<Shape>, low: i64, high: i64) -> Tensor {
 /// Independent `Bool`s, each true with probability `p`.
 ///
 /// # Panics
-/// If `p` is not from 0 to 1.
+/// If `p` is not from 0 to 1, or there is no room for so many elements.
 #[track_caller]
 pub fn bernoulli(shape: impl Into<Shape>, p: f64) -> Tensor {
     assert!(
         (0.0..=1.0).contains(&p),
         "bernoulli: expected a probability from 0 to 1, got {p}"
     );
+    let shape = shape.into();
+    expect(shape.room::<f32>("bernoulli"));
     uniform(shape, 0.0, 1.0).less(p)
 }
 
@@ -284,7 +312,7 @@ fn rows_of(operation: &str, tensor: &Tensor) -> Result<usize> {
 /// gives them: `[…, samples]`, `I64`. By the Gumbel trick: the largest of `logit - ln(-ln u)`.
 ///
 /// # Errors
-/// [`Error::Shape`] if there is no axis, or no class.
+/// [`Error::Shape`] if there is no axis, or no class; [`Error::Value`] if a logit is NaN.
 pub fn categorical(logits: &Tensor, samples: usize) -> Result<Tensor> {
     let [before @ .., classes] = logits.shape() else {
         return Err(Error::Shape(
@@ -295,6 +323,14 @@ pub fn categorical(logits: &Tensor, samples: usize) -> Result<Tensor> {
         return Err(Error::Shape(format!(
             "categorical: logits of shape {:?} have no class to draw",
             logits.shape()
+        )));
+    }
+    let numbers = logits.to_vec_of::<f64>();
+    if let Some(place) = numbers.iter().position(|logit| logit.is_nan()) {
+        return Err(Error::Value(format!(
+            "categorical: expected logits that are numbers, got NaN for class {} of row {}",
+            place % classes,
+            place / classes
         )));
     }
     let shape = [before, &[samples, *classes]].concat();
@@ -350,6 +386,29 @@ mod tests {
         // Element 80 is word 1, lane 0 of the second group; the last group is not full.
         assert_eq!(values[80], (philox(7, 16)[1] >> 8) as f32);
         assert_eq!(values[149], (philox(7, 32 + 5)[1] >> 8) as f32);
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_from_is_refused() {
+        let draws: [fn(usize, f64, f64) -> Tensor; 2] = [
+            |shape, mean, deviation| normal(shape, mean, deviation),
+            |shape, mean, deviation| truncated_normal(shape, mean, deviation),
+        ];
+        for draw in draws {
+            for deviation in [-1.0, f64::NAN] {
+                let drawn = std::panic::catch_unwind(|| draw(3, 0.0, deviation));
+                let payload = drawn.expect_err("no standard deviation");
+                let text = payload.downcast_ref::<String>().expect("a message");
+                let expected = format!("a standard deviation of at least 0, got {deviation}");
+                assert!(text.ends_with(&expected), "{text}");
+            }
+        }
+        let logits = Tensor::from([[0.0, 1.0], [0.0, f32::NAN]]);
+        let error = categorical(&logits, 3).unwrap_err().to_string();
+        assert!(error.ends_with("got NaN for class 1 of row 1"), "{error}");
+        // A class that cannot be has a logit of minus infinity.
+        let drawn = categorical(&Tensor::from([f32::NEG_INFINITY, 0.0]), 20).unwrap();
+        assert_eq!(drawn.sum().item(), 20.0);
     }
 
     #[test]

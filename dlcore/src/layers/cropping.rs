@@ -181,6 +181,11 @@ impl Layer for Cropping2D {
             "data_format": self.layout.data_format.name(),
         })))
     }
+
+    /// None: as in Keras, the rows of an image are no timesteps.
+    fn output_mask(&self, _: &[Tensor], _: &[Option<Tensor>]) -> Option<Tensor> {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -202,5 +207,12 @@ mod tests {
         );
         let first = Cropping2D::new(1).data_format("channels_first");
         check_layer(Case::new(first, &[2, 3, 4], &[2, 1, 2], 0));
+    }
+
+    #[test]
+    fn a_mask_ends_here() {
+        let mask = Tensor::from([[true, false]]);
+        let mask = Cropping2D::new(0).output_mask(&[Tensor::ones([1, 2, 2, 1])], &[Some(mask)]);
+        assert!(mask.is_none());
     }
 }

@@ -301,6 +301,11 @@ impl Layer for UpSampling2D {
             "interpolation": self.interpolation.name(),
         })))
     }
+
+    /// None: as in Keras, the rows of an image are no timesteps.
+    fn output_mask(&self, _: &[Tensor], _: &[Option<Tensor>]) -> Option<Tensor> {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -348,5 +353,12 @@ mod tests {
         );
         let text = UpSampling1D::new(0).build(&[2, 2]).unwrap_err().to_string();
         assert!(text.contains("size must be at least 1, got 0"), "{text}");
+    }
+
+    #[test]
+    fn a_mask_ends_here() {
+        let mask = Tensor::from([[true, false]]);
+        let mask = UpSampling2D::new(2).output_mask(&[Tensor::ones([1, 2, 2, 1])], &[Some(mask)]);
+        assert!(mask.is_none());
     }
 }

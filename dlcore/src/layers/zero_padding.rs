@@ -266,6 +266,11 @@ impl Layer for ZeroPadding2D {
             "data_format": self.layout.data_format.name(),
         })))
     }
+
+    /// None: as in Keras, the rows of an image are no timesteps.
+    fn output_mask(&self, _: &[Tensor], _: &[Option<Tensor>]) -> Option<Tensor> {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -318,5 +323,12 @@ mod tests {
             text.starts_with("z (ZeroPadding2D): unknown data_format \"first\""),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_mask_ends_here() {
+        let mask = Tensor::from([[true, false]]);
+        let mask = ZeroPadding2D::new(1).output_mask(&[Tensor::ones([1, 2, 2, 1])], &[Some(mask)]);
+        assert!(mask.is_none());
     }
 }

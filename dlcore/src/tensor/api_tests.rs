@@ -424,3 +424,31 @@ fn tensordot_says_what_does_not_fit() {
     let error = message(a.try_tensordot(&b, 3));
     assert!(error.contains("3 axes"), "{error}");
 }
+
+#[test]
+fn repeating_and_padding_take_extremes_and_refuse_the_impossible() {
+    assert_eq!(counting(&[2, 3]).repeat(0, 1).shape(), [2, 0]);
+    assert_eq!(Tensor::zeros([2, 0]).repeat(3, 0).shape(), [6, 0]);
+    let flags = Tensor::from([true, false]).repeat(2, 0);
+    assert_eq!(flags, Tensor::from([true, true, false, false]));
+    let error = message(Tensor::zeros([2, 3]).try_repeat(usize::MAX, 1));
+    assert!(
+        error.contains("axis 1 of shape [2, 3] cannot be"),
+        "{error}"
+    );
+    let error = message(Tensor::zeros([2]).try_pad(&[(usize::MAX, 1)], 0.0));
+    assert!(error.contains("two margins for each axis"), "{error}");
+}
+
+#[test]
+fn repeating_is_differentiated_twice() {
+    let x = Tensor::from([1.0, 2.0]);
+    let outer = GradientTape::new();
+    let x = outer.watch(&x);
+    let inner = GradientTape::new();
+    let y = inner.watch(&x);
+    let cubes = y.repeat(3, 0).pow(3.0).sum();
+    let first = &inner.gradient(&cubes, &[&y])[0];
+    let second = &outer.gradient(&first.sum(), &[&x])[0];
+    assert_eq!(second.to_vec(), [18.0, 36.0]);
+}

@@ -39,28 +39,40 @@ impl Tensor {
     }
 
     /// Zeros, `F32`.
+    ///
+    /// # Panics
+    /// If there is no room for so many elements.
+    #[track_caller]
     pub fn zeros(shape: impl Into<Shape>) -> Tensor {
-        filled(shape.into(), 0.0)
+        filled("zeros", shape.into(), 0.0)
     }
 
     /// Ones, `F32`.
+    ///
+    /// # Panics
+    /// If there is no room for so many elements.
+    #[track_caller]
     pub fn ones(shape: impl Into<Shape>) -> Tensor {
-        filled(shape.into(), 1.0)
+        filled("ones", shape.into(), 1.0)
     }
 
     /// One value everywhere, `F32`.
+    ///
+    /// # Panics
+    /// If there is no room for so many elements.
+    #[track_caller]
     pub fn full(shape: impl Into<Shape>, value: f64) -> Tensor {
-        filled(shape.into(), value as f32)
+        filled("full", shape.into(), value as f32)
     }
 
     /// Zeros of this tensor's shape and type.
     pub fn zeros_like(&self) -> Tensor {
-        filled(self.shape().into(), 0.0).cast(self.dtype())
+        filled("zeros_like", self.shape().into(), 0.0).cast(self.dtype())
     }
 
     /// Ones of this tensor's shape and type.
     pub fn ones_like(&self) -> Tensor {
-        filled(self.shape().into(), 1.0).cast(self.dtype())
+        filled("ones_like", self.shape().into(), 1.0).cast(self.dtype())
     }
 
     /// One value everywhere, of this tensor's shape and type.
@@ -70,8 +82,12 @@ impl Tensor {
     }
 
     /// The identity matrix `[n, n]`, `F32`.
+    ///
+    /// # Panics
+    /// If there is no room for so many elements.
+    #[track_caller]
     pub fn eye(n: usize) -> Tensor {
-        let mut values = vec![0.0_f32; n * n];
+        let mut values = vec![0.0_f32; room::<f32>("eye", &[n, n])];
         values.iter_mut().step_by(n + 1).for_each(|v| *v = 1.0);
         Tensor::from_values(&[n, n], values)
     }
@@ -79,14 +95,21 @@ impl Tensor {
     /// `start`, `start + step`, … up to but without `stop`, `F32`.
     ///
     /// # Panics
-    /// If `step` is 0.
+    /// If `step` is 0, or there is no room for so many numbers.
     #[track_caller]
     pub fn arange(start: f64, stop: f64, step: f64) -> Tensor {
         assert!(
             step != 0.0,
             "arange: the step from {start} to {stop} must not be 0"
         );
-        let count = ((stop - start) / step).ceil().max(0.0) as usize;
+        let count = ((stop - start) / step).ceil();
+        let most = isize::MAX as usize / size_of::<f32>();
+        assert!(
+            count < most as f64,
+            "arange: {count:e} numbers from {start:?} to {stop:?} by steps of {step}: expected no \
+             more than {most}, and what fits into memory"
+        );
+        let count = room::<f32>("arange", &[count.max(0.0) as usize]);
         let values = (0..count)
             .map(|i| (start + i as f64 * step) as f32)
             .collect();
@@ -94,7 +117,12 @@ impl Tensor {
     }
 
     /// `n` evenly spaced numbers from `start` to `stop`, both included, `F32`.
+    ///
+    /// # Panics
+    /// If there is no room for so many elements.
+    #[track_caller]
     pub fn linspace(start: f64, stop: f64, n: usize) -> Tensor {
+        let n = room::<f32>("linspace", &[n]);
         let step = (stop - start) / n.saturating_sub(1).max(1) as f64;
         let value = |i| {
             if i + 1 == n && n > 1 {
@@ -108,18 +136,30 @@ impl Tensor {
 
     /// Independent numbers, uniform from `low` (included) to `high`, `F32`, from the stream that
     /// [`set_seed`](crate::random::set_seed) starts.
+    ///
+    /// # Panics
+    /// If there is no room for so many elements.
+    #[track_caller]
     pub fn uniform(shape: impl Into<Shape>, low: f64, high: f64) -> Tensor {
         crate::random::uniform(shape, low, high)
     }
 
     /// Independent normal numbers, `F32`, from the stream that
     /// [`set_seed`](crate::random::set_seed) starts.
+    ///
+    /// # Panics
+    /// If the standard deviation is negative or NaN, or there is no room for so many elements.
+    #[track_caller]
     pub fn normal(shape: impl Into<Shape>, mean: f64, standard_deviation: f64) -> Tensor {
         crate::random::normal(shape, mean, standard_deviation)
     }
 
     /// Independent normal numbers, `F32`, those further than two standard deviations from the mean
     /// drawn again, from the stream that [`set_seed`](crate::random::set_seed) starts.
+    ///
+    /// # Panics
+    /// As [`Tensor::normal`].
+    #[track_caller]
     pub fn truncated_normal(shape: impl Into<Shape>, mean: f64, standard_deviation: f64) -> Tensor {
         crate::random::truncated_normal(shape, mean, standard_deviation)
     }
@@ -128,7 +168,7 @@ impl Tensor {
     /// `I64`, from the stream that [`set_seed`](crate::random::set_seed) starts.
     ///
     /// # Panics
-    /// If `low` is not below `high`.
+    /// If `low` is not below `high`, or there is no room for so many elements.
     #[track_caller]
     pub fn randint(shape: impl Into<Shape>, low: i64, high: i64) -> Tensor {
         crate::random::randint(shape, low, high)
@@ -138,7 +178,7 @@ impl Tensor {
     /// [`set_seed`](crate::random::set_seed) starts.
     ///
     /// # Panics
-    /// If `p` is not from 0 to 1.
+    /// If `p` is not from 0 to 1, or there is no room for so many elements.
     #[track_caller]
     pub fn bernoulli(shape: impl Into<Shape>, p: f64) -> Tensor {
         crate::random::bernoulli(shape, p)
@@ -169,7 +209,7 @@ impl Tensor {
     /// `[…, classes]` → `[…, samples]`, `I64`
     ///
     /// # Panics
-    /// If there is no axis, or no class.
+    /// If there is no axis, or no class, or a logit is NaN.
     #[track_caller]
     pub fn categorical(&self, samples: usize) -> Tensor {
         super::expect(crate::random::categorical(self, samples))
@@ -187,7 +227,7 @@ impl Tensor {
 }
 
 fn from_shape_vec<T: Element>(shape: Shape, data: Vec<T>) -> Result<Tensor> {
-    if shape.size() != data.len() {
+    if shape.count() != Some(data.len()) {
         return Err(Error::Shape(format!(
             "from_shape_vec: shape {:?} holds {} values, got {}",
             shape.dims(),
@@ -198,8 +238,15 @@ fn from_shape_vec<T: Element>(shape: Shape, data: Vec<T>) -> Result<Tensor> {
     Ok(Tensor::from_values(shape.dims(), data))
 }
 
-fn filled(shape: Shape, value: f32) -> Tensor {
-    Tensor::from_values(shape.dims(), vec![value; shape.size()])
+#[track_caller]
+fn filled(operation: &str, shape: Shape, value: f32) -> Tensor {
+    let size = room::<f32>(operation, shape.dims());
+    Tensor::from_values(shape.dims(), vec![value; size])
+}
+
+#[track_caller]
+fn room<T>(operation: &str, dims: &[usize]) -> usize {
+    super::expect(Shape::from(dims).room::<T>(operation))
 }
 
 fn flat<T: Element>(values: Vec<T>) -> Tensor {

@@ -2,7 +2,7 @@
 
 use super::slice::Part;
 use super::{Shape, Tensor, expect, fallible, resolve_axis};
-use crate::grad::ops::{self, BroadcastTo, Slice, Unslice};
+use crate::grad::ops::{self, BroadcastTo, Slice};
 use crate::{Error, Result, names};
 
 impl Tensor {
@@ -42,12 +42,7 @@ impl Tensor {
         /// Each element along an axis `times` times in a row: `[a, b]` becomes `[a, a, b, b]`.
         fn repeat / try_repeat(&self, times: usize, axis: isize) -> Tensor {
             let axis = resolve_axis("repeat", axis, self.shape())?;
-            let mut shape = self.shape().to_vec();
-            shape.insert(axis + 1, times);
-            let wide = self.try_expand_dims(axis as isize + 1)?.try_broadcast_to(&shape)?;
-            shape.remove(axis + 1);
-            shape[axis] *= times;
-            wide.try_reshape(shape)
+            ops::repeat(self, axis, times)
         }
 
         /// The elements along an axis moved towards its end, those that fall off coming back at the
@@ -197,7 +192,7 @@ fn widths_for(
     operation: &str,
     tensor: &Tensor,
     widths: &[(usize, usize)],
-) -> Result<Vec<(usize, usize)>> {
+) -> Result<Vec<[usize; 2]>> {
     if widths.len() > tensor.ndim() {
         return Err(Error::Shape(format!(
             "{operation}: {} pairs of widths for shape {:?}: expected one for each axis at most",
@@ -205,26 +200,15 @@ fn widths_for(
             tensor.shape()
         )));
     }
-    let mut widths = widths.to_vec();
-    widths.resize(tensor.ndim(), (0, 0));
+    let mut widths: Vec<[usize; 2]> = widths.iter().copied().map(Into::into).collect();
+    widths.resize(tensor.ndim(), [0, 0]);
     Ok(widths)
 }
 
 fn pad(tensor: &Tensor, widths: &[(usize, usize)], value: f64) -> Result<Tensor> {
     let tensor = tensor.to_dense();
     let widths = widths_for("pad", &tensor, widths)?;
-    let axes = tensor.shape().iter().zip(&widths);
-    let parts = axes.clone().map(|(&length, &(before, _))| Part::Range {
-        start: before,
-        end: before + length,
-        step: 1,
-    });
-    let op = Unslice {
-        parts: parts.collect(),
-        shape: axes
-            .map(|(&length, &(before, after))| before + length + after)
-            .collect(),
-    };
+    let op = ops::padding(tensor.shape(), &widths)?;
     if value == 0.0 {
         return ops::apply(op, &[&tensor]);
     }
@@ -257,12 +241,12 @@ fn pad_with(tensor: &Tensor, widths: &[(usize, usize)], mode: &str) -> Result<Te
         }
     };
     let mut padded = tensor.to_dense();
-    for (axis, (before, after)) in widths_for("pad_with", tensor, widths)?
+    for (axis, [before, after]) in widths_for("pad_with", tensor, widths)?
         .into_iter()
         .enumerate()
     {
         let length = tensor.shape()[axis] as isize;
-        if (before, after) == (0, 0) {
+        if [before, after] == [0, 0] {
             continue;
         }
         if length == 0 {

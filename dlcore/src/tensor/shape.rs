@@ -12,14 +12,61 @@ impl Shape {
         &self.0
     }
 
-    /// The number of elements.
+    /// The number of elements; the largest `usize` where they are more than that.
     pub fn size(&self) -> usize {
-        self.0.iter().product()
+        let lengths = self.0.iter();
+        lengths.fold(1, |size: usize, &length| size.saturating_mul(length))
+    }
+
+    /// The number of elements, if a tensor can have this shape.
+    pub(crate) fn count(&self) -> Option<usize> {
+        count(&self.0)
+    }
+
+    /// The number of elements of a new tensor of type `T`, for which there must be room.
+    pub(crate) fn room<T>(&self, operation: &str) -> Result<usize> {
+        let bytes = size_of::<T>();
+        let most = isize::MAX as usize / bytes;
+        let size = self.count().filter(|&size| size <= most);
+        match size {
+            Some(size) if size <= SURE / bytes => Ok(size),
+            // Asked for and given back at once: a failure later on would end the process.
+            Some(size) if Vec::<T>::new().try_reserve_exact(size).is_ok() => Ok(size),
+            _ => Err(Error::Shape(format!(
+                "{operation}: shape {:?} asks for {} elements of {bytes} bytes, for which there is \
+                 no room: a tensor must fit into memory, and holds {most} of them at most",
+                self.0,
+                written(&self.0)
+            ))),
+        }
     }
 
     /// The length of each axis, owned.
     pub fn into_vec(self) -> Vec<usize> {
         self.0
+    }
+}
+
+/// So many bytes are not asked for on trial.
+const SURE: usize = 1 << 30;
+
+/// The number of elements, if a tensor can have this shape: the product of the lengths that are not
+/// 0 must be within `isize`.
+fn count(dims: &[usize]) -> Option<usize> {
+    let mut lengths = dims.iter().filter(|&&length| length != 0);
+    let count = lengths.try_fold(1_usize, |count, &length| count.checked_mul(length));
+    let count = count.filter(|&count| isize::try_from(count).is_ok())?;
+    Some(if dims.contains(&0) { 0 } else { count })
+}
+
+/// The number of elements for a message, also where no `usize` holds it.
+fn written(dims: &[usize]) -> String {
+    let exact = dims
+        .iter()
+        .try_fold(1_u128, |size, &length| size.checked_mul(length as u128));
+    match exact {
+        Some(size) => size.to_string(),
+        None => format!("{:e}", dims.iter().map(|&n| n as f64).product::<f64>()),
     }
 }
 
@@ -123,12 +170,14 @@ impl NewShape {
                 "{bad} is not a length; use -1 for an axis to infer"
             ));
         }
-        let known: usize = self
-            .0
-            .iter()
-            .filter(|&&d| d != -1)
-            .map(|&d| d as usize)
-            .product();
+        let lengths = self.0.iter().filter(|&&d| d != -1);
+        let lengths: Vec<usize> = lengths.map(|&d| d as usize).collect();
+        let Some(known) = count(&lengths) else {
+            return wrong(format!(
+                "the new shape asks for {} elements, it needs {size}",
+                written(&lengths)
+            ));
+        };
         if inferred == 0 && known != size {
             return wrong(format!(
                 "the new shape has {known} elements, it needs {size}"
@@ -271,4 +320,71 @@ pub(crate) fn reduced(shape: &[usize], axis: usize, keep: bool) -> Vec<usize> {
         shape.remove(axis);
     }
     shape
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Tensor;
+
+    fn panic_of(act: impl FnOnce() -> Tensor + std::panic::UnwindSafe) -> String {
+        let payload = std::panic::catch_unwind(act).expect_err("there is no room");
+        let text = payload.downcast_ref::<String>();
+        text.expect("a message that was formatted").clone()
+    }
+
+    #[test]
+    fn what_no_memory_holds_is_refused_in_words() {
+        const WIDE: [usize; 2] = [1 << 40, 1 << 40];
+        let asked = "shape [1099511627776, 1099511627776] asks for 1208925819614629174706176 elements \
+                     of 4 bytes, for which there is no room";
+        let refused = |operation: &str, act: fn() -> Tensor| {
+            let text = panic_of(act);
+            assert!(text.starts_with(&format!("{operation}: {asked}")), "{text}");
+        };
+        refused("zeros", || Tensor::zeros(WIDE));
+        refused("ones", || Tensor::ones(WIDE));
+        refused("full", || Tensor::full(WIDE, 2.0));
+        refused("uniform", || Tensor::uniform(WIDE, 0.0, 1.0));
+        refused("normal", || Tensor::normal(WIDE, 0.0, 1.0));
+        refused("truncated_normal", || {
+            Tensor::truncated_normal(WIDE, 0.0, 1.0)
+        });
+        refused("bernoulli", || Tensor::bernoulli(WIDE, 0.5));
+        let text = panic_of(|| Tensor::randint(WIDE, 0, 2));
+        assert!(text.contains("elements of 8 bytes"), "{text}");
+        // Within `usize`, beyond any memory.
+        let text = panic_of(|| Tensor::zeros(1_usize << 60));
+        assert!(text.contains("holds 2305843009213693951 of them"), "{text}");
+        assert!(panic_of(|| Tensor::eye(1 << 40)).starts_with("eye: shape"));
+        assert!(panic_of(|| Tensor::linspace(0.0, 1.0, usize::MAX)).starts_with("linspace: "));
+        let text = panic_of(|| Tensor::zeros([usize::MAX, usize::MAX, usize::MAX]));
+        assert!(text.contains("asks for 6.277"), "{text}");
+        assert!(panic_of(|| Tensor::zeros([1 << 40, 1 << 40, 0])).starts_with("zeros: "));
+        assert!(Tensor::from_shape_vec(WIDE, Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_range_without_end_is_refused_in_words() {
+        assert_eq!(
+            panic_of(|| Tensor::arange(0.0, 1e30, 1.0)),
+            "arange: 1e30 numbers from 0.0 to 1e30 by steps of 1: expected no more than \
+             2305843009213693951, and what fits into memory"
+        );
+        let text = panic_of(|| Tensor::arange(0.0, f64::NAN, 1.0));
+        assert!(text.starts_with("arange: NaN numbers"), "{text}");
+        assert!(panic_of(|| Tensor::arange(0.0, 1e17, 1.0)).starts_with("arange: shape"));
+        assert_eq!(Tensor::arange(1.0, 0.0, 1.0).len(), 0);
+    }
+
+    #[test]
+    fn reshape_counts_elements_beyond_usize() {
+        let error = Tensor::zeros([4]).try_reshape([i64::MAX, 4]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "reshape: [4] (4 elements) to [9223372036854775807, 4]: the new shape asks for \
+             36893488147419103228 elements, it needs 4"
+        );
+        let infer = Tensor::zeros([4]).try_reshape([i64::MAX, -1, 4]);
+        assert!(infer.is_err());
+    }
 }

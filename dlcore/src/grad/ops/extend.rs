@@ -1,6 +1,6 @@
 //! Larger tensors from smaller ones: elements repeated, margins of zeros.
 
-use super::{Rule, Slice, Step, apply};
+use super::{Rule, Slice, Step, Unslice, apply};
 use crate::device::cpu;
 use crate::tensor::{Array, Element, Part, array_from_vec, dense, split_at, with_slice};
 use crate::{Error, Result, Tensor};
@@ -15,8 +15,35 @@ pub(crate) fn repeat(x: &Tensor, axis: usize, times: usize) -> Result<Tensor> {
 /// # Errors
 /// [`Error::Shape`] unless there is a pair for each axis.
 pub(crate) fn pad(x: &Tensor, margins: &[[usize; 2]]) -> Result<Tensor> {
-    let margins = margins.to_vec();
-    apply(Pad { margins }, &[&x.to_dense()])
+    apply(padding(x.shape(), margins)?, &[&x.to_dense()])
+}
+
+/// What [`pad`] does with a tensor of this shape.
+///
+/// # Errors
+/// As [`pad`], and where the sums are beyond `usize`.
+pub(crate) fn padding(shape: &[usize], margins: &[[usize; 2]]) -> Result<Unslice> {
+    let axes = shape.iter().zip(margins);
+    let sums = axes
+        .clone()
+        .map(|(&length, &[before, after])| length.checked_add(before)?.checked_add(after));
+    let whole: Option<Vec<usize>> = sums.collect();
+    let whole = whole.filter(|_| shape.len() == margins.len());
+    let whole = whole.ok_or_else(|| {
+        Error::Shape(format!(
+            "pad: expected two margins for each axis of shape {shape:?}, within memory, got \
+             {margins:?}"
+        ))
+    })?;
+    let inside = axes.map(|(&length, &[before, _])| Part::Range {
+        start: before,
+        end: before + length,
+        step: 1,
+    });
+    Ok(Unslice {
+        parts: inside.collect(),
+        shape: whole,
+    })
 }
 
 /// What [`pad`] adds taken away again.
@@ -33,7 +60,7 @@ pub(crate) fn crop(x: &Tensor, margins: &[[usize; 2]]) -> Result<Tensor> {
         && x.shape()
             .iter()
             .zip(margins)
-            .all(|(&length, [before, after])| before + after <= length);
+            .all(|(&length, [before, after])| before.saturating_add(*after) <= length);
     if !fits {
         return Err(Error::Shape(format!(
             "crop: cannot take {margins:?} from shape {:?}",
@@ -58,15 +85,19 @@ impl Rule for Repeat {
 
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
         let mut shape = inputs[0].to_vec();
-        match shape.get_mut(self.axis) {
-            Some(length) => *length *= self.times,
-            None => {
-                return Err(Error::Shape(format!(
-                    "repeat: shape {shape:?} has no axis {}",
-                    self.axis
-                )));
-            }
-        }
+        let Some(length) = shape.get_mut(self.axis) else {
+            return Err(Error::Shape(format!(
+                "repeat: shape {shape:?} has no axis {}",
+                self.axis
+            )));
+        };
+        *length = length.checked_mul(self.times).ok_or_else(|| {
+            Error::Shape(format!(
+                "repeat: axis {} of shape {:?} cannot be {} times as long: it would not fit into \
+                 memory",
+                self.axis, inputs[0], self.times
+            ))
+        })?;
         Ok(shape)
     }
 
@@ -75,9 +106,12 @@ impl Rule for Repeat {
             let (_, _, inner) = split_at(shape, repeat.axis);
             let row = inner * repeat.times;
             let length = shape.iter().product();
+            if length == 0 {
+                return array_from_vec(shape, Vec::new());
+            }
             let values = with_slice(array, |values| {
                 cpu::build(length, row, cpu::Cost::Cheap, &|start, piece| {
-                    let from = values[start / repeat.times..].chunks_exact(inner.max(1));
+                    let from = values[start / repeat.times..].chunks_exact(inner);
                     for (to, from) in piece.chunks_exact_mut(row).zip(from) {
                         for to in to.chunks_exact_mut(inner) {
                             to.write_copy_of_slice(from);
@@ -98,58 +132,8 @@ impl Rule for Repeat {
             by_step.sum_axis(1).reshape(shape)
         })
     }
-}
 
-/// See [`pad`].
-#[derive(Clone, Debug)]
-pub(crate) struct Pad {
-    pub(crate) margins: Vec<[usize; 2]>,
-}
-
-impl Pad {
-    /// Where the operand lies in the result.
-    fn inside(&self, shape: &[usize]) -> Vec<Part> {
-        let part = |(&length, &[before, _]): (&usize, &[usize; 2])| Part::Range {
-            start: before,
-            end: before + length,
-            step: 1,
-        };
-        shape.iter().zip(&self.margins).map(part).collect()
-    }
-}
-
-impl Rule for Pad {
-    fn name(&self) -> &'static str {
-        "pad"
-    }
-
-    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
-        if inputs[0].len() != self.margins.len() {
-            return Err(Error::Shape(format!(
-                "pad: expected two margins for each axis of shape {:?}, got {:?}",
-                inputs[0], self.margins
-            )));
-        }
-        let axes = inputs[0].iter().zip(&self.margins);
-        Ok(axes
-            .map(|(length, [before, after])| before + length + after)
-            .collect())
-    }
-
-    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
-        fn run<T: Element>(array: &Array<T>, place: &[Part], shape: &[usize]) -> Array<T> {
-            let mut whole = ndarray::ArrayD::<T>::from_elem(shape, T::default());
-            super::narrow(place, whole.view_mut()).assign(array);
-            whole.into_shared()
-        }
-        let place = &self.inside(inputs[0].shape());
-        dense!(inputs[0].storage(), array => Tensor::from_array(run(array, place, shape)))
-    }
-
-    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
-        step.each(|index| {
-            let parts = self.inside(step.inputs[index].shape());
-            super::apply_any(Slice { parts }, &[gradient])
-        })
+    fn differentiable_twice(&self) -> bool {
+        true
     }
 }

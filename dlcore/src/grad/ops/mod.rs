@@ -20,7 +20,7 @@ mod extend;
 mod pool;
 
 pub(crate) use conv::{Conv, ConvTranspose, DepthwiseConv, conv, conv_transpose, depthwise_conv};
-pub(crate) use extend::{Pad, Repeat, crop, pad, repeat};
+pub(crate) use extend::{Repeat, crop, pad, padding, repeat};
 pub(crate) use pool::{Pool, pool};
 
 pub use losses::{sigmoid_cross_entropy, softmax_cross_entropy};
@@ -134,7 +134,7 @@ op_table! {
     Sin, Cos, Expm1, Log1p, Rsqrt, Reciprocal, Softplus, Erf, Floor, Ceil, Round, CumSum,
     BroadcastTo, Unslice, ScatterRows, Pick, Scatter, Where, Custom, Power,
     LeakyRelu, Elu, Silu, Gelu, GeluTanh, BatchNorm, LayerNorm,
-    Conv, ConvTranspose, DepthwiseConv, Pool, Repeat, Pad,
+    Conv, ConvTranspose, DepthwiseConv, Pool, Repeat,
     Recurrent,
 }
 
