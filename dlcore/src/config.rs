@@ -64,6 +64,14 @@ impl<'a> Fields<'a> {
         flag.ok_or_else(|| self.expected(key, "true or false"))
     }
 
+    /// A flag that may be absent.
+    pub(crate) fn flag_or(&self, key: &str, default: bool) -> Parsed<bool> {
+        match self.get(key) {
+            Some(_) => self.flag(key),
+            None => Ok(default),
+        }
+    }
+
     pub(crate) fn size(&self, key: &str) -> Parsed<usize> {
         let size = self.get(key).and_then(Value::as_u64);
         size.and_then(|size| usize::try_from(size).ok())
@@ -169,6 +177,8 @@ mod tests {
             error,
             "Dense: units: expected a whole number, at least 0, found -1"
         );
+        assert_eq!(fields.flag_or("name", true), Ok(true));
+        assert!(fields.flag_or("units", true).is_err());
         assert!(fields.shape("shape").is_err());
         assert_eq!(fields.shape("name"), Ok(None));
         assert!(fields.sizes("shape").unwrap_err().contains("whole numbers"));

@@ -46,7 +46,7 @@ impl Base {
             kind,
             name,
             input_shape: fields.shape("input_shape")?,
-            trainable: fields.get("trainable").is_none() || fields.flag("trainable")?,
+            trainable: fields.flag_or("trainable", true)?,
             built: false,
             given: None,
         })
@@ -131,6 +131,16 @@ impl Base {
                 .known()
                 .map_err(|error| self.value_error(format!("{setting}: {error}")))
         })
+    }
+
+    /// An error that names the setting, for a share that is left out while training and is none.
+    pub(crate) fn check_rate(&self, setting: &str, rate: f64) -> Result<()> {
+        if (0.0..1.0).contains(&rate) {
+            return Ok(());
+        }
+        Err(self.value_error(format!(
+            "{setting} is the share that is left out, at least 0 and below 1, got {rate}"
+        )))
     }
 
     /// The last act of a successful `build`.
@@ -252,6 +262,18 @@ mod tests {
             "{error}"
         );
         assert!(!base.is_built());
+    }
+
+    #[test]
+    fn a_rate_is_a_share_below_one() {
+        let base = Base::new("Test", "base_rate");
+        assert!(base.check_rate("dropout", 0.0).is_ok());
+        let error = base.check_rate("dropout", 1.0).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "base_rate (Test): dropout is the share that is left out, at least 0 and below 1, got 1"
+        );
+        assert!(base.check_rate("dropout", f64::NAN).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{Base, Call, Dims, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed, number};
 use crate::grad::ops;
 use crate::initializers::Initializer;
+use crate::losses::EPSILON;
 use crate::regularizers::Regularizer;
 use crate::tensor::expect;
 use crate::{Result, Tensor};
@@ -224,9 +225,7 @@ fn with_axis_first(x: &Tensor, axis: usize) -> Tensor {
 /// Mean and variance of each row over the elements that are kept. As in Keras a row of which none is
 /// has mean 0.
 fn masked_moments(rows: &Tensor, kept: &Tensor) -> (Tensor, Tensor) {
-    /// Keras's `backend.epsilon()`.
-    const NONE: f64 = 1e-7;
-    let count = kept.sum_axis(1) + NONE;
+    let count = kept.sum_axis(1) + EPSILON;
     let mean = (rows * kept).sum_axis(1) / &count;
     let differences = (rows - mean.expand_dims(1)) * kept;
     let variance = differences.square().sum_axis(1) / count;

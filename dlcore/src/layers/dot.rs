@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::merge::{check_count, needs_several};
 use super::{Base, Call, Dims, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed};
+use crate::losses::EPSILON;
 use crate::tensor::expect;
 use crate::{Result, Tensor};
 
@@ -52,7 +53,7 @@ impl Dot {
     pub(super) fn from_config(fields: &Fields<'_>) -> Parsed<Dot> {
         let base = Base::from_config("Dot", "dot", fields)?;
         let axes = Dims::from_field(fields, "axes")?.ok_or("Dot: axes: found nothing")?;
-        let normalize = fields.get("normalize").is_some() && fields.flag("normalize")?;
+        let normalize = fields.flag_or("normalize", false)?;
         Ok(Dot {
             base,
             axes,
@@ -103,10 +104,8 @@ fn as_matrices(x: &Tensor, axis: usize) -> Tensor {
 
 /// Scaled to length 1 along the last axis; what is shorter than 1e-7 is scaled by 1e7, as in Keras.
 fn normalized(x: &Tensor) -> Tensor {
-    /// Keras's `backend.epsilon()`.
-    const SHORTEST: f64 = 1e-7;
     let squares = x.square().sum_axis_keep(-1);
-    x / squares.clip(SHORTEST * SHORTEST, f64::INFINITY).sqrt()
+    x / squares.clip(EPSILON * EPSILON, f64::INFINITY).sqrt()
 }
 
 impl Layer for Dot {

@@ -44,13 +44,7 @@ impl Dropout {
     }
 
     fn check(&self) -> Result<()> {
-        if (0.0..1.0).contains(&self.rate) {
-            return Ok(());
-        }
-        Err(self.base.value_error(format!(
-            "the rate is the share that is left out, at least 0 and below 1, got {}",
-            self.rate
-        )))
+        self.base.check_rate("rate", self.rate)
     }
 }
 

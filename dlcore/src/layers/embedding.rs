@@ -88,7 +88,7 @@ impl Embedding {
             base: Base::from_config("Embedding", "embedding", fields)?,
             input_dim: fields.size("input_dim")?,
             output_dim: fields.size("output_dim")?,
-            mask_zero: super::recurrent::flag(fields, "mask_zero", false)?,
+            mask_zero: fields.flag_or("mask_zero", false)?,
             embeddings_initializer: initializer,
             embeddings_regularizer: Regularizer::from_config(fields, "embeddings_regularizer")?,
             embeddings: None,

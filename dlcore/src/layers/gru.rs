@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::recurrent::{Core, flag, recurrent_methods, recurrent_settings};
+use super::recurrent::{Core, recurrent_methods, recurrent_settings};
 use super::{Base, Layer};
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::recurrent::Cell;
@@ -76,7 +76,7 @@ impl GRU {
         let layer = GRU {
             base: Base::from_config("GRU", "gru", fields)?,
             core: Core::from_config(fields)?,
-            reset_after: flag(fields, "reset_after", true)?,
+            reset_after: fields.flag_or("reset_after", true)?,
         };
         let checked = layer.core.check(&layer.base);
         checked.map_err(|error| error.to_string())?;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::recurrent::{Core, flag, recurrent_methods, recurrent_settings};
+use super::recurrent::{Core, recurrent_methods, recurrent_settings};
 use super::{Base, Layer};
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::recurrent::Cell;
@@ -76,7 +76,7 @@ impl LSTM {
         let layer = LSTM {
             base: Base::from_config("LSTM", "lstm", fields)?,
             core: Core::from_config(fields)?,
-            unit_forget_bias: flag(fields, "unit_forget_bias", true)?,
+            unit_forget_bias: fields.flag_or("unit_forget_bias", true)?,
         };
         let checked = layer.core.check(&layer.base);
         checked.map_err(|error| error.to_string())?;

@@ -3,17 +3,18 @@
 //! A layer is made with its settings, built when the shape of its input is known, and then turns
 //! tensors into tensors. Shapes here leave out the batch axis unless they are written with it.
 
-mod base;
-mod dense;
-mod dropout;
-
 mod activation;
 mod affine;
+mod base;
 mod batch_normalization;
 mod bidirectional;
 mod concatenate;
+mod convolution;
+mod cropping;
+mod dense;
 mod dims;
 mod dot;
+mod dropout;
 mod embedding;
 mod flatten;
 mod group_normalization;
@@ -24,6 +25,7 @@ mod lstm;
 mod masking;
 mod merge;
 mod noise;
+mod pooling;
 mod prelu;
 mod recurrent;
 mod relu;
@@ -31,57 +33,52 @@ mod rescaling;
 mod reshape;
 mod simple_rnn;
 mod softmax;
+mod spatial;
 mod spatial_dropout;
 mod time_distributed;
+mod up_sampling;
+mod zero_padding;
 
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod parity;
 
-pub use dense::Dense;
-pub use dropout::Dropout;
-
 pub use activation::ActivationLayer;
 pub use batch_normalization::BatchNormalization;
-pub use concatenate::Concatenate;
-pub use dims::Dims;
-pub use dot::Dot;
-pub use flatten::Flatten;
-pub use group_normalization::GroupNormalization;
-pub use lambda::Lambda;
-pub use layer_normalization::LayerNormalization;
-pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
-pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise};
-pub use prelu::PReLU;
-pub use relu::{ELU, LeakyReLU, ReLU};
-pub use rescaling::Rescaling;
-pub use reshape::{Permute, RepeatVector, Reshape};
-pub use softmax::Softmax;
-pub use spatial_dropout::{SpatialDropout1D, SpatialDropout2D, SpatialDropout3D};
-mod convolution;
-mod cropping;
-mod pooling;
-mod spatial;
-mod up_sampling;
-mod zero_padding;
-
 pub use bidirectional::Bidirectional;
+pub use concatenate::Concatenate;
 pub use convolution::{
     Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, DepthwiseConv1D, DepthwiseConv2D,
     SeparableConv1D, SeparableConv2D,
 };
 pub use cropping::{Cropping1D, Cropping2D};
+pub use dense::Dense;
+pub use dims::Dims;
+pub use dot::Dot;
+pub use dropout::Dropout;
 pub use embedding::Embedding;
+pub use flatten::Flatten;
+pub use group_normalization::GroupNormalization;
 pub use gru::GRU;
+pub use lambda::Lambda;
+pub use layer_normalization::LayerNormalization;
 pub use lstm::LSTM;
 pub use masking::Masking;
+pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
+pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise};
 pub use pooling::{
     AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D,
     GlobalMaxPooling1D, GlobalMaxPooling2D, MaxPooling1D, MaxPooling2D,
 };
+pub use prelu::PReLU;
+pub use relu::{ELU, LeakyReLU, ReLU};
+pub use rescaling::Rescaling;
+pub use reshape::{Permute, RepeatVector, Reshape};
 pub use simple_rnn::SimpleRNN;
+pub use softmax::Softmax;
 pub use spatial::{DataFormat, Padding, Pair};
+pub use spatial_dropout::{SpatialDropout1D, SpatialDropout2D, SpatialDropout3D};
 pub use time_distributed::TimeDistributed;
 pub use up_sampling::{Interpolation, UpSampling1D, UpSampling2D};
 pub use zero_padding::{Margins, ZeroPadding1D, ZeroPadding2D};

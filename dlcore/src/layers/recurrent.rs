@@ -143,7 +143,7 @@ impl Core {
             ("stateful", &mut core.stateful),
             ("zero_output_for_mask", &mut core.zero_output_for_mask),
         ] {
-            *own = flag(fields, key, *own)?;
+            *own = fields.flag_or(key, *own)?;
         }
         Ok(core)
     }
@@ -195,17 +195,8 @@ impl Core {
         if self.units == 0 {
             return Err(base.value_error("units must be at least 1, got 0"));
         }
-        for (setting, rate) in [
-            ("dropout", self.dropout),
-            ("recurrent_dropout", self.recurrent_dropout),
-        ] {
-            if !(0.0..1.0).contains(&rate) {
-                return Err(base.value_error(format!(
-                    "{setting} is the share that is left out, at least 0 and below 1, got {rate}"
-                )));
-            }
-        }
-        Ok(())
+        base.check_rate("dropout", self.dropout)?;
+        base.check_rate("recurrent_dropout", self.recurrent_dropout)
     }
 
     /// Makes the weights; a bias that a file does not hold is made by `bias` out of the initial one.
@@ -429,14 +420,6 @@ fn fitting_mask(base: &Base, mask: &Tensor, x: &Tensor) -> Tensor {
         );
     }
     mask.cast(DType::Bool)
-}
-
-/// A flag that may be missing.
-pub(super) fn flag(fields: &Fields<'_>, key: &str, default: bool) -> Parsed<bool> {
-    match fields.get(key) {
-        Some(_) => fields.flag(key),
-        None => Ok(default),
-    }
 }
 
 #[cfg(test)]

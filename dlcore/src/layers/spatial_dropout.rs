@@ -9,15 +9,6 @@ use crate::random::{dropout_mask, next_seed};
 use crate::tensor::expect;
 use crate::{Result, Tensor};
 
-fn check_rate(base: &Base, rate: f64) -> Result<()> {
-    if (0.0..1.0).contains(&rate) {
-        return Ok(());
-    }
-    Err(base.value_error(format!(
-        "the rate is the share that is left out, at least 0 and below 1, got {rate}"
-    )))
-}
-
 /// Defines the layer for samples of one number of axes.
 macro_rules! spatial_dropout {
     ($(#[$doc:meta])* $layer:ident $prefix:literal, $rank:literal, $axes:literal) => {
@@ -53,7 +44,7 @@ macro_rules! spatial_dropout {
             }
 
             fn check(&self) -> Result<()> {
-                check_rate(&self.base, self.rate)?;
+                self.base.check_rate("rate", self.rate)?;
                 check_format(&self.base, &self.data_format)
             }
         }

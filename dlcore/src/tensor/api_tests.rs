@@ -437,7 +437,14 @@ fn repeating_and_padding_take_extremes_and_refuse_the_impossible() {
         "{error}"
     );
     let error = message(Tensor::zeros([2]).try_pad(&[(usize::MAX, 1)], 0.0));
-    assert!(error.contains("two margins for each axis"), "{error}");
+    assert!(
+        error.ends_with("around shape [2] would not fit into memory"),
+        "{error}"
+    );
+    let tiled = std::panic::catch_unwind(|| Tensor::zeros([2, 3]).tile(usize::MAX));
+    let payload = tiled.expect_err("too many");
+    let error = payload.downcast_ref::<String>().expect("a message");
+    assert!(error.starts_with("tile: shape [2, 3] taken [1,"), "{error}");
 }
 
 #[test]

@@ -127,6 +127,10 @@ impl Tensor {
 
     /// The whole tensor so many times along each axis: `[a, b]` becomes `[a, b, a, b]`. With fewer
     /// numbers than axes they count from the last; with more, axes are put in front.
+    ///
+    /// # Panics
+    /// If so many elements would not fit into memory.
+    #[track_caller]
     pub fn tile(&self, times: impl Into<Shape>) -> Tensor {
         expect(tile(self, times.into().dims()))
     }
@@ -164,11 +168,14 @@ fn tile(tensor: &Tensor, times: &[usize]) -> Result<Tensor> {
             .flat_map(|(&times, &length)| [times, length])
             .collect()
     };
-    let shape: Vec<usize> = times
-        .iter()
-        .zip(&own)
-        .map(|(&times, &length)| times * length)
-        .collect();
+    let lengths = times.iter().zip(&own);
+    let shape: Option<Vec<usize>> = lengths.map(|(n, length)| n.checked_mul(*length)).collect();
+    let shape = shape.ok_or_else(|| {
+        Error::Shape(format!(
+            "tile: shape {:?} taken {times:?} times would not fit into memory",
+            tensor.shape()
+        ))
+    })?;
     tensor
         .try_reshape(interleaved(&vec![1; rank]))?
         .try_broadcast_to(interleaved(&times))?

@@ -23,16 +23,19 @@ pub(crate) fn pad(x: &Tensor, margins: &[[usize; 2]]) -> Result<Tensor> {
 /// # Errors
 /// As [`pad`], and where the sums are beyond `usize`.
 pub(crate) fn padding(shape: &[usize], margins: &[[usize; 2]]) -> Result<Unslice> {
+    if shape.len() != margins.len() {
+        return Err(Error::Shape(format!(
+            "pad: expected two margins for each axis of shape {shape:?}, got {margins:?}"
+        )));
+    }
     let axes = shape.iter().zip(margins);
     let sums = axes
         .clone()
         .map(|(&length, &[before, after])| length.checked_add(before)?.checked_add(after));
     let whole: Option<Vec<usize>> = sums.collect();
-    let whole = whole.filter(|_| shape.len() == margins.len());
     let whole = whole.ok_or_else(|| {
         Error::Shape(format!(
-            "pad: expected two margins for each axis of shape {shape:?}, within memory, got \
-             {margins:?}"
+            "pad: margins {margins:?} around shape {shape:?} would not fit into memory"
         ))
     })?;
     let inside = axes.map(|(&length, &[before, _])| Part::Range {

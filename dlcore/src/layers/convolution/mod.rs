@@ -110,7 +110,7 @@ impl Head {
         };
         Ok(Head {
             activation,
-            use_bias: fields.get("use_bias").is_none() || fields.flag("use_bias")?,
+            use_bias: fields.flag_or("use_bias", true)?,
             bias: Weight::from_config("bias", fields)?,
         })
     }

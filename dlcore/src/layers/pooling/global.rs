@@ -62,7 +62,7 @@ macro_rules! global {
             pub(in crate::layers) fn from_config(fields: &Fields<'_>) -> Parsed<$layer> {
                 let layer = $layer {
                     base: Base::from_config(stringify!($layer), $prefix, fields)?,
-                    keepdims: fields.get("keepdims").is_some() && fields.flag("keepdims")?,
+                    keepdims: fields.flag_or("keepdims", false)?,
                     layout: Layout::from_config($rank, fields)?,
                 };
                 let checked = layer.layout.check(&layer.base);
