@@ -39,9 +39,12 @@ pub fn program(cells: &[String], working_dir: &Path) -> Program {
     for (index, code) in cells.iter().enumerate() {
         let (commands, mut code) = commands::split(code);
         // In a notebook the last `let` may lack its semicolon.
-        if !source::is_readable(&code) && source::is_readable(&format!("{code}\n;")) {
-            code.truncate(code.trim_end().len());
-            code.push(';');
+        if !source::is_readable(&code) {
+            let ended = [";", "\n;"].map(|end| format!("{}{end}", code.trim_end()));
+            code = ended
+                .into_iter()
+                .find(|c| source::is_readable(c))
+                .unwrap_or(code);
         }
         if !source::is_readable(&code) {
             program.notes.push(format!(
