@@ -33,6 +33,7 @@ pub mod tensor;
 pub use device::Device;
 pub use error::{Error, Result};
 pub use grad::GradientTape;
+pub use models::explain;
 pub use random::set_seed;
 pub use tensor::{DType, Shape, Tensor};
 

@@ -2,8 +2,9 @@
 
 pub use crate::activations::Activation;
 pub use crate::callbacks::{
-    CSVLogger, Callback, Control, EarlyStopping, LambdaCallback, LearningRateScheduler, Logs,
-    ModelCheckpoint, ReduceLROnPlateau, TensorBoard, TerminateOnNaN, Trainable,
+    CSVLogger, Callback, Control, EarlyStopping, LambdaCallback, LearningRateScheduler,
+    LivePredictions, Logs, ModelCheckpoint, ReduceLROnPlateau, TensorBoard, TerminateOnNaN,
+    Trainable,
 };
 pub use crate::datasets::{self, Sequences};
 pub use crate::device::Device;
@@ -29,7 +30,7 @@ pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};
 pub use crate::models::{
     Batch, Block, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall, LayerRef, Losses,
-    Model, OutputMetrics, Sequential, Summary, Symbol,
+    Model, OutputMetrics, Sequential, Summary, Symbol, explain,
 };
 pub use crate::optimizers::{
     Adadelta, Adagrad, Adam, AdamW, Adamax, CosineDecay, ExponentialDecay, InverseTimeDecay,

@@ -8,6 +8,7 @@ mod fake;
 mod file_name;
 mod lambda;
 mod learning_rate_scheduler;
+mod live_predictions;
 mod logs;
 mod model_checkpoint;
 mod monitor;
@@ -21,6 +22,7 @@ pub use csv_logger::CSVLogger;
 pub use early_stopping::EarlyStopping;
 pub use lambda::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;
+pub use live_predictions::LivePredictions;
 pub use logs::Logs;
 pub use model_checkpoint::ModelCheckpoint;
 pub use reduce_lr_on_plateau::ReduceLROnPlateau;
@@ -64,6 +66,13 @@ pub trait Trainable {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if number or shapes differ; nothing is changed then.
     fn set_weights(&mut self, weights: &[Tensor]) -> Result<()>;
+
+    /// What the model makes of a batch, `[samples, …]`, as it is now: its only output, `[samples, …]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for inputs that do not fit; [`Error::Model`](crate::Error::Model) for
+    /// a model with several outputs.
+    fn predict(&self, x: &Tensor) -> Result<Tensor>;
 
     /// The optimizer's learning rate.
     fn learning_rate(&self) -> f64;

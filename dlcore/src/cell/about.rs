@@ -48,11 +48,11 @@ pub(super) fn of(value: &dyn Any) -> (String, usize) {
             &data.test_images,
             &data.test_labels,
         ];
-        return (images, parts.map(Tensor::bytes).iter().sum());
+        return (images, parts.map(Tensor::nbytes).iter().sum());
     }
     if let Some(data) = value.downcast_ref::<Imdb>() {
         let reviews = counted(data.train_data.len() + data.test_data.len(), "review");
-        let labels = data.train_labels.bytes() + data.test_labels.bytes();
+        let labels = data.train_labels.nbytes() + data.test_labels.nbytes();
         return (
             reviews,
             rows_bytes(&data.train_data) + rows_bytes(&data.test_data) + labels,
@@ -86,7 +86,7 @@ fn rows_bytes(sequences: &Sequences) -> usize {
 fn tensor_about(tensor: &Tensor) -> (String, usize) {
     let sparse = if tensor.is_sparse() { ", sparse" } else { "" };
     let about = format!("{} {:?}{sparse}", tensor.dtype(), tensor.shape());
-    (about, tensor.bytes())
+    (about, tensor.nbytes())
 }
 
 fn text_about(text: &str) -> String {
@@ -133,7 +133,7 @@ fn list(value: &dyn Any) -> Option<(usize, usize)> {
         return Some((texts.len(), bytes.sum()));
     }
     if let Some(tensors) = value.downcast_ref::<Vec<Tensor>>() {
-        return Some((tensors.len(), tensors.iter().map(Tensor::bytes).sum()));
+        return Some((tensors.len(), tensors.iter().map(Tensor::nbytes).sum()));
     }
     macro_rules! first_nested {
         ($($element:ty),*) => {

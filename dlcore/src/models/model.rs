@@ -501,6 +501,10 @@ impl Trainable for Model {
         Model::set_weights(self, weights)
     }
 
+    fn predict(&self, x: &Tensor) -> Result<Tensor> {
+        self.predict_on_batch(x)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.compiled
             .as_ref()

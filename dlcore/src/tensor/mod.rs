@@ -124,7 +124,7 @@ impl Tensor {
     }
 
     /// What the elements take, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn nbytes(&self) -> usize {
         if let Some(rows) = self.sparse() {
             return rows.bytes();
         }

@@ -246,6 +246,16 @@ macro_rules! axes_from {
                 Axes(axes.iter().map(|&axis| axis as isize).collect())
             }
         }
+        impl<const N: usize> From<&[$number; N]> for Axes {
+            fn from(axes: &[$number; N]) -> Self {
+                Self::from(&axes[..])
+            }
+        }
+        impl From<&Vec<$number>> for Axes {
+            fn from(axes: &Vec<$number>) -> Self {
+                Self::from(&axes[..])
+            }
+        }
         impl From<&[$number]> for Axes {
             fn from(axes: &[$number]) -> Self {
                 Axes(axes.iter().map(|&axis| axis as isize).collect())
@@ -271,12 +281,16 @@ macro_rules! axes_from {
 axes_from!(isize, usize, i32, i64);
 
 impl Axes {
+    /// The axes meant, in the order given.
+    pub(crate) fn in_order(&self, operation: &str, shape: &[usize]) -> Result<Vec<usize>> {
+        let axes = self.0.iter();
+        axes.map(|&axis| resolve_axis(operation, axis, shape))
+            .collect()
+    }
+
     /// The axes meant, in ascending order.
     pub(crate) fn resolve(&self, operation: &str, shape: &[usize]) -> Result<Vec<usize>> {
-        let mut axes = Vec::with_capacity(self.0.len());
-        for &axis in &self.0 {
-            axes.push(resolve_axis(operation, axis, shape)?);
-        }
+        let mut axes = self.in_order(operation, shape)?;
         axes.sort_unstable();
         if axes.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Error::Shape(format!(

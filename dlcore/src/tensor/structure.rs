@@ -1,6 +1,6 @@
 //! Changing the shape, moving axes, joining tensors, and products built from these.
 
-use super::{DType, NewShape, Tensor, fallible, resolve_axis};
+use super::{Axes, DType, NewShape, Tensor, fallible, resolve_axis};
 use crate::grad::ops::{self, Concat, Matmul, Permute, Reshape};
 use crate::{Error, Result};
 
@@ -36,20 +36,15 @@ impl Tensor {
 
     fallible! {
         /// The axes in another order, sharing the elements: axis i of the result is axis
-        /// `axes[i]` of this tensor.
-        fn permute / try_permute(&self, axes: &[usize]) -> Tensor {
-            let mut sorted = axes.to_vec();
-            sorted.sort_unstable();
-            if !sorted.iter().copied().eq(0..self.ndim()) {
-                return Err(Error::Shape(format!(
-                    "permute: {axes:?} is not an order of the {} axes of shape {:?}: expected each \
-                     of 0 to {} once",
-                    self.ndim(),
-                    self.shape(),
-                    self.ndim() as i64 - 1
-                )));
-            }
-            ops::apply(Permute { axes: axes.to_vec() }, &[&self.to_dense()])
+        /// `axes[i]` of this tensor. Negative axes count from the end.
+        ///
+        /// ```
+        /// use dlcore::Tensor;
+        /// let channels_last = Tensor::zeros([8, 28, 20, 3]);
+        /// assert_eq!(channels_last.permute([0, 3, 1, 2]).shape(), [8, 3, 28, 20]);
+        /// ```
+        fn permute / try_permute(&self, axes: impl Into<Axes>) -> Tensor {
+            permute(self, &axes.into())
         }
 
         /// An axis of length 1 put in at a position; negative positions count from the end of the
@@ -136,6 +131,21 @@ impl Tensor {
             tensors.iter().map(|t| t.try_expand_dims(axis)).collect();
         Self::try_concat(&expanded?.iter().collect::<Vec<_>>(), axis)
     }
+}
+
+fn permute(tensor: &Tensor, axes: &Axes) -> Result<Tensor> {
+    let axes = axes.in_order("permute", tensor.shape())?;
+    let mut sorted = axes.clone();
+    sorted.sort_unstable();
+    if !sorted.iter().copied().eq(0..tensor.ndim()) {
+        return Err(Error::Shape(format!(
+            "permute: {axes:?} is not an order of the {} axes of shape {:?}: expected each of 0 to {} once",
+            tensor.ndim(),
+            tensor.shape(),
+            tensor.ndim() as i64 - 1
+        )));
+    }
+    ops::apply(Permute { axes }, &[&tensor.to_dense()])
 }
 
 fn reshape(tensor: &Tensor, shape: &NewShape) -> Result<Tensor> {

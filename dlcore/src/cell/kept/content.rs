@@ -79,7 +79,7 @@ impl Content {
             return Some(Content::History(Box::new(history.clone())));
         }
         if let Some(tensor) = value.downcast_ref::<Tensor>() {
-            let small = tensor.bytes() <= LARGEST_TENSOR && !tensor.is_sparse();
+            let small = tensor.nbytes() <= LARGEST_TENSOR && !tensor.is_sparse();
             return small.then(|| Content::Tensor(tensor.detach()));
         }
         Self::of_plain(value)
@@ -111,7 +111,7 @@ impl Content {
     /// The bytes that count against the limit for all tensors together.
     pub(super) fn limited_bytes(&self) -> usize {
         match self {
-            Content::Tensor(tensor) => tensor.bytes(),
+            Content::Tensor(tensor) => tensor.nbytes(),
             _ => 0,
         }
     }
