@@ -175,8 +175,9 @@ impl Analysis {
         }
         let code = &*commands::as_rust(code, at);
         let at = self.names().asked(view, code, at)?;
-        if full && let Some(own) = self.names().own_source(view, code, at) {
-            return Some(described(own));
+        if full && let Some(source) = self.names().source(view, code, at) {
+            let markdown = format!("```rust\n{source}\n```");
+            return Some(both(source, markdown));
         }
         if let Some(text) = self.names().describe(view, code, at) {
             return Some(described(text));
@@ -253,8 +254,13 @@ fn described(text: String) -> Map<String, Value> {
         true => format!("```rust\n{signature}\n```\n\n{documentation}"),
         false => text.clone(),
     };
+    let markdown = markdown.trim_end().to_owned();
+    both(text, markdown)
+}
+
+fn both(text: String, markdown: String) -> Map<String, Value> {
     let mut data = Map::new();
-    data.insert("text/markdown".to_owned(), markdown.trim_end().into());
+    data.insert("text/markdown".to_owned(), markdown.into());
     data.insert("text/plain".to_owned(), text.into());
     data
 }

@@ -204,10 +204,19 @@ impl Names {
         matches
     }
 
-    /// The text of what the session itself defines under the name that ends at `at`.
-    pub fn own_source(&self, view: &SessionView, code: &str, at: usize) -> Option<String> {
+    /// The source of the name that ends at `at`: an item of the session or of dlcore.
+    pub fn source(&self, view: &SessionView, code: &str, at: usize) -> Option<String> {
         let name = &code[start_of_name(code, at)..at];
-        own_item(view, name).cloned()
+        if let Some(own) = own_item(view, name) {
+            return Some(own.clone());
+        }
+        let tokens = tokens(&code[..at])?;
+        let session = Library::of_items(&view.items);
+        let scope = self.scope(view, &session, &tokens);
+        match self.at_end(&scope)? {
+            Named::Member(member) => member.source(),
+            Named::Module(_) => None,
+        }
     }
 
     /// What is known of the name that ends at `at`.
@@ -215,13 +224,9 @@ impl Names {
         let tokens = tokens(&code[..at])?;
         let session = Library::of_items(&view.items);
         let scope = self.scope(view, &session, &tokens);
-        let last = tokens.last().filter(|last| last.kind == Kind::Word)?;
-        if tokens.len() > 1 && tokens[tokens.len() - 2].is(".") {
-            let of = scope.type_before(tokens.len() - 2)?;
-            return Some(scope.member_of(&of.name, last.text)?.text.clone());
-        }
-        let (_, path) = scope.path_before(tokens.len());
-        if let [name] = path[..] {
+        let is_alone = !matches!(&tokens[..], [.., before, _] if before.is(".") || before.is("::"));
+        if is_alone {
+            let name = &code[start_of_name(code, at)..at];
             let variable = view.variables.iter().find(|known| known.name == name);
             if let Some(variable) = variable {
                 return Some(self.of_variable(variable));
@@ -230,10 +235,21 @@ impl Names {
                 return Some(head(own));
             }
         }
-        match scope.named(&path)? {
+        match self.at_end(&scope)? {
             Named::Module(module) => self.of_module(module),
             Named::Member(member) => Some(member.text.clone()),
         }
+    }
+
+    /// What the last words name.
+    fn at_end<'s>(&'s self, scope: &Scope<'s>) -> Option<Named<'s>> {
+        let end = scope.tokens.len();
+        let last = scope.tokens.last().filter(|last| last.kind == Kind::Word)?;
+        if end > 1 && scope.tokens[end - 2].is(".") {
+            let of = scope.type_before(end - 2)?;
+            return scope.member_of(&of.name, last.text).map(Named::Member);
+        }
+        scope.named(&scope.path_before(end).1)
     }
 
     /// A variable with what there is to say of its type.

@@ -258,6 +258,22 @@ fn what_the_library_says_of_its_names() {
 }
 
 #[test]
+fn the_source_of_what_is_written_somewhere() {
+    let (_home, names) = library();
+    let source = |code: &str| names.source(&view(), code, code.len());
+    assert_eq!(
+        source("sé.reshape").as_deref(),
+        Some("/// In another shape.\npub fn reshape(&self, shape: u8) -> Tensor {}")
+    );
+    assert_eq!(
+        source("Mine").as_deref(),
+        Some("struct Mine { depth: Tensor }")
+    );
+    assert_eq!(source("Conv::name"), None);
+    assert_eq!(source("plot"), None);
+}
+
+#[test]
 fn what_the_session_says_of_its_names() {
     let (_home, names) = library();
     let say = |code: &str| names.describe(&view(), code, code.len());

@@ -4,6 +4,9 @@ use super::super::super::Match;
 use super::super::macros;
 use proc_macro2::{Spacing, TokenStream, TokenTree};
 use quote::ToTokens as _;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
 /// A signature that is longer is written with a line for each argument.
 const LINE: usize = 88;
@@ -19,6 +22,8 @@ pub struct Member {
     pub text: String,
     /// The type of a call, of a field, of a variant; of a type, itself.
     pub gives: Option<Type>,
+    /// Where it is written: a file and the bytes in it. What a macro writes is nowhere.
+    pub place: Option<(Arc<Path>, Range<usize>)>,
 }
 
 impl Member {
@@ -31,6 +36,17 @@ impl Member {
             kind: self.kind.to_owned(),
             label: label.replace("( ", "(").replace(", )", ")"),
         }
+    }
+
+    /// Its source.
+    pub fn source(&self) -> Option<String> {
+        let (file, range) = self.place.as_ref()?;
+        let text = std::fs::read_to_string(file).ok()?;
+        let start = text[..range.start].rfind('\n').map_or(0, |end| end + 1);
+        let indent = range.start - start;
+        let lines = text.get(start..range.end)?.lines();
+        let lines = lines.map(|line| line.get(indent..).unwrap_or(line.trim_start()));
+        Some(lines.collect::<Vec<_>>().join("\n"))
     }
 
     /// The documentation alone.
@@ -52,6 +68,7 @@ impl Member {
             is_method: signature.receiver().is_some(),
             text: with_docs(written(signature), attributes),
             gives,
+            place: None,
         }
     }
 
@@ -64,6 +81,7 @@ impl Member {
                 &field.attrs,
             ),
             gives: Type::of(&field.ty, None),
+            place: None,
         }
     }
 
@@ -74,6 +92,7 @@ impl Member {
             is_method: false,
             text: with_docs(format!("{of}::{}{fields}", variant.ident), &variant.attrs),
             gives: Some(Type::named(of)),
+            place: None,
         }
     }
 
@@ -83,6 +102,7 @@ impl Member {
             is_method: false,
             text: with_docs(format!("mod {name}"), attributes),
             gives: None,
+            place: None,
         }
     }
 
@@ -146,6 +166,7 @@ impl Member {
             is_method: false,
             text: with_docs(written, attributes),
             gives,
+            place: None,
         };
         Some((name.to_string(), member))
     }

@@ -5,6 +5,8 @@ use super::super::macros::Macros;
 use super::{Library, Member};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use syn::spanned::Spanned as _;
 
 /// Names that are passed on in a circle are not followed for ever.
 const DEPTH: usize = 16;
@@ -33,6 +35,8 @@ struct Reader {
     macros: Macros,
     /// In a session everything can be used.
     all_public: bool,
+    /// The file that is being read.
+    file: Option<Arc<Path>>,
 }
 
 /// The crate whose `lib.rs` lies in `source`.
@@ -79,7 +83,14 @@ impl Reader {
             *member = Member::module(name, &file.attrs);
         }
         self.modules.entry(module.to_owned()).or_default();
+        let above = self.file.replace(path.into());
         self.add_items(module, &file.items, Some(directory));
+        self.file = above;
+    }
+
+    /// Where something of the file is written that is being read.
+    fn place(&self, of: proc_macro2::Span) -> Option<(Arc<Path>, std::ops::Range<usize>)> {
+        Some((self.file.clone()?, of.byte_range()))
     }
 
     /// `directory` holds the files of modules in this one.
@@ -166,9 +177,10 @@ impl Reader {
     }
 
     fn add_item(&mut self, module: &str, item: &syn::Item) {
-        let Some((name, member)) = Member::item(item) else {
+        let Some((name, mut member)) = Member::item(item) else {
             return;
         };
+        member.place = self.place(item.span());
         match item {
             syn::Item::Struct(item) => self.add_fields(&name, &item.fields),
             syn::Item::Enum(item) => {
@@ -244,7 +256,7 @@ impl Reader {
             return;
         }
         for inner in &item.items {
-            let (name, attributes, visibility, member) = match inner {
+            let (name, attributes, visibility, mut member) = match inner {
                 syn::ImplItem::Fn(function) => {
                     let member = Member::function(&function.sig, &function.attrs, Some(&of));
                     (
@@ -277,6 +289,7 @@ impl Reader {
             if is_for_tests(attributes) {
                 continue;
             }
+            member.place = self.place(inner.span());
             let usable = self.is_usable(visibility, attributes);
             let known = self.library.types.entry(of.clone()).or_default();
             if usable {
