@@ -258,8 +258,13 @@ impl<'a> Panel<'a> {
                 .rolling(running, self.metric, (*step, values[self.metric]));
             self.at(self.run.place(running, *step), value)
         }));
+        // An only epoch is the whole curve; elsewhere this is the lesser part of one.
+        let (width, color) = match self.run.by_batch() {
+            true => (1.6, TRAINING),
+            false => (1.2, tint(TRAINING, 0.55)),
+        };
         if points.len() > 1 {
-            canvas.line(&points, 1.2, tint(TRAINING, 0.55));
+            canvas.line(&points, width, color);
         }
         if self.run.running.is_some()
             && let Some(&head) = points.last()
