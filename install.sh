@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the kernel, installs it for Jupyter and, with --lab, opens JupyterLab on the notebooks.
+# Builds the kernel, installs it for Jupyter and, with --lab, opens JupyterLab on a copy of the chapters.
 # Everything it installs lies in <prefix>/share/rust-dl and <prefix>/share/jupyter/kernels/rust-dl.
 set -euo pipefail
 
@@ -17,19 +17,23 @@ log=""
 
 usage() {
     cat <<'TEXT'
-usage: ./install.sh [--lab] [--user | --prefix DIR | --sys-prefix] [--uninstall]
+usage: ./install.sh [--lab] [--notebooks DIR] [--user | --prefix DIR | --sys-prefix]
+       ./install.sh --uninstall [--user | --prefix DIR | --sys-prefix]
 
 Builds the kernel "Rust (deep learning)" and installs it for Jupyter.
 
-  --lab          afterwards, open JupyterLab on notebooks/
-  --user         install for this user, below ~/.local (the default)
-  --prefix DIR   install below DIR (kernelspec in DIR/share/jupyter/kernels/rust-dl)
-  --sys-prefix   install into the Python environment that python3 belongs to
-  --uninstall    remove what an earlier run installed there
-  -h, --help     this text
+  --lab            afterwards, copy the chapters into a directory of yours and open JupyterLab there
+  --notebooks DIR  that directory (default: ~/rust-dl-notebooks)
+  --user           install for this user, below ~/.local (the default)
+  --prefix DIR     install below DIR (kernelspec in DIR/share/jupyter/kernels/rust-dl)
+  --sys-prefix     install into the Python environment that python3 belongs to
+  --uninstall      remove what an earlier run installed there, and what sessions cached
+  -h, --help       this text
 
+Chapters that are in the directory already stay as they are, whatever was changed in them.
 Where no `jupyter lab` is found, JupyterLab goes into a virtual environment of its own,
 <prefix>/share/rust-dl/jupyter. Running the script again does only what has changed.
+Uninstalling leaves your notebooks, data sets, the history of cells and this checkout's build.
 TEXT
 }
 
@@ -185,19 +189,45 @@ install_lab() {
     fi
 }
 
+# Running a chapter writes its outputs: into a copy, so that the checkout stays clean. What is there
+# already is the reader's work and is left alone.
+copy_chapters() {
+    local chapter name mine copied=() kept=()
+    mkdir -p "$notebooks" || die "$notebooks cannot be made." "Choose another directory: --notebooks DIR"
+    for chapter in "$repo"/notebooks/*; do
+        [ -f "$chapter" ] || continue
+        name=${chapter##*/} mine=$notebooks/${chapter##*/}
+        if [ ! -e "$mine" ]; then
+            { cp "$chapter" "$mine.part" && mv "$mine.part" "$mine"; } ||
+                die "$mine could not be written." "Choose another directory: --notebooks DIR"
+            copied+=("$mine")
+        elif ! cmp -s "$chapter" "$mine"; then
+            kept+=("$name")
+        fi
+    done
+    say "==> The chapters are in $notebooks, ${#copied[@]} copied just now"
+    [ ${#kept[@]} -eq 0 ] ||
+        say "    kept as you left them: ${kept[*]} (rename one there to get it fresh from $repo/notebooks)"
+    # The saved charts are SVG, which JupyterLab hides in notebooks that it was not told to trust.
+    [ ${#copied[@]} -eq 0 ] || "$jupyter" trust "${copied[@]}" >/dev/null 2>&1 || true
+}
+
 open_lab() {
     local options=()
     # A container's only user is often root, whom JupyterLab otherwise refuses.
     [ "$(id -u)" -ne 0 ] || options=(--allow-root)
     export JUPYTER_PATH="$data${JUPYTER_PATH:+:$JUPYTER_PATH}"
-    # The saved charts are SVG, which JupyterLab hides in notebooks that it was not told to trust.
-    "$jupyter" trust "$repo"/notebooks/*.ipynb >/dev/null 2>&1 || true
-    say "==> Opening JupyterLab on $repo/notebooks (Ctrl-C ends it)"
-    exec "$jupyter" lab ${options[@]+"${options[@]}"} "$repo/notebooks"
+    copy_chapters
+    say "==> Opening JupyterLab there (Ctrl-C ends it)"
+    exec "$jupyter" lab ${options[@]+"${options[@]}"} "$notebooks"
 }
 
 uninstall() {
-    local dir
+    local dir began=$SECONDS
+    if [ ! -e "$home" ] && [ ! -e "$kernelspec" ]; then
+        say "==> Nothing is installed in $prefix"
+        return
+    fi
     say "==> Removing the kernel from $prefix"
     if [ -x "$home/bin/rust-dl" ]; then
         "$home/bin/rust-dl" uninstall "${scope[@]}" || say "    its own uninstall failed; removing the files directly"
@@ -207,7 +237,9 @@ uninstall() {
     for dir in "$data/kernels" "$data" "$prefix/share" "$prefix"; do
         rmdir "$dir" 2>/dev/null || true
     done
-    say "    done. The build stays in $target; cargo clean removes it."
+    [ ! -d "$notebooks" ] || say "kept your notebooks in $notebooks"
+    [ ! -d "$target" ] || say "kept the build in $target (cargo clean removes it)"
+    say "    done in $((SECONDS - began)) s"
 }
 
 lab=no
@@ -215,6 +247,7 @@ action=install
 choice=user
 prefix=""
 data=""
+notebooks=${HOME:+$HOME/rust-dl-notebooks}
 while [ $# -gt 0 ]; do
     case $1 in
         --lab) lab=yes ;;
@@ -224,6 +257,11 @@ while [ $# -gt 0 ]; do
             [ -n "${2:-}" ] || die "--prefix needs a directory." "For example: ./install.sh --prefix \"\$HOME/rust-dl\""
             choice=prefix prefix=$2
             shift ;;
+        --notebooks)
+            [ -n "${2:-}" ] || die "--notebooks needs a directory." "For example: ./install.sh --lab --notebooks \"\$HOME/chapters\""
+            notebooks=$2
+            shift ;;
+        --notebooks=?*) notebooks=${1#--notebooks=} ;;
         --prefix=?*) choice=prefix prefix=${1#--prefix=} ;;
         --uninstall) action=uninstall ;;
         -h | --help) usage; exit 0 ;;
@@ -245,6 +283,8 @@ case $choice in
         command -v python3 >/dev/null || die "python3 was not found; --sys-prefix asks it for its prefix." "Install Python 3, or choose --user."
         prefix=$(python3 -c 'import sys; print(sys.prefix)') scope=(--sys-prefix) ;;
 esac
+[ -n "$notebooks" ] || notebooks=$prefix/rust-dl-notebooks
+case $notebooks in /*) ;; *) notebooks=$PWD/$notebooks ;; esac
 home=$prefix/share/rust-dl
 data=${data:-$prefix/share/jupyter}
 kernelspec=$data/kernels/rust-dl
@@ -269,4 +309,4 @@ if [ -z "$jupyter" ]; then
 fi
 say "==> Ready: \"Rust (deep learning)\" in ${kernelspec}, after $SECONDS s in all"
 if [ "$lab" = yes ]; then open_lab; fi
-say "    Open JupyterLab with: ./install.sh --lab, or: $jupyter lab notebooks"
+say "    Open JupyterLab with: ./install.sh --lab (on a copy of the chapters in $notebooks), or: $jupyter lab"

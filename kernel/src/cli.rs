@@ -34,7 +34,8 @@ enum Sub {
         #[arg(long, value_name = "DIR")]
         source: Option<PathBuf>,
     },
-    /// Remove the kernel and everything it keeps
+    /// Remove the kernel, what was built for it and what its sessions cached; data sets and the
+    /// history of cells stay
     Uninstall {
         #[command(flatten)]
         scope: Scope,

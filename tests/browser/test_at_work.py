@@ -1,5 +1,6 @@
 """What a person does beside running cells: interrupting, completing, asking, answering, restarting."""
 
+import base64
 import pathlib
 import re
 
@@ -19,6 +20,7 @@ CELLS = [
     "// complete here\n",
 ]
 QUICK = ["let sum = Tensor::arange(0., 5., 1.).sum();", "sum.item()"]
+LIGHT = {"@jupyterlab/apputils-extension/themes.jupyterlab-settings": {"theme": "JupyterLab Light"}}
 DARK = {"@jupyterlab/apputils-extension/themes.jupyterlab-settings": {"theme": "JupyterLab Dark"}}
 
 
@@ -90,6 +92,21 @@ def test_a_notebook_at_work(page: Page, lab) -> None:
     tooltip.wait_for()
     expect(tooltip).to_contain_text("zeros")
     page.screenshot(path=SCREENSHOTS / "tooltip.png")
+    page.keyboard.press("Escape")
+    # Among the arguments of a call, the function is what one asks about.
+    page.keyboard.press("Control+a")
+    page.keyboard.type("network.fit(&x, ")
+    page.keyboard.press("Shift+Tab")
+    tooltip.wait_for()
+    expect(tooltip).to_contain_text("fn fit(")
+    page.screenshot(path=SCREENSHOTS / "tooltip-call.png")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+a")
+    page.keyboard.type(":ti")
+    page.keyboard.press("Tab")
+    popup.wait_for()
+    expect(popup).to_contain_text(":timing")
+    page.screenshot(path=SCREENSHOTS / "commands.png")
 
 
 def test_restart_and_run_all(page: Page, lab) -> None:
@@ -106,14 +123,32 @@ def test_restart_and_run_all(page: Page, lab) -> None:
     wait_for_idle(page)
 
 
-@pytest.mark.parametrize("lab", [DARK], indirect=True)
-def test_charts_hold_on_a_dark_page(page: Page, lab, folder: pathlib.Path) -> None:
-    write(folder / "dark.ipynb", [CELLS[0], CELLS[1].replace("1_000_000", "5"), "network.summary()", "x"])
-    open_notebook(page, "dark.ipynb", *lab)
+# The colour of a picture at a point.
+COLOUR = """
+async ([picture, x, y]) => {
+    const image = new Image();
+    image.src = "data:image/png;base64," + picture;
+    await image.decode();
+    const context = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    context.drawImage(image, 0, 0);
+    return [...context.getImageData(x, y, 1, 1).data].slice(0, 3);
+}
+"""
+
+
+@pytest.mark.parametrize("lab", [LIGHT, DARK], indirect=True, ids=["light", "dark"])
+def test_charts_follow_the_theme(page: Page, lab, folder: pathlib.Path, request: pytest.FixtureRequest) -> None:
+    dark = request.node.callspec.id == "dark"
+    write(folder / "theme.ipynb", [CELLS[0], CELLS[1].replace("1_000_000", "5"), "network.summary()", "x"])
+    open_notebook(page, "theme.ipynb", *lab)
     wait_for_idle(page)
     menu(page, "Run", "Run All Cells")
     wait_until_done(page.locator(".jp-CodeCell").last)
-    assert page.evaluate("document.body.dataset.jpThemeLight") == "false"
-    page.screenshot(path=SCREENSHOTS / "dark.png", full_page=True)
+    assert page.evaluate("document.body.dataset.jpThemeLight") == str(not dark).lower()
+    page.screenshot(path=SCREENSHOTS / f"{'dark' if dark else 'light'}.png", full_page=True)
+    chart = page.locator(".jp-OutputArea-output img").first.screenshot()
+    ground = page.evaluate(COLOUR, [base64.b64encode(chart).decode(), 10, 100])
+    assert sum(ground) < 150 if dark else sum(ground) > 700, f"the chart's ground is {ground}"
     ink = page.locator(".jp-OutputArea-output pre").last.evaluate("(area) => getComputedStyle(area).color")
-    assert sum(int(part) for part in re.findall(r"\d+", ink)[:3]) > 380, f"dark text on a dark page: {ink}"
+    bright = sum(int(part) for part in re.findall(r"\d+", ink)[:3])
+    assert bright > 380 if dark else bright < 380, f"{ink} on the page's ground"

@@ -7,6 +7,7 @@ small file systems; nothing in install.sh knows that it is being tested.
 import hashlib
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_prefix_that_cannot_be_written_is_refused_before_anything_is_built(tmp
     assert_fails(install("--prefix", str(tmp_path / "file" / "p")), "cannot be written")
 
 
-@pytest.mark.parametrize("arguments, words", [(["--prefix"], "--prefix needs a directory"), (["--labs"], "unknown option: --labs")])
+@pytest.mark.parametrize("arguments, words", [(["--prefix"], "--prefix needs a directory"), (["--notebooks"], "--notebooks needs a directory"), (["--labs"], "unknown option: --labs")])
 def test_wrong_arguments_are_refused(arguments, words):
     assert_fails(install(*arguments), words)
 
@@ -115,6 +116,32 @@ def test_a_disk_that_fills_up_midway_is_named(small_disk):
     assert not (small_disk / "share/jupyter/kernels/rust-dl/kernel.json").exists(), "a half-made kernel is offered"
 
 
+def test_uninstalling_where_nothing_is_says_so(tmp_path):
+    result = install("--uninstall", "--prefix", str(tmp_path / "p"), HOME=str(tmp_path))
+    assert result.returncode == 0, result.stdout
+    assert "Nothing is installed" in result.stdout
+    assert tree(tmp_path) == {}
+
+
+def assert_chapters_are_the_readers(home: pathlib.Path, prefix: pathlib.Path, jupyter: dict[str, str]) -> None:
+    """--lab opens a copy: the checkout stays clean, and what the reader changed stays his."""
+    chapters = {path.name: path.read_bytes() for path in (REPO / "notebooks").glob("*.ipynb")}
+    mine = home / "rust-dl-notebooks"
+    opened = install("--prefix", str(prefix), "--lab", **jupyter)
+    assert opened.returncode == 0 and str(mine) in opened.stdout, opened.stdout
+    assert {path.name: path.read_bytes() for path in mine.glob("*.ipynb")} == chapters
+    changed = mine / min(chapters)
+    changed.write_text("mine")
+    (mine / max(chapters)).unlink()
+    again = install("--prefix", str(prefix), "--lab", **jupyter)
+    assert f"kept as you left them: {changed.name}" in again.stdout, again.stdout
+    assert changed.read_text() == "mine"
+    assert (mine / max(chapters)).read_bytes() == chapters[max(chapters)]
+    assert {path.name: path.read_bytes() for path in (REPO / "notebooks").glob("*.ipynb")} == chapters
+    elsewhere = install("--prefix", str(prefix), "--lab", "--notebooks", str(home / "other"), **jupyter)
+    assert (home / "other" / changed.name).read_bytes() == chapters[changed.name], elsewhere.stdout
+
+
 def test_what_is_installed_survives_failures_and_uninstall_leaves_nothing(tmp_path):
     """One installation for all of these: it takes a while to make."""
     home, prefix = tmp_path / "home", tmp_path / "prefix"
@@ -143,7 +170,14 @@ def test_what_is_installed_survives_failures_and_uninstall_leaves_nothing(tmp_pa
     doctor = subprocess.run([prefix / "share/rust-dl/bin/rust-dl", "doctor"], env=os.environ | jupyter, capture_output=True, text=True)
     assert doctor.returncode == 0, doctor.stdout + doctor.stderr
 
+    assert_chapters_are_the_readers(home, prefix, jupyter)
+    assert tree(prefix) == installed
+
     removed = install("--prefix", str(prefix), "--uninstall", **jupyter)
     assert removed.returncode == 0, removed.stdout
+    for words in ("removing the kernelspec", "removing the program", "kept your notebooks"):
+        assert words in removed.stdout, removed.stdout
     assert not prefix.exists(), list(tree(prefix))
-    assert tree(home) == {}, "nothing stays in the home directory"
+    for own in (home / "rust-dl-notebooks", home / "other"):
+        shutil.rmtree(own)
+    assert tree(home) == {}, "nothing else stays in the home directory"

@@ -92,6 +92,48 @@ def test_names_are_completed_inside_strings(shared, code, expected):
     assert all(match.startswith(begun) for match in reply["matches"])
 
 
+@pytest.mark.parametrize("code, expected", [
+    ("Dense::new(10).activ", ["activation"]),
+    ("datasets::", ["Sequences", "imdb", "mnist"]),
+    (":ti", [":time", ":timing"]),
+    ("let net = Sequential::new().add(Dense::new(1));\nnet.predic", ["predict"]),
+])
+def test_a_fresh_kernel_completes_without_waiting_for_rust_analyzer(kernel, code, expected):
+    reply = kernel.reply(kernel.client.complete(code))["content"]
+    assert set(expected) <= set(reply["matches"])
+    offered = reply["metadata"]["_jupyter_types_experimental"]
+    assert [one["text"] for one in offered] == reply["matches"]
+
+
+def test_what_only_rust_analyzer_knows_is_said_to_come(kernel):
+    reply = kernel.reply(kernel.client.complete("std::fs::"))["content"]
+    assert (reply["matches"], reply["metadata"]["rust_dl"]) == ([], {"analysis": "loading"})
+    reply = kernel.reply(kernel.client.inspect("std::fs::read_dir", 12))["content"]
+    assert "still being loaded" in reply["data"]["text/plain"]
+
+
+@pytest.mark.parametrize("code, expected", [
+    ("network.fit(", "fn fit("),
+    ("network.fit(&numbers, ", "fn fit("),
+    ("Adam::new(", "fn new("),
+    ("Dense::new(10", "fn new(units: usize)"),
+    ("network.fit(&numbers, &numbers, Fit::epochs(3).batch_size(", "fn batch_size("),
+])
+def test_within_parentheses_the_function_is_described(shared, code, expected):
+    shared.execute("let numbers = Tensor::zeros([2, 1]); let network = Sequential::new().add(Dense::new(1));")
+    reply = shared.reply(shared.client.inspect(code, len(code)))["content"]
+    text = reply["data"]["text/plain"]
+    # The signature, then what it is for.
+    assert reply["found"] and text.startswith(expected) and "\n\n" in text
+    assert reply["data"]["text/markdown"].startswith("```rust\nfn ")
+
+
+def test_private_parts_are_neither_offered_nor_shown(shared):
+    assert "pub(" not in shared.reply(shared.client.inspect("Fit", 3))["content"]["data"]["text/plain"]
+    offered = shared.reply(shared.client.complete("plot::"))["content"]["matches"]
+    assert "image" in offered and "escape" not in offered
+
+
 def test_more_detail_is_the_source(shared):
     shared.execute("/// Twice as much.\nfn twice(x: i32) -> i32 { x + x }")
     little = shared.reply(shared.client.inspect("twice", 3, detail_level=0))["content"]["data"]["text/plain"]

@@ -275,9 +275,15 @@ impl fmt::Debug for Summary {
 /// The table as text and as an HTML table, which screen readers read cell by cell.
 impl Rich for Summary {
     fn mime_bundle(&self) -> MimeBundle {
+        // A notebook centres captions and aligns cells to the right, which only counts should be.
         let row = |tag: &str, cells: &[String]| {
-            let cell = |text: &String| format!("<{tag}>{}</{tag}>", escaped(text));
-            format!("<tr>{}</tr>", cells.iter().map(cell).collect::<String>())
+            let cell = |(column, text): (usize, &String)| {
+                let side = if column == 2 { "right" } else { "left" };
+                let text = escaped(text);
+                format!("<{tag} style=\"text-align:{side}\">{text}</{tag}>")
+            };
+            let cells: String = cells.iter().enumerate().map(cell).collect();
+            format!("<tr>{cells}</tr>")
         };
         let cells = self.cells();
         let columns = self.widths(&cells).len();
@@ -290,7 +296,7 @@ impl Rich for Summary {
             grouped(self.non_trainable)
         );
         let html = format!(
-            "<table><caption>Model: {}</caption><thead>{header}</thead><tbody>{body}</tbody></table><p>{counts}</p>",
+            "<table><caption style=\"text-align:left\">Model: {}</caption><thead>{header}</thead><tbody>{body}</tbody></table><p>{counts}</p>",
             escaped(&self.model)
         );
         MimeBundle::text(self.to_string()).with(HTML, html)

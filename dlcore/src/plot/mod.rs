@@ -6,6 +6,7 @@ mod curves;
 mod graph;
 mod header;
 mod image;
+mod labels;
 mod layered;
 mod live;
 mod overfitting;
@@ -13,6 +14,7 @@ mod panel;
 mod run;
 mod terminal;
 mod text;
+mod theme;
 mod value_graph;
 
 use std::fmt;

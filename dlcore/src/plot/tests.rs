@@ -85,6 +85,22 @@ fn gallery() -> Vec<(&'static str, Run)> {
     one.push_epoch(&[0.2566, 0.9261], Some(&[0.1391, 0.9588]));
     one.elapsed = Some(Duration::from_millis(1310));
 
+    let mut batches = Run::new(1, 0, 469, names());
+    let falling = |step: usize| {
+        vec![
+            0.2 + 2.1 / (step as f64).sqrt(),
+            0.93 - 0.8 / (step as f64).sqrt(),
+        ]
+    };
+    batches.running = Some(Running {
+        epoch: 0,
+        step: 460,
+        trace: (1..=92).map(|k| (k * 5, falling(k * 5))).collect(),
+    });
+    let batches_live = batches.clone();
+    batches.push_epoch(&falling(469), Some(&[0.1391, 0.9588]));
+    batches.elapsed = Some(Duration::from_millis(1310));
+
     let mut nan = Run::new(10, 0, 30, names());
     nan.push_epoch(&[0.69, 0.55], Some(&[0.68, 0.58]));
     nan.push_epoch(&[0.95, 0.52], Some(&[1.31, 0.51]));
@@ -136,6 +152,8 @@ fn gallery() -> Vec<(&'static str, Run)> {
         ("first-epoch", first),
         ("mnist", completed(mnist)),
         ("one", completed(one)),
+        ("one-batches", completed(batches)),
+        ("one-batches-live", batches_live),
         ("nan", nan),
         ("early", early),
         ("interrupted", interrupted),

@@ -4,7 +4,7 @@
 
 use super::files::{make_dir, read_tree, remove_dir, write_tree, write_whole};
 use super::places::Places;
-use crate::engine::warm;
+use crate::engine::{Cleared, warm};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -42,11 +42,32 @@ pub fn install(places: &Places, source: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// Removes what [`install`] made, what the kernel kept in the cache, and directories left empty.
+/// Removes what [`install`] made, what the kernel kept in the cache, and directories left empty; says
+/// what goes before it does, since much takes a moment, and what stays.
 pub fn uninstall(places: &Places) -> Result<()> {
-    remove_dir(&places.kernelspec)?;
-    remove_dir(&places.home)?;
-    crate::engine::clear_cache().context("cannot clear the cache directory")?;
+    let parts = [
+        ("the kernelspec", &places.kernelspec),
+        ("the program and what was built for it", &places.home),
+    ];
+    let mut found = false;
+    for (what, place) in parts {
+        if place.exists() {
+            println!("removing {what} in {}", place.display());
+            remove_dir(place)?;
+            found = true;
+        }
+    }
+    if !found {
+        println!("nothing is installed in {}", places.home.display());
+        return Ok(());
+    }
+    match crate::engine::clear_cache().context("cannot clear the cache directory")? {
+        Cleared::Nothing => {}
+        Cleared::Removed(cache) => println!("removed what sessions kept in {}", cache.display()),
+        Cleared::InUse(cache) => {
+            println!("kept {}: a session is still running", cache.display());
+        }
+    }
     for made in [&places.kernelspec, &places.home] {
         for above in made.ancestors().skip(1).take(4) {
             // Succeeds for empty ones only.
@@ -55,7 +76,6 @@ pub fn uninstall(places: &Places) -> Result<()> {
             }
         }
     }
-    println!("removed {}", places.kernelspec.display());
     if let Some(data) = dirs::cache_dir().map(|cache| cache.join("dlcore"))
         && data.is_dir()
     {

@@ -153,18 +153,32 @@ pub mod warm;
 #[cfg(test)]
 mod tests;
 
-pub use commands::split as split_commands;
+pub use commands::{listed as commands, split as split_commands};
 pub use evaluator::Engine;
 pub use export::{Program, program as export};
 
-/// Removes what sessions kept in the cache directory, unless one still lives: another
-/// installation's, perhaps.
-pub fn clear_cache() -> anyhow::Result<()> {
+/// What became of the cache directory.
+#[derive(Debug)]
+pub enum Cleared {
+    /// There was none.
+    Nothing,
+    /// It is gone.
+    Removed(PathBuf),
+    /// It stays: a session lives in it, another installation's perhaps.
+    InUse(PathBuf),
+}
+
+/// Removes what sessions kept in the cache directory, unless one still lives.
+pub fn clear_cache() -> anyhow::Result<Cleared> {
     let Some(cache) = dirs::cache_dir().map(|cache| cache.join("rust-dl")) else {
-        return Ok(());
+        return Ok(Cleared::Nothing);
     };
-    if cache.is_dir() && crate::private_dir::clear(&cache.join("sessions")) {
-        std::fs::remove_dir_all(&cache)?;
+    if !cache.is_dir() {
+        return Ok(Cleared::Nothing);
     }
-    Ok(())
+    if !crate::private_dir::clear(&cache.join("sessions")) {
+        return Ok(Cleared::InUse(cache));
+    }
+    std::fs::remove_dir_all(&cache)?;
+    Ok(Cleared::Removed(cache))
 }
