@@ -5,6 +5,10 @@ pub use crate::callbacks::{
     CSVLogger, Callback, Control, EarlyStopping, LambdaCallback, LearningRateScheduler, Logs,
     ModelCheckpoint, ReduceLROnPlateau, TensorBoard, TerminateOnNaN, Trainable,
 };
+pub use crate::classical::{
+    Classifier, DecisionTreeClassifier, GaussianNB, GradientBoostingClassifier, Kernel,
+    LogisticRegression, RandomForestClassifier, SVC,
+};
 pub use crate::datasets::{self, Sequences};
 pub use crate::device::Device;
 pub use crate::display::{
