@@ -31,6 +31,7 @@ mod svc;
 mod tree;
 
 pub use base::Classifier;
+pub(crate) use data::class_numbers;
 pub use forest::RandomForestClassifier;
 pub use gradient_boosting::GradientBoostingClassifier;
 pub use logistic_regression::LogisticRegression;
