@@ -299,8 +299,11 @@ fn descent(gallery: &mut Gallery) -> Result<()> {
 fn digits(gallery: &mut Gallery) -> Result<()> {
     let (x, y) = match std::env::var_os("DLCORE_DATA") {
         Some(_) => {
-            let ((x, y), _) = datasets::mnist::load_data()?;
-            (x.slice(..2000), y.slice(..2000))
+            let mnist = datasets::mnist::load()?;
+            (
+                mnist.train_images.slice(..2000),
+                mnist.train_labels.slice(..2000),
+            )
         }
         None => (
             Tensor::uniform([2000, 28, 28], 0.0, 1.0),

@@ -273,6 +273,9 @@ impl Session {
             "_jupyter_types_experimental".to_owned(),
             found.types_metadata(),
         );
+        if found.loading {
+            metadata.insert("rust_dl".to_owned(), json!({"analysis": "loading"}));
+        }
         CompleteReply {
             matches: found.matches.into_iter().map(|found| found.text).collect(),
             cursor_start: found.start,

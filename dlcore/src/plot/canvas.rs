@@ -3,11 +3,6 @@
 //! plotters counts in whole pixels. The same drawing is therefore made in finer units, ten to a pixel
 //! for SVG (the `viewBox` scales it back) and [`BITMAP_UNIT`] to a pixel for bitmaps, which are
 //! averaged down to twice the size for sharp lines on dense screens.
-//!
-//! A chart brings its own near-white card instead of a transparent ground. JupyterLab shows SVG through
-//! an `<img>`: the page's colours do not reach into it, and `prefers-color-scheme` follows the
-//! operating system rather than JupyterLab's theme, so neither can tell light from dark. Colours chosen
-//! for one ground have full contrast in every theme, in every viewer and on paper.
 
 use std::fmt::Write as _;
 use std::sync::Once;
@@ -15,22 +10,11 @@ use std::sync::Once;
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{
-    Color as _, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle, register_font,
+    Color as _, FontDesc, FontFamily, FontStyle, ShapeStyle, TextStyle, register_font,
 };
 
-/// A colour without transparency: overlapping strokes stay even, and printing is predictable.
-pub(super) type Color = RGBColor;
-
-/// The card's ground.
-pub(super) const GROUND: Color = RGBColor(0xfd, 0xfd, 0xfe);
-/// The card's border.
-const BORDER: Color = RGBColor(0xd5, 0xd9, 0xe0);
-/// Text.
-pub(super) const INK: Color = RGBColor(0x1f, 0x24, 0x2c);
-/// Text of lesser weight.
-pub(super) const MUTED: Color = RGBColor(0x59, 0x62, 0x70);
-/// Grid lines and empty bars.
-pub(super) const GRID: Color = RGBColor(0xe4, 0xe7, 0xec);
+use super::theme::{BORDER, hex, style_sheet};
+pub(super) use super::theme::{Color, GRID, GROUND, INK, MUTED, tint};
 
 const SVG_UNIT: f64 = 10.0;
 /// Drawing units to a pixel of the chart's nominal size, in a bitmap.
@@ -105,17 +89,6 @@ pub(super) trait Canvas {
     }
 }
 
-/// A mix of `color` with the ground: 1 is the colour itself, 0 the ground.
-pub(super) fn tint(color: Color, strength: f64) -> Color {
-    let mix =
-        |c: u8, g: u8| (f64::from(c) * strength + f64::from(g) * (1.0 - strength)).round() as u8;
-    RGBColor(
-        mix(color.0, GROUND.0),
-        mix(color.1, GROUND.1),
-        mix(color.2, GROUND.2),
-    )
-}
-
 /// The width that `text` takes in the bundled font; the browser's own is seldom wider.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
     font(size * 10.0, false)
@@ -145,22 +118,25 @@ pub(super) fn svg(
     let content = body.split_once('>').map_or("", |(_, rest)| rest);
     let (width, height) = size;
     let (fine_width, fine_height) = (width * SVG_UNIT as u32, height * SVG_UNIT as u32);
-    let mut svg = String::with_capacity(body.len() + 1024);
-    let _ = write!(
-        svg,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {fine_width} {fine_height}\" role=\"img\" stroke-linejoin=\"round\" \
-         stroke-linecap=\"round\">\n<title>{}</title>\n<desc>{}</desc>\n\
-         <rect x=\"5\" y=\"5\" width=\"{}\" height=\"{}\" rx=\"80\" fill=\"{}\" stroke=\"{}\" \
+    let card = format!(
+        "<rect x=\"5\" y=\"5\" width=\"{}\" height=\"{}\" rx=\"80\" fill=\"{}\" stroke=\"{}\" \
          stroke-width=\"10\"/>",
-        escape(title),
-        escape(description),
         fine_width - 10,
         fine_height - 10,
         hex(GROUND),
         hex(BORDER),
     );
-    svg.push_str(content);
+    let drawing = card + content;
+    let mut svg = String::with_capacity(drawing.len() + 4096);
+    let _ = write!(
+        svg,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"dlcore\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {fine_width} {fine_height}\" role=\"img\" stroke-linejoin=\"round\" \
+         stroke-linecap=\"round\">\n<title>{}</title>\n<desc>{}</desc>\n{}\n{drawing}",
+        escape(title),
+        escape(description),
+        style_sheet(&drawing),
+    );
     svg
 }
 
@@ -240,10 +216,6 @@ pub(crate) fn escape(text: &str) -> String {
         }
     }
     out
-}
-
-fn hex(color: Color) -> String {
-    format!("#{:02x}{:02x}{:02x}", color.0, color.1, color.2)
 }
 
 /// The family's name as a browser and plotters' font table both know it.

@@ -4,17 +4,12 @@
 //! end. The best epoch of validation is marked; after it, where validation worsens while training
 //! still improves, the gap is lightly shaded.
 
-use super::canvas::{Canvas, Color};
+use super::canvas::Canvas;
 use super::panel::Panel;
 use super::run::Run;
 use super::{header, text};
 
-/// Okabe and Ito's blue and vermilion: apart for every kind of colour vision, and in grey.
-pub(super) const TRAINING: Color = plotters::style::RGBColor(0x00, 0x72, 0xb2);
-pub(super) const VALIDATION: Color = plotters::style::RGBColor(0xd5, 0x5e, 0x00);
-/// The same, dark enough for small text (contrast above 4.5).
-pub(super) const TRAINING_INK: Color = plotters::style::RGBColor(0x00, 0x64, 0x9e);
-pub(super) const VALIDATION_INK: Color = plotters::style::RGBColor(0xb4, 0x4a, 0x00);
+pub(super) use super::theme::{TRAINING, TRAINING_INK, VALIDATION, VALIDATION_INK};
 
 const MARGIN: f64 = 16.0;
 const GUTTER: f64 = 20.0;

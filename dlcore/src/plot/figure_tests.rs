@@ -1,6 +1,6 @@
 //! Every kind of figure at every width: well formed, described, inside its card, no text over another.
 
-use super::figure::{Figure, MARGIN};
+use super::figure::Figure;
 use super::*;
 use crate::callbacks::Logs;
 use crate::classical::{DecisionTreeClassifier, GaussianNB, SVC};
@@ -404,16 +404,16 @@ fn colours_hold_for_colour_blind_eyes() {
             })
         };
         // The first four are the ones that are used most; further ones differ in shape too.
-        for (index, a) in palette::COLORS[..4].iter().enumerate() {
-            for b in &palette::COLORS[..index] {
-                let apart: f64 = seen(*a)
-                    .iter()
-                    .zip(seen(*b))
-                    .map(|(a, b)| (a - b).powi(2))
-                    .sum();
-                assert!(apart.sqrt() > 0.15, "{a:?} and {b:?}: {}", apart.sqrt());
+        for dark in [false, true] {
+            let shown = |index: usize| match dark {
+                true => theme::twin(palette::COLORS[index]),
+                false => palette::COLORS[index],
+            };
+            for (a, b) in (0..4).flat_map(|a| (0..a).map(move |b| (a, b))) {
+                let parts = seen(shown(a)).into_iter().zip(seen(shown(b)));
+                let apart = parts.map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+                assert!(apart > 0.15, "colours {a} and {b}, dark {dark}: {apart}");
             }
         }
     }
-    assert!(MARGIN > 0.0);
 }

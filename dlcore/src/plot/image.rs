@@ -9,11 +9,14 @@ use plotters::style::RGBColor;
 use super::axis::value;
 use super::canvas::{Canvas, encode, escape};
 use crate::display::{MimeBundle, PNG, Rich, SVG};
+use crate::models::grouped;
 use crate::tensor::DType;
 use crate::{Error, Result, Tensor};
 
 /// The longer side of a picture is shown about this long.
 const SHOWN: usize = 224;
+/// No picture of more pixels is drawn: it would make the notebook's file larger than it is worth.
+const MOST_PIXELS: usize = 4_000_000;
 /// Wider pictures are not drawn in characters.
 const TEXT_WIDTH: usize = 80;
 
@@ -36,7 +39,7 @@ pub struct Image {
 /// the range that they have.
 ///
 /// # Panics
-/// For any other shape; [`try_image`] returns the error instead.
+/// For any other shape, and for more than 4,000,000 pixels; [`try_image`] returns the error instead.
 #[track_caller]
 pub fn image(tensor: &Tensor) -> Image {
     match try_image(tensor) {
@@ -48,14 +51,14 @@ pub fn image(tensor: &Tensor) -> Image {
 /// [`image`], returning the error.
 ///
 /// # Errors
-/// [`Error::Shape`] if the tensor is not one picture.
+/// [`Error::Shape`] if the tensor is not one picture, or has more than 4,000,000 pixels.
 pub fn try_image(tensor: &Tensor) -> Result<Image> {
     let (height, width, channels) = match *tensor.shape() {
         [height, width] | [height, width, 1] if height * width > 0 => (height, width, 1),
         [height, width, 3] if height * width > 0 => (height, width, 3),
         ref shape => {
             let hint = match shape {
-                [_, height, width] if *height > 1 && *width > 1 => {
+                [_, height, width] | [_, height, width, 1 | 3] if *height > 1 && *width > 1 => {
                     "; .get(0) is the first picture of several"
                 }
                 [_] => "; .reshape gives rows their width",
@@ -66,6 +69,15 @@ pub fn try_image(tensor: &Tensor) -> Result<Image> {
             )));
         }
     };
+    let count = height.saturating_mul(width);
+    if count > MOST_PIXELS {
+        return Err(Error::Shape(format!(
+            "image: {height} × {width} are {} pixels, more than the {} that are drawn; take a part, such as \
+             the first hundred rows, .slice(..100), or one sample, .get(0)",
+            grouped(count),
+            grouped(MOST_PIXELS),
+        )));
+    }
     let values: Vec<f64> = tensor.to_vec().into_iter().map(f64::from).collect();
     let finite = values.iter().copied().filter(|value| value.is_finite());
     let range = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
@@ -296,6 +308,13 @@ mod tests {
             "{error}"
         );
         assert!(try_image(&Tensor::zeros([28, 28, 3])).is_ok());
+        let whole = try_image(&Tensor::zeros([6_000, 784])).unwrap_err();
+        assert!(
+            whole
+                .to_string()
+                .contains("4,704,000 pixels, more than the 4,000,000"),
+            "{whole}"
+        );
     }
 
     #[test]

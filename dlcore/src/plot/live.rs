@@ -39,6 +39,9 @@ pub struct LiveFit {
     every: Duration,
 }
 
+/// A fit of one epoch is drawn batch by batch, so it is looked at more often: it may be short.
+const EVERY_OF_ONE: Duration = Duration::from_millis(4);
+
 enum Mode {
     Silent,
     Terminal(Terminal),
@@ -55,7 +58,12 @@ impl LiveFit {
             }
             verbose => Mode::Terminal(Terminal::start(&plan, verbose == 1)),
         };
-        LiveFit::with_mode(mode, EVERY)
+        let is_chart = matches!(mode, Mode::Chart(_));
+        let every = match plan.epochs == plan.initial_epoch + 1 && is_chart {
+            true => EVERY_OF_ONE,
+            false => EVERY,
+        };
+        LiveFit::with_mode(mode, every)
     }
 
     fn with_mode(mode: Mode, every: Duration) -> Self {

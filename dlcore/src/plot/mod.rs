@@ -14,6 +14,7 @@ mod header;
 mod histogram;
 mod image;
 mod images;
+mod labels;
 mod layered;
 mod linear_map;
 mod live;
@@ -29,6 +30,7 @@ mod scatter;
 mod surface;
 mod terminal;
 mod text;
+mod theme;
 mod value_graph;
 
 use std::fmt;

@@ -2,7 +2,8 @@
 
 use super::axis::{Axis, value};
 use super::canvas::{Align, Canvas, Color, GRID, INK, MUTED, Type, text_width, tint};
-use super::curves::{PANEL_HEIGHT, TRAINING, TRAINING_INK, VALIDATION, VALIDATION_INK};
+use super::curves::{PANEL_HEIGHT, TRAINING, VALIDATION};
+use super::labels::{self, Label};
 use super::run::{Best, Run, higher_is_better};
 
 /// More epochs than this are smoothed, over faint raw points.
@@ -18,23 +19,23 @@ pub(super) const SMALL: f64 = 11.0;
 /// One metric's curves and the box they are drawn in.
 pub(super) struct Panel<'a> {
     pub(super) run: &'a Run,
-    metric: usize,
+    pub(super) metric: usize,
     /// What is drawn: the raw values, or smoothed ones.
     pub(super) train: Vec<f64>,
     pub(super) validation: Vec<f64>,
-    corner: (f64, f64),
-    width: f64,
-    plot: PlotBox,
+    pub(super) corner: (f64, f64),
+    pub(super) width: f64,
+    pub(super) plot: PlotBox,
     x: Axis,
     y: Axis,
 }
 
 /// A box in pixels.
-struct PlotBox {
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
+pub(super) struct PlotBox {
+    pub(super) left: f64,
+    pub(super) right: f64,
+    pub(super) top: f64,
+    pub(super) bottom: f64,
 }
 
 impl<'a> Panel<'a> {
@@ -43,10 +44,10 @@ impl<'a> Panel<'a> {
         let raw_validation = run.validation_of(metric).unwrap_or(&[]);
         let x = x_axis(run);
         let trace = run
-            .running
-            .iter()
-            .flat_map(|running| &running.trace)
-            .map(|(_, values)| values[metric]);
+            .shown_epoch()
+            .into_iter()
+            .flat_map(|running| running.trace.iter().map(move |point| (running, point)))
+            .map(|(running, (step, values))| run.rolling(running, metric, (*step, values[metric])));
         let values = raw_train.iter().chain(raw_validation).copied().chain(trace);
         let y = Axis::fitting(
             values,
@@ -92,19 +93,22 @@ impl<'a> Panel<'a> {
     }
 
     pub fn draw(&self, canvas: &mut dyn Canvas) {
+        let labels = self.labels();
         self.shade(canvas);
-        self.grid(canvas);
+        self.grid(canvas, &labels);
         self.title(canvas);
-        self.stop(canvas);
+        self.stop_line(canvas);
         self.raw_points(canvas);
         self.training(canvas);
         self.running(canvas);
         self.validation(canvas);
         self.best(canvas);
-        self.names(canvas);
+        for label in &labels {
+            label.draw(canvas);
+        }
     }
 
-    fn at(&self, epoch: f64, value: f64) -> (f64, f64) {
+    pub(super) fn at(&self, epoch: f64, value: f64) -> (f64, f64) {
         let PlotBox {
             left,
             right,
@@ -121,36 +125,53 @@ impl<'a> Panel<'a> {
         self.at(self.run.epoch_number(index) as f64, values[index])
     }
 
-    fn grid(&self, canvas: &mut dyn Canvas) {
+    /// Lines at the ticks, interrupted where a label stands.
+    fn grid(&self, canvas: &mut dyn Canvas, labels: &[Label]) {
         let PlotBox {
             left,
             right,
-            top,
             bottom,
+            ..
         } = self.plot;
         let style = Type::new(SMALL, MUTED);
         for (tick, label) in self.y.ticks(5) {
             let y = self.at(0.0, tick).1;
-            canvas.line(&[(left, y), (right, y)], 1.0, GRID);
+            for (start, end) in labels::free(labels, y, (left, right)) {
+                canvas.line(&[(start, y), (end, y)], 1.0, GRID);
+            }
             canvas.text(&label, (left - 6.0, y), Align::Right, style);
         }
         canvas.line(&[(left, bottom), (right, bottom)], 1.0, tint(MUTED, 0.6));
         let most = ((right - left) / 28.0) as usize;
-        for (tick, label) in self.x.whole_ticks(most.clamp(2, 10)) {
+        for (tick, label) in self.x_ticks(most.clamp(2, 10)) {
             let x = self.at(tick, 0.0).0;
             canvas.line(&[(x, bottom), (x, bottom + 4.0)], 1.0, tint(MUTED, 0.6));
             canvas.text(&label, (x, bottom + 13.0), Align::Center, style);
         }
         canvas.text(
-            "epoch",
+            if self.run.by_batch() {
+                "batch"
+            } else {
+                "epoch"
+            },
             (self.corner.0 + self.width, bottom + 13.0),
             Align::Right,
             style,
         );
-        if self.train.is_empty() && self.run.running.is_none() {
-            let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
-            canvas.text("no epoch was finished", middle, Align::Center, style);
+    }
+
+    /// Ticks at whole epochs, or of an only epoch at whole batches.
+    fn x_ticks(&self, most: usize) -> Vec<(f64, String)> {
+        if !self.run.by_batch() {
+            return self.x.whole_ticks(most);
         }
+        let batches = self.run.steps_per_epoch as f64;
+        let ticks = Axis::linear(0.0, batches).whole_ticks(most);
+        let start = self.run.initial_epoch as f64;
+        ticks
+            .into_iter()
+            .map(|(tick, label)| (start + tick / batches, label))
+            .collect()
     }
 
     fn title(&self, canvas: &mut dyn Canvas) {
@@ -179,45 +200,6 @@ impl<'a> Panel<'a> {
         if !notes.is_empty() && start + text_width(&notes, SMALL) < end {
             canvas.text(&notes, (start, y), Align::Left, style);
         }
-    }
-
-    /// Where training ended before its time: a line, and the words beside it.
-    fn stop(&self, canvas: &mut dyn Canvas) {
-        let Some(words) = self.run.stop_words() else {
-            return;
-        };
-        let epoch = match self.run.diverged() {
-            Some(epoch) => (epoch as f64).min(self.run.position()),
-            None => self.run.position(),
-        };
-        let PlotBox {
-            left,
-            right,
-            top,
-            bottom,
-        } = self.plot;
-        let x = self.at(epoch, 0.0).0.clamp(left, right);
-        canvas.dashes((x, top - 4.0), (x, bottom), 1.2, MUTED);
-        let fits_right = x + 6.0 + text_width(&words, SMALL) * 1.1 < self.corner.0 + self.width;
-        let (at, align) = if fits_right {
-            (x + 7.0, Align::Left)
-        } else {
-            (x - 7.0, Align::Right)
-        };
-        // As far as can be from the curves' names.
-        let free = |y: f64| {
-            let taken = self.name_heights().into_iter().flatten();
-            taken
-                .map(|name| (name - y).abs())
-                .fold(f64::INFINITY, f64::min)
-        };
-        let heights = [top + 4.0, (top + bottom) / 2.0, bottom - 12.0];
-        let height = heights
-            .into_iter()
-            .rev()
-            .max_by(|a, b| free(*a).total_cmp(&free(*b)));
-        let at = (at, height.unwrap_or(top));
-        canvas.text(&words, at, align, Type::new(SMALL, INK).bold());
     }
 
     fn raw_points(&self, canvas: &mut dyn Canvas) {
@@ -255,14 +237,13 @@ impl<'a> Panel<'a> {
 
     /// The part of the running epoch, from the last finished one to a hollow dot at its head.
     fn running(&self, canvas: &mut dyn Canvas) {
-        let Some(running) = &self.run.running else {
+        let Some(running) = self.run.shown_epoch() else {
             return;
         };
-        let joint = self
-            .train
-            .len()
-            .checked_sub(1)
-            .filter(|&last| self.train[last].is_finite());
+        let joint = running
+            .epoch
+            .checked_sub(self.run.initial_epoch + 1)
+            .filter(|&last| self.train.get(last).is_some_and(|value| value.is_finite()));
         let mut points: Vec<_> = joint
             .map(|last| self.point(&self.train, last))
             .into_iter()
@@ -271,14 +252,18 @@ impl<'a> Panel<'a> {
             .trace
             .iter()
             .filter(|(_, values)| values[self.metric].is_finite());
-        points
-            .extend(trace.map(|(step, values)| {
-                self.at(self.run.place(running, *step), values[self.metric])
-            }));
+        points.extend(trace.map(|(step, values)| {
+            let value = self
+                .run
+                .rolling(running, self.metric, (*step, values[self.metric]));
+            self.at(self.run.place(running, *step), value)
+        }));
         if points.len() > 1 {
             canvas.line(&points, 1.2, tint(TRAINING, 0.55));
         }
-        if let Some(&head) = points.last() {
+        if self.run.running.is_some()
+            && let Some(&head) = points.last()
+        {
             canvas.ring(head, 2.6, 1.4, TRAINING);
         }
     }
@@ -331,41 +316,8 @@ impl<'a> Panel<'a> {
         canvas.circle((x, y), 1.6, VALIDATION);
     }
 
-    /// Names the curves at their ends.
-    fn names(&self, canvas: &mut dyn Canvas) {
-        let end = self.run.position().max(self.x_end());
-        let x = self.at(end, 0.0).0.min(self.plot.right) + 7.0;
-        let names = [("training", TRAINING_INK), ("validation", VALIDATION_INK)];
-        for ((name, color), y) in names.into_iter().zip(self.name_heights()) {
-            if let Some(y) = y {
-                canvas.text(name, (x, y), Align::Left, Type::new(SMALL, color));
-            }
-        }
-    }
-
-    /// Where the names of training and validation stand: at the lines' ends, but apart.
-    fn name_heights(&self) -> [Option<f64>; 2] {
-        let last = |values: &[f64]| {
-            let index = values.iter().rposition(|value| value.is_finite());
-            index.map(|index| self.point(values, index).1)
-        };
-        let trace = self.run.running.iter().flat_map(|running| &running.trace);
-        let head = trace
-            .map(|(_, values)| values[self.metric])
-            .rfind(|value| value.is_finite());
-        let training = head
-            .map(|value| self.at(0.0, value).1)
-            .or_else(|| last(&self.train));
-        let mut heights = [training, last(&self.validation)];
-        if let [Some(a), Some(b)] = &mut heights {
-            let push = ((14.0 - (*a - *b).abs()) / 2.0).max(0.0) * if *a < *b { -1.0 } else { 1.0 };
-            (*a, *b) = (*a + push, *b - push);
-        }
-        heights.map(|y| y.map(|y| y.clamp(self.plot.top, self.plot.bottom - 6.0)))
-    }
-
     /// The last epoch that is drawn.
-    fn x_end(&self) -> f64 {
+    pub(super) fn x_end(&self) -> f64 {
         (self.run.initial_epoch + self.run.finished()) as f64
     }
 }
@@ -373,7 +325,7 @@ impl<'a> Panel<'a> {
 /// The epoch axis: from the first epoch to the last planned one, or, once training is over, the last
 /// one there is. While the first epoch runs it begins where that does.
 fn x_axis(run: &Run) -> Axis {
-    let first_running = run.finished() == 0 && run.running.is_some();
+    let first_running = run.by_batch() || run.finished() == 0 && run.running.is_some();
     let low = run.initial_epoch as f64 + if first_running { 0.0 } else { 1.0 };
     let reached = run.position().max(low);
     let planned = run.epochs as f64;

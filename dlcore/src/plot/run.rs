@@ -19,6 +19,8 @@ pub(super) struct Run {
     pub validation: Vec<Vec<f64>>,
     /// The running epoch, if one was begun and not finished.
     pub running: Option<Running>,
+    /// The first epoch as it went, kept of a fit that has no other: it is all there is to see.
+    pub only: Option<Running>,
     /// Time since the fit began; absent where the curves come from a history.
     pub elapsed: Option<Duration>,
     /// Time when the last epoch ended.
@@ -77,6 +79,15 @@ impl Run {
     /// Adds a finished epoch.
     pub fn push_epoch(&mut self, train: &[f64], validation: Option<&[f64]>) {
         let finished = self.finished();
+        if finished == 0
+            && self.epochs == self.initial_epoch + 1
+            && let Some(mut only) = self.running.take()
+        {
+            only.step = self.steps_per_epoch;
+            only.trace.retain(|(step, _)| *step < self.steps_per_epoch);
+            only.trace.push((self.steps_per_epoch, train.to_vec()));
+            self.only = Some(only);
+        }
         for (values, &value) in self.train.iter_mut().zip(train) {
             values.push(value);
         }
@@ -121,6 +132,35 @@ impl Run {
     /// Where a batch of the running epoch lies on the epoch axis.
     pub fn place(&self, running: &Running, step: usize) -> f64 {
         running.epoch as f64 + (step as f64 / self.steps_per_epoch.max(1) as f64).min(1.0)
+    }
+
+    /// Whether the chart counts batches: an only epoch would be a single dot.
+    pub fn by_batch(&self) -> bool {
+        self.epochs == self.initial_epoch + 1
+            && self.steps_per_epoch > 1
+            && match &self.only {
+                Some(only) => only.trace.len() > 1,
+                None => self.finished() == 0,
+            }
+    }
+
+    /// The epoch whose batches are drawn: the running one, or the only one.
+    pub fn shown_epoch(&self) -> Option<&Running> {
+        let only = self.only.as_ref().filter(|_| self.by_batch());
+        self.running.as_ref().or(only)
+    }
+
+    /// What the curve of the running epoch shows where `mean` is the epoch's mean so far: the mean over as
+    /// many batches as an epoch has, those of this one and the rest from the one before. So it goes on
+    /// from that and ends at this epoch's mean; the mean so far begins anew with one batch, and jumps.
+    pub fn rolling(&self, running: &Running, metric: usize, (step, mean): (usize, f64)) -> f64 {
+        let before = running.epoch.checked_sub(self.initial_epoch + 1);
+        let before = before.and_then(|index| self.train.get(metric)?.get(index).copied());
+        let share = step as f64 / self.steps_per_epoch.max(1) as f64;
+        match before.filter(|before| before.is_finite() && mean.is_finite()) {
+            Some(before) => before + share.min(1.0) * (mean - before),
+            None => mean,
+        }
     }
 
     /// The latest training values: of the running epoch, or else of the last finished one.
@@ -273,6 +313,45 @@ mod tests {
         assert_eq!(run.seconds_per_epoch(), Some(2.0));
         assert_eq!(run.seconds_left(), Some(1.0));
         assert_eq!(run.latest(), [0.2, 0.9]);
+    }
+
+    #[test]
+    fn the_running_curve_goes_on_from_the_last_epoch() {
+        let mut run = Run::new(3, 0, 10, vec!["loss".into()]);
+        let first = Running {
+            epoch: 0,
+            step: 5,
+            trace: vec![(5, vec![2.0])],
+        };
+        assert_eq!(run.rolling(&first, 0, (5, 2.0)), 2.0);
+        run.push_epoch(&[1.0], None);
+        let second = Running {
+            epoch: 1,
+            ..Running::default()
+        };
+        let at = |step, mean| run.rolling(&second, 0, (step, mean));
+        assert_eq!([at(0, 9.0), at(5, 0.5), at(10, 0.5)], [1.0, 0.75, 0.5]);
+        assert!(at(5, f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn an_only_epoch_keeps_its_batches() {
+        let trace = vec![(3, vec![2.0]), (10, vec![1.1])];
+        let running = Running {
+            epoch: 0,
+            step: 10,
+            trace,
+        };
+        let mut run = Run::new(1, 0, 10, vec!["loss".into()]);
+        run.running = Some(running.clone());
+        run.push_epoch(&[1.0], None);
+        assert!(run.by_batch());
+        let trace = &run.shown_epoch().unwrap().trace;
+        assert_eq!(*trace, [(3, vec![2.0]), (10, vec![1.0])]);
+        let mut run = Run::new(2, 0, 10, vec!["loss".into()]);
+        run.running = Some(running);
+        run.push_epoch(&[1.0], None);
+        assert!(!run.by_batch() && run.shown_epoch().is_none());
     }
 
     #[test]

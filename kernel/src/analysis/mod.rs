@@ -2,8 +2,10 @@
 //!
 //! evcxr's rust-analyzer knows, but takes seconds and hundreds of megabytes to load. So it lives in
 //! a process of its own, started when something is first asked (a session that never asks stays
-//! small), and nothing waits for it to load: until then, names known without it are offered.
+//! small). Until then dlcore's and the session's own names are offered, which `names` finds without
+//! it; only where these say nothing does an answer wait a moment for it.
 
+mod commands;
 mod names;
 mod source;
 mod worker;
@@ -18,11 +20,11 @@ use tokio::sync::Mutex;
 
 pub use worker_process::main as worker_main;
 
-use names::Names;
+use names::{Known, Names};
 use source::Source;
 use worker::{Answer, Question, Worker};
 
-/// How long a completion may wait for a loaded rust-analyzer before names known without it are offered.
+/// How long an answer may wait for rust-analyzer; JupyterLab waits for a second.
 const PATIENCE: Duration = Duration::from_millis(900);
 
 /// How often a session starts rust-analyzer, when it breaks.
@@ -48,9 +50,21 @@ pub struct Completions {
     pub start: usize,
     /// Where it ends.
     pub end: usize,
+    /// Whether rust-analyzer is still being loaded and would have had more to offer.
+    pub loading: bool,
 }
 
 impl Completions {
+    /// Nothing, at a byte of `code`.
+    fn none(code: &str, at: usize) -> Completions {
+        let at = code_points(code, at);
+        Completions {
+            start: at,
+            end: at,
+            ..Completions::default()
+        }
+    }
+
     /// The kinds, as JupyterLab reads them from the reply's metadata.
     pub fn types_metadata(&self) -> Value {
         self.matches
@@ -60,6 +74,27 @@ impl Completions {
                        "type": found.kind, "signature": found.label})
             })
             .collect()
+    }
+}
+
+/// What is said of a name that only rust-analyzer may know.
+const STILL_LOADING: &str = "rust-analyzer is still being loaded, which takes some seconds after the \
+     first question. Ask again; what dlcore and this notebook define is known already.";
+
+/// What came of a question to the worker.
+enum Asked {
+    Answered(Answer),
+    /// It will know later.
+    Loading,
+    Nothing,
+}
+
+impl Asked {
+    fn answer(self) -> Option<Answer> {
+        match self {
+            Asked::Answered(answer) => Some(answer),
+            Asked::Loading | Asked::Nothing => None,
+        }
     }
 }
 
@@ -95,24 +130,38 @@ impl Analysis {
     /// What could stand at `cursor`, which counts code points of `code`.
     pub async fn complete(&self, view: &SessionView, code: &str, cursor: usize) -> Completions {
         let at = byte_offset(code, cursor);
+        if let Some(found) = commands::complete(code, at) {
+            return found;
+        }
+        let code = &*commands::as_rust(code, at);
         if let Some(found) = self.names().complete_string(code, at) {
             return found;
         }
+        let quick = match self.names().complete(view, code, at) {
+            Known::All(found) => return found,
+            Known::Some(found) => Some(found),
+            Known::Nothing => None,
+        };
         let source = Source::of(view, code, at);
-        if let Some(found) = self
-            .ask(Question::complete(&source))
-            .await
-            .and_then(Answer::completions)
-            .and_then(|found| source.in_code(found, code))
-            && !found.matches.is_empty()
-        {
-            return found;
+        let wait = quick.is_none();
+        let asked = self.ask(Question::complete(&source), wait).await;
+        let loading = matches!(asked, Asked::Loading);
+        let found = asked.answer().and_then(Answer::completions);
+        if let Some(mut found) = found.and_then(|found| source.in_code(found, code)) {
+            let hides = self.names().hides(view, code, at);
+            found.matches.retain(|one| !hides(&one.text));
+            if !found.matches.is_empty() {
+                return found;
+            }
         }
-        self.names().complete(view, code, at)
+        Completions {
+            loading,
+            ..quick.unwrap_or_else(|| Completions::none(code, at))
+        }
     }
 
-    /// Documentation of what stands at `cursor`: content by mime type. In `full` with the source,
-    /// where there is one.
+    /// Documentation of what stands at `cursor`, or of the function whose arguments do: content by
+    /// mime type. In `full` with the source, where there is one.
     pub async fn inspect(
         &self,
         view: &SessionView,
@@ -120,19 +169,28 @@ impl Analysis {
         cursor: usize,
         full: bool,
     ) -> Option<Map<String, Value>> {
-        let at = source::end_of_name(code, byte_offset(code, cursor))?;
+        let at = byte_offset(code, cursor);
+        if let Some(text) = commands::describe(code, at) {
+            return Some(described(text));
+        }
+        let code = &*commands::as_rust(code, at);
+        let at = self.names().asked(view, code, at)?;
         if full && let Some(own) = self.names().own_source(view, code, at) {
             return Some(described(own));
         }
-        let source = Source::of(view, code, at);
-        let answer = self.ask(Question::inspect(&source)).await;
-        if let Some((plain, html)) = answer.and_then(Answer::documentation) {
-            let mut data = Map::new();
-            data.insert("text/plain".to_owned(), plain.into());
-            data.insert("text/html".to_owned(), html.into());
-            return Some(data);
+        if let Some(text) = self.names().describe(view, code, at) {
+            return Some(described(text));
         }
-        self.names().describe(view, code, at).map(described)
+        let source = Source::of(view, code, at);
+        let asked = self.ask(Question::inspect(&source), true).await;
+        if matches!(asked, Asked::Loading) {
+            return Some(described(STILL_LOADING.to_owned()));
+        }
+        let (plain, html) = asked.answer().and_then(Answer::documentation)?;
+        let mut data = Map::new();
+        data.insert("text/plain".to_owned(), plain.into());
+        data.insert("text/html".to_owned(), html.into());
+        Some(data)
     }
 
     /// Ends the worker, if there is one.
@@ -142,23 +200,44 @@ impl Analysis {
         }
     }
 
-    /// The worker's answer, when it is ready and answers soon enough; starts it when there is none.
-    async fn ask(&self, question: Question) -> Option<Answer> {
+    /// The worker's answer, if it comes soon enough; starts it when there is none. One that is still
+    /// loading is waited for with `wait` only.
+    async fn ask(&self, question: Question, wait: bool) -> Asked {
         let asking = async {
-            let mut slot = self.worker.lock().await;
-            if slot.as_ref().is_some_and(Worker::is_lost) {
-                *slot = None;
+            let readiness = self.worker().await.as_ref()?.readiness();
+            if wait {
+                readiness.settled().await;
             }
-            if slot.is_none() && self.starts_left.load(Ordering::Relaxed) > 0 {
-                self.starts_left.fetch_sub(1, Ordering::Relaxed);
-                *slot = Worker::start(&self.home);
-            }
+            let mut slot = self.worker().await;
             let worker = slot.as_mut().filter(|worker| worker.is_ready())?;
             let answer = worker.ask(question);
             drop(slot);
             answer.await.ok()
         };
-        tokio::time::timeout(PATIENCE, asking).await.ok().flatten()
+        match tokio::time::timeout(PATIENCE, asking).await.ok().flatten() {
+            Some(answer) => Asked::Answered(answer),
+            None if self.is_loading().await => Asked::Loading,
+            None => Asked::Nothing,
+        }
+    }
+
+    /// The worker, started if need be.
+    async fn worker(&self) -> tokio::sync::MutexGuard<'_, Option<Worker>> {
+        let mut slot = self.worker.lock().await;
+        if slot.as_ref().is_some_and(Worker::is_lost) {
+            *slot = None;
+        }
+        if slot.is_none() && self.starts_left.load(Ordering::Relaxed) > 0 {
+            self.starts_left.fetch_sub(1, Ordering::Relaxed);
+            *slot = Worker::start(&self.home);
+        }
+        slot
+    }
+
+    async fn is_loading(&self) -> bool {
+        let slot = self.worker.lock().await;
+        slot.as_ref()
+            .is_some_and(|worker| !worker.is_ready() && !worker.is_lost())
     }
 
     fn names(&self) -> &Names {
@@ -169,7 +248,11 @@ impl Analysis {
 /// A signature and the documentation below it, as text and as markdown.
 fn described(text: String) -> Map<String, Value> {
     let (signature, documentation) = text.split_once("\n\n").unwrap_or((&text, ""));
-    let markdown = format!("```rust\n{signature}\n```\n\n{documentation}");
+    let is_code = !signature.starts_with(':') && !signature.ends_with('.');
+    let markdown = match is_code {
+        true => format!("```rust\n{signature}\n```\n\n{documentation}"),
+        false => text.clone(),
+    };
     let mut data = Map::new();
     data.insert("text/markdown".to_owned(), markdown.trim_end().into());
     data.insert("text/plain".to_owned(), text.into());

@@ -2,13 +2,19 @@
 
 mod library;
 mod macros;
+mod scope;
 mod strings;
+#[cfg(test)]
+mod tests;
+mod tokens;
 
 use super::{Completions, Match, code_points};
 use crate::engine::SessionView;
 use library::Library;
+use scope::{Named, Scope};
 use std::collections::BTreeSet;
 use std::path::Path;
+use tokens::{Kind, open_call, tokens};
 
 const KEYWORDS: &[&str] = &[
     "as", "async", "await", "break", "const", "continue", "else", "enum", "false", "fn", "for",
@@ -22,6 +28,17 @@ pub struct Names {
     library: Library,
 }
 
+/// How much these names tell of what could stand at the cursor.
+#[derive(Debug, PartialEq)]
+pub enum Known {
+    /// Everything: nobody else has to be asked.
+    All(Completions),
+    /// What dlcore and the session define; the standard library may have more.
+    Some(Completions),
+    /// Nothing: what stands before the cursor is not known here.
+    Nothing,
+}
+
 impl Names {
     /// With dlcore's names, read from its source in `home`.
     pub fn of_library(home: &Path) -> Names {
@@ -31,23 +48,108 @@ impl Names {
     }
 
     /// Names that go on from what stands before `at`.
-    pub fn complete(&self, view: &SessionView, code: &str, at: usize) -> Completions {
+    pub fn complete(&self, view: &SessionView, code: &str, at: usize) -> Known {
         let start = start_of_name(code, at);
-        let begun = &code[start..at];
-        let before = code[..start].trim_end();
-        let mut matches = if let Some(receiver) = receiver(before) {
-            self.methods(view, receiver)
-        } else if let Some(path) = before.strip_suffix("::") {
-            let members = self.library.members_of(last_name(path));
-            members.map(|(name, member)| member.offered(name)).collect()
-        } else {
-            self.in_scope(view)
+        let found = |mut matches: Vec<Match>| {
+            let begun = &code[start..at];
+            matches.retain(|found| found.text.starts_with(begun) && found.text != begun);
+            Completions {
+                matches,
+                start: code_points(code, start),
+                end: code_points(code, at),
+                loading: false,
+            }
         };
-        matches.retain(|found| found.text.starts_with(begun) && found.text != begun);
-        Completions {
-            matches,
-            start: code_points(code, start),
-            end: code_points(code, at),
+        // Nothing is offered within a comment or a number.
+        let is_number = code[start..at].starts_with(|c: char| c.is_ascii_digit());
+        let Some(tokens) = tokens(&code[..start]).filter(|_| !is_number) else {
+            return Known::All(found(vec![]));
+        };
+        if tokens
+            .last()
+            .is_some_and(|last| last.kind == Kind::Unfinished)
+        {
+            return Known::All(found(vec![]));
+        }
+        let session = Library::of_items(&view.items);
+        let scope = self.scope(view, &session, &tokens);
+        match tokens.last() {
+            Some(last) if last.is(".") => match scope.type_before(tokens.len() - 1) {
+                Some(of) if scope.has_type(&of.name) => {
+                    let members = scope.members_of(&of.name).into_iter();
+                    let methods = members.filter(|(_, member)| member.is_method);
+                    Known::Some(found(
+                        methods.map(|(name, member)| member.offered(name)).collect(),
+                    ))
+                }
+                _ => Known::Nothing,
+            },
+            Some(last) if last.is("::") => self.after_path(&scope, tokens.len() - 1, found),
+            _ => Known::Some(found(self.in_scope(view))),
+        }
+    }
+
+    fn after_path(
+        &self,
+        scope: &Scope<'_>,
+        end: usize,
+        found: impl Fn(Vec<Match>) -> Completions,
+    ) -> Known {
+        let (_, path) = scope.path_before(end);
+        let offer = |members: Vec<(&str, &library::Member)>| {
+            members
+                .into_iter()
+                .map(|(name, member)| member.offered(name))
+                .collect()
+        };
+        match scope.named(&path) {
+            Some(Named::Module(module)) => {
+                Known::All(found(offer(self.library.module(module).collect())))
+            }
+            Some(Named::Member(member)) if member.kind == "class" => {
+                let of = member.gives.as_ref().map_or("", |of| of.name.as_str());
+                let mut members = scope.members_of(of);
+                members.retain(|(_, member)| !is_field(member));
+                Known::Some(found(offer(members)))
+            }
+            _ => Known::Nothing,
+        }
+    }
+
+    /// Whether `name`, which rust-analyzer would offer at `at`, is nothing that a cell can use: it
+    /// takes dlcore for a part of the same workspace, whose private parts may be edited.
+    pub fn hides<'n>(
+        &'n self,
+        view: &SessionView,
+        code: &str,
+        at: usize,
+    ) -> impl Fn(&str) -> bool + use<'n> {
+        let start = start_of_name(code, at);
+        let of = tokens(&code[..start]).and_then(|tokens| {
+            let session = Library::of_items(&view.items);
+            let scope = self.scope(view, &session, &tokens);
+            let last = tokens.last()?;
+            if last.is(".") {
+                return Some(scope.type_before(tokens.len() - 1)?.name);
+            }
+            let path = last
+                .is("::")
+                .then(|| scope.path_before(tokens.len() - 1).1)?;
+            path.last().map(|of| (*of).to_owned())
+        });
+        move |name| of.as_ref().is_some_and(|of| self.library.hides(of, name))
+    }
+
+    fn scope<'s>(
+        &'s self,
+        view: &'s SessionView,
+        session: &'s Library,
+        tokens: &'s [tokens::Token<'s>],
+    ) -> Scope<'s> {
+        Scope {
+            libraries: [session, &self.library],
+            view,
+            tokens,
         }
     }
 
@@ -74,23 +176,8 @@ impl Names {
             matches,
             start: code_points(code, place.start),
             end: code_points(code, at),
+            loading: false,
         })
-    }
-
-    /// The methods of a variable whose type is known; of everything, when it is not.
-    fn methods(&self, view: &SessionView, receiver: &str) -> Vec<Match> {
-        let variable = view.variables.iter().find(|known| known.name == receiver);
-        let of_type = variable.map(|variable| {
-            let path = variable.type_name.split('<').next().unwrap_or_default();
-            self.library.members_of(last_name(path))
-        });
-        match of_type {
-            Some(members) => members
-                .filter(|(_, member)| member.is_method)
-                .map(|(name, member)| member.offered(name))
-                .collect(),
-            None => named(self.library.methods(), "function"),
-        }
     }
 
     fn in_scope(&self, view: &SessionView) -> Vec<Match> {
@@ -125,22 +212,82 @@ impl Names {
 
     /// What is known of the name that ends at `at`.
     pub fn describe(&self, view: &SessionView, code: &str, at: usize) -> Option<String> {
-        let start = start_of_name(code, at);
-        let (before, name) = (code[..start].trim_end(), &code[start..at]);
-        if let Some(path) = before.strip_suffix("::") {
-            return self.library.describe_member(last_name(path), name);
+        let tokens = tokens(&code[..at])?;
+        let session = Library::of_items(&view.items);
+        let scope = self.scope(view, &session, &tokens);
+        let last = tokens.last().filter(|last| last.kind == Kind::Word)?;
+        if tokens.len() > 1 && tokens[tokens.len() - 2].is(".") {
+            let of = scope.type_before(tokens.len() - 2)?;
+            return Some(scope.member_of(&of.name, last.text)?.text.clone());
         }
-        if before.ends_with('.') {
-            return None;
+        let (_, path) = scope.path_before(tokens.len());
+        if let [name] = path[..] {
+            let variable = view.variables.iter().find(|known| known.name == name);
+            if let Some(variable) = variable {
+                return Some(self.of_variable(variable));
+            }
+            if let Some(own) = own_item(view, name) {
+                return Some(head(own));
+            }
         }
-        let variable = view.variables.iter().find(|known| known.name == name);
-        if let Some(variable) = variable {
-            let mutable = if variable.mutable { "mut " } else { "" };
-            return Some(format!("let {mutable}{name}: {}", variable.type_name));
+        match scope.named(&path)? {
+            Named::Module(module) => self.of_module(module),
+            Named::Member(member) => Some(member.text.clone()),
         }
-        let own = own_item(view, name).map(|item| head(item));
-        own.or_else(|| self.library.describe(name))
     }
+
+    /// A variable with what there is to say of its type.
+    fn of_variable(&self, variable: &crate::engine::Variable) -> String {
+        let mutable = if variable.mutable { "mut " } else { "" };
+        let written = format!("let {mutable}{}: {}", variable.name, variable.type_name);
+        let of = library::Type::parse(&variable.type_name);
+        let docs = of.and_then(|of| match self.library.find(&[&of.name])? {
+            library::Found::Item(member) => Some(member.documentation().to_owned()),
+            _ => None,
+        });
+        match docs {
+            Some(docs) if !docs.is_empty() => format!("{written}\n\n{docs}"),
+            _ => written,
+        }
+    }
+
+    /// A module with the names in it.
+    fn of_module(&self, path: &str) -> Option<String> {
+        let (above, name) = path.rsplit_once("::").unwrap_or(("", path));
+        let found = self.library.module(above).find(|(known, _)| *known == name);
+        let names: Vec<String> = self
+            .library
+            .module(path)
+            .map(|(name, _)| format!("`{name}`"))
+            .collect();
+        let text = found.map_or(format!("mod {path}"), |(_, member)| member.text.clone());
+        Some(format!("{text}\n\nIn it: {}.", names.join(", ")))
+    }
+
+    /// The end of the name to describe at `at`: the one that stands there, or that of the function
+    /// whose arguments do. A variable among the arguments is not what is asked about.
+    pub fn asked(&self, view: &SessionView, code: &str, at: usize) -> Option<usize> {
+        let here = super::source::end_of_name(code, at);
+        let start = here.map_or(at, |end| start_of_name(code, end));
+        let call =
+            tokens(&code[..start]).and_then(|tokens| open_call(&tokens).map(|call| call.end));
+        let Some(end) = here else { return call };
+        let name = &code[start..end];
+        let before = code[..start].trim_end();
+        let is_argument = name.starts_with(|c: char| c.is_ascii_digit())
+            || !before.ends_with(['.', ':'])
+                && !code[end..].trim_start().starts_with(['(', ':', '!', '.'])
+                && view.variables.iter().any(|variable| variable.name == name);
+        let of_macro = call.is_some_and(|end| code[end..].starts_with('!'));
+        match call {
+            Some(call) if is_argument && !of_macro => Some(call),
+            _ => Some(end),
+        }
+    }
+}
+
+fn is_field(member: &library::Member) -> bool {
+    member.kind == "instance" && member.is_method
 }
 
 fn named<'a>(names: impl Iterator<Item = &'a str>, kind: &str) -> Vec<Match> {
@@ -153,18 +300,6 @@ fn plain(name: &str, kind: &str) -> Match {
         kind: kind.to_owned(),
         label: name.to_owned(),
     }
-}
-
-/// The name before a dot that asks for a method; empty when something else stands there.
-fn receiver(before: &str) -> Option<&str> {
-    let before = before.strip_suffix('.')?;
-    (!before.ends_with('.')).then(|| last_name(before))
-}
-
-/// The name that `code` ends with.
-fn last_name(code: &str) -> &str {
-    let code = code.trim_end();
-    &code[start_of_name(code, code.len())..]
 }
 
 fn start_of_name(code: &str, at: usize) -> usize {
@@ -213,131 +348,4 @@ fn item_name(item: &str) -> Option<(String, &'static str)> {
         _ => return None,
     };
     Some((name.to_string(), kind))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::Variable;
-
-    fn library() -> (tempfile::TempDir, Names) {
-        let home = tempfile::tempdir().unwrap();
-        let source = home.path().join("src/dlcore/src/tensor");
-        std::fs::create_dir_all(&source).unwrap();
-        std::fs::write(
-            source.parent().unwrap().join("prelude.rs"),
-            "pub use crate::{tensor::{Tensor, Tensor as Array}, random::set_seed, plot};",
-        )
-        .unwrap();
-        std::fs::write(
-            source.join("mod.rs"),
-            "/// Numbers in a box.\npub struct Tensor;
-             impl Tensor { pub fn reshape(&self, shape: u8) {} pub fn zeros() {} fn hidden(&self) {} }
-             pub struct Other; impl Other { pub fn rest(&self) {} }",
-        )
-        .unwrap();
-        std::fs::write(
-            source.parent().unwrap().join("plot.rs"),
-            "/// Draws one.\npub fn image(of: &Tensor) {} fn private() {}",
-        )
-        .unwrap();
-        std::fs::write(
-            source.parent().unwrap().join("layers.rs"),
-            "pub struct Front; impl std::ops::Deref for Front { type Target = Dense; fn deref(&self) -> &Dense { &self.0 } }
-             pub const NAMES: &[&str] = &[\"relu\", \"selu\"];
-             macro_rules! settings { ($layer:ident, $prefix:literal) => { impl $layer {
-                #[doc = concat!(\"Counted from `\", $prefix, \"`.\")] pub fn name(mut self, name: &str) -> $layer { self }
-             } }; }
-             pub struct Dense; settings!(Dense, \"dense\"); other!(Dense); settings!(Dense);",
-        )
-        .unwrap();
-        let names = Names::of_library(home.path());
-        (home, names)
-    }
-
-    fn view() -> SessionView {
-        SessionView {
-            items: vec!["fn settle() {}".to_owned()],
-            crates: vec![],
-            variables: vec![Variable {
-                name: "sé".to_owned(),
-                type_name: "Tensor".to_owned(),
-                mutable: false,
-            }],
-        }
-    }
-
-    fn texts(found: &Completions) -> Vec<&str> {
-        found.matches.iter().map(|m| m.text.as_str()).collect()
-    }
-
-    #[test]
-    fn names_of_session_library_and_language() {
-        let (_home, names) = library();
-        let code = "let é = s";
-        let found = names.complete(&view(), code, code.len());
-        assert_eq!(
-            texts(&found),
-            ["sé", "settle", "set_seed", "self", "static", "struct"]
-        );
-        assert_eq!((found.start, found.end), (8, 9));
-        let found = names.complete(&view(), "A", 1);
-        assert_eq!(texts(&found), ["Array"]);
-    }
-
-    #[test]
-    fn methods_after_a_dot() {
-        let (_home, names) = library();
-        let found = names.complete(&view(), "sé\n  .re", "sé\n  .re".len());
-        assert_eq!(texts(&found), ["reshape"]);
-        let unknown = names.complete(&view(), "f().re", 6);
-        assert_eq!(texts(&unknown), ["reshape", "rest"]);
-        assert!(texts(&names.complete(&view(), "0..", 3)).contains(&"sé"));
-    }
-
-    #[test]
-    fn paths_lead_into_types_and_modules() {
-        let (_home, names) = library();
-        let path = |code: &str| {
-            let found = names.complete(&view(), code, code.len());
-            texts(&found).join(" ")
-        };
-        assert_eq!(path("Tensor::z"), "zeros");
-        assert_eq!(path("plot::"), "image");
-        assert_eq!(path("Nowhere::"), "");
-    }
-
-    #[test]
-    fn what_the_library_says_of_its_names() {
-        let (_home, names) = library();
-        let say = |code: &str| names.describe(&view(), code, code.len());
-        assert_eq!(
-            say("Tensor").as_deref(),
-            Some("struct Tensor\n\nNumbers in a box.")
-        );
-        assert_eq!(
-            say("plot::image").as_deref(),
-            Some("fn image(of)\n\nDraws one.")
-        );
-        assert_eq!(
-            say("Tensor::reshape").as_deref(),
-            Some("fn reshape(&self, shape)")
-        );
-        assert_eq!(
-            say("Dense::name").as_deref(),
-            Some("fn name(self, name)\n\nCounted from `dense`.")
-        );
-        assert!(say("Front::name").is_some());
-        assert_eq!(names.library.choices("layers"), ["relu", "selu"]);
-    }
-
-    #[test]
-    fn what_the_session_says_of_its_names() {
-        let names = Names::default();
-        let say = |code: &str| names.describe(&view(), code, code.len());
-        assert_eq!(say("x + sé").as_deref(), Some("let sé: Tensor"));
-        assert_eq!(say("settle").as_deref(), Some("fn settle()"));
-        assert_eq!(say("x.settle"), None);
-        assert_eq!(say("nothing"), None);
-    }
 }

@@ -53,7 +53,7 @@ impl Source {
         Some(Completions {
             start: position(found.start)?,
             end: position(found.end)?,
-            matches: found.matches,
+            ..found
         })
     }
 }
@@ -102,6 +102,7 @@ mod tests {
             matches: vec![],
             start: source.text.len() - 2,
             end: source.text.len(),
+            loading: false,
         };
         let there = source.in_code(found, code).unwrap();
         assert_eq!((there.start, there.end), (2, 4));

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +104,7 @@ impl Answer {
                 .collect(),
             start: found.start,
             end: found.end,
+            loading: false,
         })
     }
 
@@ -117,6 +118,25 @@ impl Answer {
 struct State {
     ready: AtomicBool,
     lost: AtomicBool,
+    changed: Notify,
+}
+
+/// Tells when a worker is ready.
+#[derive(Clone)]
+pub struct Readiness(Arc<State>);
+
+impl Readiness {
+    /// Returns when the worker is ready, or lost.
+    pub async fn settled(&self) {
+        loop {
+            let changed = self.0.changed.notified();
+            let done = [&self.0.ready, &self.0.lost];
+            if done.iter().any(|flag| flag.load(Ordering::SeqCst)) {
+                return;
+            }
+            changed.await;
+        }
+    }
 }
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>;
@@ -179,6 +199,11 @@ impl Worker {
         self.state.ready.load(Ordering::SeqCst)
     }
 
+    /// To wait for [`Worker::is_ready`].
+    pub fn readiness(&self) -> Readiness {
+        Readiness(self.state.clone())
+    }
+
     /// Asks; the answer comes when it comes. Only the newest question is worth answering, so
     /// whoever waits for an older one is told at once that nothing will come.
     pub fn ask(&mut self, mut question: Question) -> oneshot::Receiver<Answer> {
@@ -216,11 +241,13 @@ async fn read(stdout: ChildStdout, waiting: Waiting, state: Arc<State>) {
         };
         if answer.id == 0 {
             state.ready.store(true, Ordering::SeqCst);
+            state.changed.notify_waiters();
         } else if let Some(waiter) = lock(&waiting).remove(&answer.id) {
             let _ = waiter.send(answer);
         }
     }
     state.lost.store(true, Ordering::SeqCst);
+    state.changed.notify_waiters();
     lock(&waiting).clear();
 }
 

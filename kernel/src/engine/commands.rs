@@ -30,6 +30,13 @@ A network, from data to a look at what it learned:
 :help     this text
 "#;
 
+/// Each command and what it does, as the help has them.
+pub fn listed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let of_commands = HELP.lines().filter(|line| line.starts_with(':'));
+    let split = of_commands.filter_map(|line| line.split_once(' '));
+    split.map(|(name, text)| (name, text.trim()))
+}
+
 /// The commands a cell begins with, and the cell with as many blanks in their place, so that every
 /// offset and every line in it stays.
 pub fn split(code: &str) -> (Vec<&str>, String) {
@@ -161,6 +168,13 @@ fn timing(engine: &Engine) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_command_of_the_help_is_listed() {
+        let listed: Vec<_> = listed().collect();
+        assert!(listed.contains(&(":vars", "the variables of this session and their types")));
+        assert_eq!(listed.len(), HELP.matches("\n:").count());
+    }
 
     #[test]
     fn commands_stand_at_the_head_and_leave_blanks() {

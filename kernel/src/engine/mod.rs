@@ -153,7 +153,7 @@ pub mod warm;
 #[cfg(test)]
 mod tests;
 
-pub use commands::split as split_commands;
+pub use commands::{listed as commands, split as split_commands};
 pub use evaluator::Engine;
 pub use export::{Program, program as export};
 

@@ -1,5 +1,7 @@
 //! Where in a call a string stands: `.activation("re` is offered activations.
 
+use super::tokens::{Kind, open_call, tokens};
+
 /// An unfinished string and the call that it is an argument of.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Place<'c> {
@@ -13,64 +15,14 @@ pub struct Place<'c> {
 
 /// The string that `at` stands in, if it is an argument.
 pub fn place(code: &str, at: usize) -> Option<Place<'_>> {
-    let mut calls: Vec<(usize, usize)> = Vec::new();
-    let mut rest = code[..at].char_indices().peekable();
-    while let Some((position, c)) = rest.next() {
-        match c {
-            '/' if code[position..at].starts_with("//") => {
-                rest.find(|&(_, c)| c == '\n')?;
-            }
-            '"' => {
-                let Some(_) = end_of_string(&mut rest) else {
-                    let (open, argument) = calls
-                        .iter()
-                        .rev()
-                        .find(|(open, _)| code[*open..].starts_with('('))?;
-                    return Some(Place {
-                        start: position + 1,
-                        callee: super::last_name(&code[..*open]),
-                        argument: *argument,
-                    });
-                };
-            }
-            // `'"'` is a character, `'a` is a lifetime.
-            '\'' => {
-                let text = &code[position..at];
-                for quoted in [
-                    "'\"'", "'\\\"'", "'('", "')'", "'['", "']'", "'{'", "'}'", "','",
-                ] {
-                    if text.starts_with(quoted) {
-                        rest.nth(quoted.len() - 2);
-                    }
-                }
-            }
-            '(' | '[' | '{' => calls.push((position, 0)),
-            ')' | ']' | '}' => {
-                calls.pop();
-            }
-            ',' => {
-                if let Some((_, argument)) = calls.last_mut() {
-                    *argument += 1;
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-/// Goes past the closing quote; `None` when there is none.
-fn end_of_string(rest: &mut impl Iterator<Item = (usize, char)>) -> Option<()> {
-    while let Some((_, c)) = rest.next() {
-        match c {
-            '\\' => {
-                rest.next()?;
-            }
-            '"' => return Some(()),
-            _ => {}
-        }
-    }
-    None
+    let tokens = tokens(&code[..at])?;
+    let (string, before) = tokens.split_last()?;
+    let call = open_call(before).filter(|_| string.kind == Kind::Unfinished)?;
+    Some(Place {
+        start: string.start,
+        callee: call.callee,
+        argument: call.argument,
+    })
 }
 
 /// The module of dlcore that lists the names which fit there, and what may stand before each.
