@@ -6,6 +6,7 @@ pub mod activations;
 pub mod callbacks;
 #[doc(hidden)]
 pub mod cell;
+pub mod classical;
 mod config;
 pub mod datasets;
 pub mod device;

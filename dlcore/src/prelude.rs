@@ -6,6 +6,10 @@ pub use crate::callbacks::{
     LivePredictions, Logs, ModelCheckpoint, ReduceLROnPlateau, TensorBoard, TerminateOnNaN,
     Trainable,
 };
+pub use crate::classical::{
+    Classifier, DecisionTreeClassifier, GaussianNB, GradientBoostingClassifier, Kernel,
+    LogisticRegression, RandomForestClassifier, SVC,
+};
 pub use crate::datasets::{self, Sequences};
 pub use crate::device::Device;
 pub use crate::display::{

@@ -6,12 +6,14 @@
 mod fetch;
 pub mod imdb;
 pub mod mnist;
-mod mt19937;
+pub(crate) mod mt19937;
 mod npz;
 mod pickle;
 mod sequences;
+mod synthetic;
 
 pub use sequences::Sequences;
+pub use synthetic::{make_blobs, make_circles, make_classification, make_moons, make_spirals};
 
 #[cfg(test)]
 mod numpy_tests;

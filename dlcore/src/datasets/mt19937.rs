@@ -48,7 +48,7 @@ impl RandomState {
     }
 
     /// A whole number from 0 to `max`, both included: masked bits, drawn until they fit.
-    fn interval(&mut self, max: u32) -> u32 {
+    pub fn interval(&mut self, max: u32) -> u32 {
         if max == 0 {
             return 0;
         }

@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::Path;
 
 use base64::Engine as _;
+use plotters::style::RGBColor;
 
 use super::axis::value;
-use super::canvas::{encode, escape};
+use super::canvas::{Canvas, encode, escape};
 use crate::display::{MimeBundle, PNG, Rich, SVG};
 use crate::models::grouped;
 use crate::tensor::DType;
@@ -182,6 +183,31 @@ impl Image {
             value(low),
             value(high)
         )
+    }
+
+    /// The picture on a canvas that has no pictures of its own: a rectangle for each stretch of a row.
+    pub(super) fn draw(&self, canvas: &mut dyn Canvas, corner: (f64, f64), size: (f64, f64)) {
+        let (across, down) = (size.0 / self.width as f64, size.1 / self.height as f64);
+        for row in 0..self.height {
+            let line = &self.pixels[row * self.width * self.channels..];
+            let pixel = |column: usize| &line[column * self.channels..][..self.channels];
+            let mut from = 0;
+            for column in 1..=self.width {
+                if column < self.width && pixel(column) == pixel(from) {
+                    continue;
+                }
+                let color = match *pixel(from) {
+                    [red, green, blue] => RGBColor(red, green, blue),
+                    ref shades => RGBColor(shades[0], shades[0], shades[0]),
+                };
+                let at = (
+                    corner.0 + from as f64 * across,
+                    corner.1 + row as f64 * down,
+                );
+                canvas.rectangle(at, ((column - from) as f64 * across, down), color);
+                from = column;
+            }
+        }
     }
 
     fn scale(&self) -> usize {

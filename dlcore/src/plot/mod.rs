@@ -1,17 +1,33 @@
 //! Charts of training and pictures of data: SVG, a PNG twin, and a text twin that reads well aloud.
 
 mod axis;
+mod bars;
+mod boundary;
 mod canvas;
+mod comparison;
+mod confusion;
 mod curves;
+mod figure;
+mod frame;
 mod graph;
 mod header;
+mod histogram;
 mod image;
+mod images;
 mod labels;
 mod layered;
+mod linear_map;
 mod live;
 mod overfitting;
+mod palette;
 mod panel;
+mod paper_ball;
+mod points;
+mod principal;
+mod regions;
 mod run;
+mod scatter;
+mod surface;
 mod terminal;
 mod text;
 mod theme;
@@ -20,11 +36,21 @@ mod value_graph;
 use std::fmt;
 use std::path::Path;
 
+pub use bars::{Bars, bars};
+pub use boundary::{DecisionBoundary, decision_boundary};
 pub(crate) use canvas::escape;
+pub use comparison::{Curve, Curves, curves};
+pub use confusion::{ConfusionMatrix, confusion_matrix};
 pub use graph::ModelPlot;
+pub use histogram::{Histogram, histogram};
 pub use image::{Image, image, try_image};
+pub use images::{Images, images};
+pub use linear_map::{LinearMap, linear_map};
 pub use live::{LiveFit, LivePlan};
+pub use paper_ball::{PaperBall, paper_ball};
 use run::{Run, Running};
+pub use scatter::{Scatter, scatter};
+pub use surface::{Surface, surface};
 pub use value_graph::ValueGraph;
 pub(crate) use value_graph::ValueNode;
 
@@ -193,5 +219,7 @@ fn run_of(history: &History) -> Run {
     run
 }
 
+#[cfg(test)]
+mod figure_tests;
 #[cfg(test)]
 mod tests;

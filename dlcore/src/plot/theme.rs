@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 
 use plotters::style::RGBColor;
 
+use super::palette::COLORS;
+
 /// A colour without transparency: overlapping strokes stay even, and printing is predictable.
 pub(super) type Color = RGBColor;
 
@@ -32,7 +34,7 @@ pub(super) const TRAINING_INK: Color = RGBColor(0x00, 0x64, 0x9e);
 pub(super) const VALIDATION_INK: Color = RGBColor(0xb4, 0x4a, 0x00);
 
 /// Each colour and its twin on a dark page, the ground first.
-const TWINS: [(Color, Color); 9] = [
+const TWINS: [(Color, Color); 15] = [
     (GROUND, RGBColor(0x16, 0x19, 0x1e)),
     (BORDER, RGBColor(0x38, 0x3e, 0x48)),
     (INK, RGBColor(0xe6, 0xe9, 0xee)),
@@ -42,6 +44,12 @@ const TWINS: [(Color, Color); 9] = [
     (VALIDATION, RGBColor(0xf2, 0x8a, 0x3c)),
     (TRAINING_INK, RGBColor(0x7a, 0xc5, 0xf0)),
     (VALIDATION_INK, RGBColor(0xf7, 0xa2, 0x61)),
+    (COLORS[2], RGBColor(0x35, 0xc4, 0x96)),
+    (COLORS[3], RGBColor(0xee, 0x82, 0xc8)),
+    (COLORS[4], RGBColor(0xd1, 0xb3, 0x4a)),
+    (COLORS[5], RGBColor(0x8f, 0x80, 0xf0)),
+    (COLORS[6], RGBColor(0x58, 0xcb, 0xe3)),
+    (COLORS[7], RGBColor(0xa9, 0xb0, 0xba)),
 ];
 
 /// How far a tint may be from the line between ground and colour: it was rounded.
@@ -64,7 +72,7 @@ fn mixed(color: Color, ground: Color, strength: f64) -> Color {
 
 /// What stands for `color` on a dark page: of a tint, the twin's tint; of a colour from elsewhere, the
 /// colour itself, which has to hold on both.
-fn twin(color: Color) -> Color {
+pub(super) fn twin(color: Color) -> Color {
     if color == RGBColor(0xff, 0xff, 0xff) {
         return TWINS[0].1;
     }
@@ -157,7 +165,7 @@ mod tests {
                     "{text:?} on {ground:?}"
                 );
             }
-            for line in [TRAINING, VALIDATION, tint(MUTED, 0.6)] {
+            for line in COLORS.into_iter().chain([tint(MUTED, 0.6)]) {
                 let found = contrast(seen(line), ground);
                 assert!(found >= 2.2, "{line:?} on {ground:?}: {found}");
             }
