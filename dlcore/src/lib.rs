@@ -9,6 +9,7 @@ pub mod cell;
 mod config;
 pub mod datasets;
 pub mod device;
+pub mod dim;
 pub mod display;
 pub mod error;
 #[cfg(test)]
