@@ -2,11 +2,12 @@
 
 pub use crate::activations::Activation;
 pub use crate::callbacks::{
-    CSVLogger, Callback, Control, EarlyStopping, LambdaCallback, LearningRateScheduler, Logs,
-    ModelCheckpoint, ReduceLROnPlateau, TensorBoard, TerminateOnNaN, Trainable,
+    CSVLogger, Callback, Control, EarlyStopping, LambdaCallback, LearningRateScheduler, LivePlot,
+    Logs, ModelCheckpoint, ReduceLROnPlateau, TensorBoard, TerminateOnNaN, Trainable,
 };
 pub use crate::datasets::{self, Sequences};
 pub use crate::device::Device;
+pub use crate::dim;
 pub use crate::display::{
     DisplayHandle, MimeBundle, Rich, clear_output, display, display_updatable,
 };
@@ -28,8 +29,8 @@ pub use crate::layers::{
 pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};
 pub use crate::models::{
-    Batch, Block, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall, LayerRef, Losses,
-    Model, OutputMetrics, Sequential, Summary, Symbol,
+    Batch, BatchSequence, Block, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall,
+    LayerRef, LoadWeights, Losses, Model, OutputMetrics, Sequential, Summary, Symbol,
 };
 pub use crate::optimizers::{
     Adadelta, Adagrad, Adam, AdamW, Adamax, CosineDecay, ExponentialDecay, InverseTimeDecay,
