@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::dim;
 use crate::tensor::Shape;
 
 /// What reading gives; the error says what was expected and what was found.
@@ -18,9 +19,9 @@ pub(crate) fn number(value: f64) -> Value {
     }
 }
 
-/// A shape, or null.
+/// A shape, or null; an axis of any length is null, too.
 pub(crate) fn shape(shape: Option<&[usize]>) -> Value {
-    shape.map_or(Value::Null, Value::from)
+    shape.map_or(Value::Null, dim::config)
 }
 
 /// No shape of a saved model has more elements.
@@ -113,19 +114,22 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.expected(key, "a list of texts"))
     }
 
-    /// A shape of positive axes, or `None` where there is none.
+    /// A shape of positive axes, null where they may be of any length, or `None` where there is none.
     pub(crate) fn shape(&self, key: &str) -> Parsed<Option<Vec<usize>>> {
         if self.get(key).is_none() {
             return Ok(None);
         }
-        let axes = self.list(key)?.iter().map(Value::as_u64);
-        let axes: Option<Vec<usize>> = axes
-            .map(|axis| usize::try_from(axis?).ok().filter(|&axis| axis > 0))
-            .collect();
+        let axis = |axis: &Value| match axis {
+            Value::Null => Some(dim::ANY),
+            axis => {
+                let length = usize::try_from(axis.as_u64()?).ok();
+                length.filter(|length| (1..=MOST_ELEMENTS).contains(length))
+            }
+        };
+        let axes: Option<Vec<usize>> = self.list(key)?.iter().map(axis).collect();
         let fits = |axes: &Vec<usize>| {
-            let size = axes
-                .iter()
-                .try_fold(1_usize, |size, &axis| size.checked_mul(axis));
+            let mut lengths = axes.iter().filter(|&&length| length != dim::ANY);
+            let size = lengths.try_fold(1_usize, |size, &axis| size.checked_mul(axis));
             axes.len() <= 16 && size.is_some_and(|size| size <= MOST_ELEMENTS)
         };
         axes.filter(fits)
@@ -185,5 +189,14 @@ mod tests {
         assert!(fields.sizes("units").is_err());
         assert_eq!(fields.sizes("name"), Ok(None));
         assert!(fields.text("rate").unwrap_err().contains("found nothing"));
+    }
+
+    #[test]
+    fn axes_of_any_length_are_null_where_they_may_be() {
+        let value = serde_json::json!({"shape": shape(Some(&[dim::ANY, 8])), "zero": [0, null]});
+        assert_eq!(value["shape"], serde_json::json!([null, 8]));
+        let fields = Fields::of(&value, "LSTM").unwrap();
+        assert_eq!(fields.shape("shape"), Ok(Some(vec![dim::ANY, 8])));
+        assert!(fields.shape("zero").is_err());
     }
 }

@@ -10,6 +10,7 @@ pub mod classical;
 mod config;
 pub mod datasets;
 pub mod device;
+pub mod dim;
 pub mod display;
 pub mod error;
 #[cfg(test)]

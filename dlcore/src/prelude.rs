@@ -2,7 +2,7 @@
 
 pub use crate::activations::Activation;
 pub use crate::callbacks::{
-    CSVLogger, Callback, Control, EarlyStopping, LambdaCallback, LearningRateScheduler,
+    CSVLogger, Callback, Control, EarlyStopping, LambdaCallback, LearningRateScheduler, LivePlot,
     LivePredictions, Logs, ModelCheckpoint, ReduceLROnPlateau, TensorBoard, TerminateOnNaN,
     Trainable,
 };
@@ -12,6 +12,7 @@ pub use crate::classical::{
 };
 pub use crate::datasets::{self, Sequences};
 pub use crate::device::Device;
+pub use crate::dim;
 pub use crate::display::{
     DisplayHandle, MimeBundle, Rich, clear_output, display, display_updatable,
 };
@@ -33,8 +34,8 @@ pub use crate::layers::{
 pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};
 pub use crate::models::{
-    Batch, Block, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall, LayerRef, Losses,
-    Model, OutputMetrics, Sequential, Summary, Symbol, explain,
+    Batch, BatchSequence, Block, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall,
+    LayerRef, LoadWeights, Losses, Model, OutputMetrics, Sequential, Summary, Symbol, explain,
 };
 pub use crate::optimizers::{
     Adadelta, Adagrad, Adam, AdamW, Adamax, CosineDecay, ExponentialDecay, InverseTimeDecay,

@@ -255,3 +255,85 @@ fn closures_see_every_part_of_a_training() {
     network.fit(&x, &y, quiet(2).callback(callback)).unwrap();
     assert_eq!(*seen.lock().unwrap(), "([<><>][<><>])");
 }
+
+/// As in Keras: the rate of the epoch's steps, whoever changes it after the epoch.
+#[test]
+fn the_learning_rate_is_recorded_where_a_callback_changes_it() {
+    let (x, y) = data(32);
+    let mut model = network(SGD::new().learning_rate(0.5), Metrics::none());
+    let halved =
+        LearningRateScheduler::new(|epoch, rate| if epoch == 0 { rate } else { rate / 2.0 });
+    let settings = quiet(3).validation_split(0.5).callback(halved);
+    let history = model.fit(&x, &y, settings).unwrap();
+    assert_eq!(history.metrics(), ["loss", "val_loss", "learning_rate"]);
+    assert_eq!(history.get("learning_rate"), [0.5, 0.25, 0.125]);
+    history.plot();
+    let plateau = ReduceLROnPlateau::new("loss").patience(1).min_delta(10.0);
+    let folder = Folder::new("rate");
+    let log = CSVLogger::new(folder.path("log.csv"));
+    let mut model = network(SGD::new().learning_rate(0.5), Metrics::none());
+    let settings = quiet(4).callback(plateau).callback(log);
+    let rates = model.fit(&x, &y, settings).unwrap().get("learning_rate");
+    assert_eq!(rates[..2], [0.5, 0.5]);
+    assert!(
+        (rates[2] - 0.05).abs() < 1e-7 && (rates[3] - 0.005).abs() < 1e-8,
+        "{rates:?}"
+    );
+    let text = fs::read_to_string(folder.path("log.csv")).unwrap();
+    assert!(
+        text.starts_with("epoch,learning_rate,loss")
+            || text.starts_with("epoch,loss,learning_rate"),
+        "{text}"
+    );
+    let history = model.fit(&x, &y, quiet(1)).unwrap();
+    assert_eq!(history.metrics(), ["loss"]);
+}
+
+#[test]
+fn closures_may_return_nothing_or_a_decision() {
+    let (x, y) = data(32);
+    let mut model = network(SGD::new(), Metrics::none());
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (begins, ends) = (seen.clone(), seen.clone());
+    let callback = LambdaCallback::new()
+        .on_epoch_begin(move |epoch| begins.lock().unwrap().push(format!("begin {epoch}")))
+        .on_epoch_end(move |epoch, logs| {
+            ends.lock().unwrap().push(format!("end {epoch}"));
+            match logs["loss"] < 0.0 || epoch == 1 {
+                true => Control::Stop("enough".into()),
+                false => Control::Continue,
+            }
+        });
+    let history = model.fit(&x, &y, quiet(5).callback(callback)).unwrap();
+    assert_eq!(history.stop_reason(), "enough");
+    assert_eq!(
+        *seen.lock().unwrap(),
+        ["begin 0", "end 0", "begin 1", "end 1"]
+    );
+}
+
+#[test]
+fn a_live_plot_is_told_how_to_draw_before_training() {
+    let (x, y) = data(32);
+    let mut model = network(SGD::new(), Metrics::none());
+    let plot = LivePlot::new().smoothing(0.9).mark_best(false);
+    model.fit(&x, &y, quiet(2).callback(plot)).unwrap();
+    let error = model.fit(&x, &y, quiet(2).callback(LivePlot::new().smoothing(1.0)));
+    let text = error.unwrap_err().to_string();
+    assert!(
+        text.contains("smoothing must be at least 0 and below 1, got 1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_checkpoint_under_a_name_of_keras_is_refused_before_training() {
+    let (x, y) = data(32);
+    let mut model = network(SGD::new(), Metrics::none());
+    for name in ["best.keras", "{epoch}.weights.h5"] {
+        let text = model.fit(&x, &y, quiet(1).callback(ModelCheckpoint::new(name)));
+        let text = text.unwrap_err().to_string();
+        assert!(text.contains("is the name of a file of Keras"), "{text}");
+    }
+    assert!(model.history().is_none());
+}

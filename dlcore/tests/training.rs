@@ -634,14 +634,16 @@ fn a_loss_that_runs_away_in_the_first_epoch_is_drawn_and_said() {
     history.plot();
 }
 
-/// Sequences of another length than the first ones, images of another size.
+/// Sequences of another length than the first ones, images of another size: the first data say what there is,
+/// not what may be.
 #[test]
 fn what_all_layers_take_is_taken_though_the_model_was_built_for_another_length() {
     let mut model = Sequential::new()
-        .add(Conv1D::new(4, 3).input_shape([24, 3]))
+        .add(Conv1D::new(4, 3))
         .add(LSTM::new(4))
         .add(Dense::new(1));
     model.compile("adam", "mse", Metrics::none()).unwrap();
+    model.build(&[24, 3]).unwrap();
     let predicted = model.predict(&Tensor::ones([5, 12, 3])).unwrap();
     assert_eq!(predicted.shape(), [5, 1]);
     let settings = Fit::epochs(1).verbose(0);
@@ -668,4 +670,80 @@ fn a_layer_that_refuses_its_input_is_an_error_in_its_own_words() {
         error.to_string().starts_with("predict: embedding"),
         "{error}"
     );
+}
+
+/// Whatever waits for the end of training must hear of it.
+#[test]
+fn callbacks_hear_of_the_end_after_a_panic_in_one_of_them() {
+    let _alone = alone();
+    let ends = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let seen = ends.clone();
+    let count = LambdaCallback::new().on_train_end(move || {
+        seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    });
+    let bad = LambdaCallback::new().on_batch_end(|batch, _| assert!(batch < 1, "boom"));
+    let (x, y) = quadrants(80);
+    let settings = quiet(2).callback(count).callback(bad);
+    let text = message(classifier().fit(&x, &y, settings));
+    assert!(text.contains("a function panicked (boom)"), "{text}");
+    assert_eq!(ends.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[test]
+fn weights_of_samples_that_are_no_numbers_are_found_out() {
+    let _alone = alone();
+    let (x, y) = quadrants(4);
+    let weights = Tensor::from([1.0, f32::NAN, 1.0, 1.0]);
+    let text = message(classifier().fit(&x, &y, quiet(1).sample_weight(&weights)));
+    assert!(
+        text.contains("sample_weight of this batch itself holds NaN"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_hard_sigmoid_answers_yes_or_no_as_well() {
+    let _alone = alone();
+    let build = || Sequential::new().add(Dense::new(1).activation("hard_sigmoid").input_shape([2]));
+    let mut model = build();
+    model
+        .compile("sgd", "binary_crossentropy", ["accuracy"])
+        .unwrap();
+    let (x, y) = (Tensor::uniform([32, 2], -1.0, 1.0), Tensor::ones([32, 1]));
+    let history = model.fit(&x, &y, quiet(3)).unwrap();
+    assert!(history.get("loss")[2] < history.get("loss")[0]);
+    let logits = Loss::binary_crossentropy().from_logits(true);
+    let text = message(build().compile("sgd", logits, ()));
+    assert!(text.contains("ends in \"hard_sigmoid\""), "{text}");
+}
+
+/// Arrays without further words: a loss, and a list of metrics, for each output.
+#[test]
+fn losses_and_metrics_come_in_arrays() {
+    let _alone = alone();
+    let input = Input::new([2]);
+    let (a, b) = (
+        Dense::new(1).name("a").on(&input),
+        Dense::new(1).name("b").on(&input),
+    );
+    let mut model = Model::new(&input, [&a, &b]).unwrap();
+    let (x, y) = (Tensor::ones([4, 2]), Tensor::ones([4, 1]));
+    let mut recorded = |losses: Losses, metrics: OutputMetrics| {
+        model.compile("sgd", losses, metrics).unwrap();
+        let history = model.fit(&x, [&y, &y], quiet(1)).unwrap();
+        history.metrics()[3..].join(" ")
+    };
+    assert_eq!(recorded(["mse", "mae"].into(), "mae".into()), "a_mae b_mae");
+    let loss = [Loss::huber().delta(0.5), Loss::from("mse")];
+    let metrics = [
+        Metric::mean_absolute_error(),
+        Metric::from("mse").named("second"),
+    ];
+    assert_eq!(
+        recorded(loss.into(), metrics.into()),
+        "a_mean_absolute_error a_second b_mean_absolute_error b_second"
+    );
+    let losses = Losses::from([("b", "mae"), ("a", "mse")]);
+    let metrics = OutputMetrics::from([("b", "mse")]).weighted([("a", "mse"), ("b", "mse")]);
+    assert_eq!(recorded(losses, metrics), "b_mse a_mse b_weighted_mse");
 }

@@ -230,11 +230,15 @@ METRICS = {
 }
 for mean in MEANS:
     METRICS[mean] = (lambda name=mean: metrics.MeanMetricWrapper(getattr(losses, name)), mean)
+for name in ("mean_io_u/numbers", "mean_io_u/by_shape"):
+    METRICS[name] = (lambda: metrics.MeanIoU(3), "numbers")
 
 
 def metric_data(rng, kind, samples):
     if kind in MEANS:
         return loss_data(rng, kind, (samples, 3))
+    if kind == "numbers":
+        return tuple(rng.integers(0, 3, size=samples).astype("float32") for _ in range(2))
     if kind == "regression":
         labels = rng.normal(size=(samples, 2))
         return labels.astype("float32"), (labels + rng.normal(scale=0.5, size=(samples, 2))).astype("float32")

@@ -6,10 +6,12 @@ type Hook = Box<dyn FnMut(usize, &Logs) -> Control + Send>;
 type BeginHook = Box<dyn FnMut(usize) -> Control + Send>;
 type TrainHook = Box<dyn FnMut() + Send>;
 
-/// Runs closures while a model trains.
+/// Runs closures while a model trains. One that returns nothing watches; one that returns a [`Control`] may
+/// end training.
 ///
 /// ```
 /// use dlcore::callbacks::{Control, LambdaCallback};
+/// let print = LambdaCallback::new().on_epoch_end(|epoch, logs| println!("{epoch}: {logs}"));
 /// let stop_early = LambdaCallback::new().on_epoch_end(|_epoch, logs| {
 ///     if logs["loss"] < 0.1 { Control::Stop("the loss is low enough".into()) } else { Control::Continue }
 /// });
@@ -43,32 +45,38 @@ impl LambdaCallback {
     }
 
     /// Runs before each epoch, with its number from 0.
-    pub fn on_epoch_begin(mut self, hook: impl FnMut(usize) -> Control + Send + 'static) -> Self {
-        self.epoch_begin = Some(Box::new(hook));
+    pub fn on_epoch_begin<C: Into<Control>>(
+        mut self,
+        mut hook: impl FnMut(usize) -> C + Send + 'static,
+    ) -> Self {
+        self.epoch_begin = Some(Box::new(move |epoch| hook(epoch).into()));
         self
     }
 
     /// Runs before each batch, with its number from 0.
-    pub fn on_batch_begin(mut self, hook: impl FnMut(usize) -> Control + Send + 'static) -> Self {
-        self.batch_begin = Some(Box::new(hook));
+    pub fn on_batch_begin<C: Into<Control>>(
+        mut self,
+        mut hook: impl FnMut(usize) -> C + Send + 'static,
+    ) -> Self {
+        self.batch_begin = Some(Box::new(move |batch| hook(batch).into()));
         self
     }
 
     /// Runs after each epoch, with its number from 0 and its losses and metrics.
-    pub fn on_epoch_end(
+    pub fn on_epoch_end<C: Into<Control>>(
         mut self,
-        hook: impl FnMut(usize, &Logs) -> Control + Send + 'static,
+        mut hook: impl FnMut(usize, &Logs) -> C + Send + 'static,
     ) -> Self {
-        self.epoch_end = Some(Box::new(hook));
+        self.epoch_end = Some(Box::new(move |epoch, logs| hook(epoch, logs).into()));
         self
     }
 
     /// Runs after each batch, with its number from 0 and the means over the epoch so far.
-    pub fn on_batch_end(
+    pub fn on_batch_end<C: Into<Control>>(
         mut self,
-        hook: impl FnMut(usize, &Logs) -> Control + Send + 'static,
+        mut hook: impl FnMut(usize, &Logs) -> C + Send + 'static,
     ) -> Self {
-        self.batch_end = Some(Box::new(hook));
+        self.batch_end = Some(Box::new(move |batch, logs| hook(batch, logs).into()));
         self
     }
 }

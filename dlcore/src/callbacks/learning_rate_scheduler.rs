@@ -24,6 +24,10 @@ impl LearningRateScheduler {
 }
 
 impl Callback for LearningRateScheduler {
+    fn records_learning_rate(&self) -> bool {
+        true
+    }
+
     fn epoch_begin(&mut self, epoch: usize, model: &mut dyn Trainable) -> Control {
         let control = check_rate_can_change("LearningRateScheduler", model);
         if control != Control::Continue {

@@ -8,6 +8,7 @@ mod fake;
 mod file_name;
 mod lambda;
 mod learning_rate_scheduler;
+mod live_plot;
 mod live_predictions;
 mod logs;
 mod model_checkpoint;
@@ -22,6 +23,7 @@ pub use csv_logger::CSVLogger;
 pub use early_stopping::EarlyStopping;
 pub use lambda::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;
+pub use live_plot::LivePlot;
 pub use live_predictions::LivePredictions;
 pub use logs::Logs;
 pub use model_checkpoint::ModelCheckpoint;
@@ -31,6 +33,7 @@ pub use terminate_on_nan::TerminateOnNaN;
 
 use std::path::Path;
 
+use crate::plot::LiveOptions;
 use crate::{Result, Tensor};
 
 /// What training does after a callback.
@@ -53,6 +56,13 @@ impl From<Result<()>> for Control {
             Ok(()) => Control::Continue,
             Err(error) => Control::Fail(error.to_string()),
         }
+    }
+}
+
+/// A closure that returns nothing never ends training.
+impl From<()> for Control {
+    fn from(_: ()) -> Self {
+        Control::Continue
     }
 }
 
@@ -130,6 +140,18 @@ pub trait Callback: Send {
     /// error (false).
     fn ends_at_nan(&self) -> bool {
         false
+    }
+
+    /// Whether the history holds the learning rate of each epoch as `learning_rate`, for a callback that changes
+    /// it (false).
+    fn records_learning_rate(&self) -> bool {
+        false
+    }
+
+    /// How the curves of this training are to be drawn; what [`LivePlot`] answers.
+    #[doc(hidden)]
+    fn live_plot(&self) -> Option<LiveOptions> {
+        None
     }
 
     /// Before the first epoch.

@@ -75,6 +75,10 @@ impl ReduceLROnPlateau {
 }
 
 impl Callback for ReduceLROnPlateau {
+    fn records_learning_rate(&self) -> bool {
+        true
+    }
+
     fn check(&self, recorded: &[String]) -> Result<()> {
         let refuse = |setting: &str, allowed: &str, value: f64| {
             Err(Error::Value(format!(

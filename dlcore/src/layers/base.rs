@@ -182,7 +182,8 @@ macro_rules! layer_settings {
                 self
             }
 
-            /// The shape of one sample, for the first layer of a model.
+            /// The shape of one sample, for the first layer of a model; an axis may be
+            /// [`dim::ANY`](crate::dim::ANY).
             pub fn input_shape(mut self, shape: impl Into<$crate::tensor::Shape>) -> $layer {
                 self.base.input_shape = Some(shape.into().into_vec());
                 self

@@ -4,7 +4,7 @@ use super::accuracy::largest;
 use super::state::{Batch, MetricState, ratio};
 use super::{Average, unfit};
 use crate::losses::EPSILON;
-use crate::{Result, Tensor};
+use crate::{DType, Result, Tensor};
 
 /// Which share of the positives is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -170,60 +170,106 @@ fn labels_of_classes(y_true: &Tensor, y_pred: &Tensor, classes: usize) -> Result
     Err(unfit("f1_score", y_true, y_pred))
 }
 
+/// What an intersection over union is told: the number of classes, and whether labels and predictions are
+/// their numbers, where somebody has said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Iou {
+    pub(super) classes: usize,
+    pub(super) sparse_y_true: Option<bool>,
+    pub(super) sparse_y_pred: Option<bool>,
+}
+
+impl Iou {
+    pub(super) fn new(classes: usize) -> Iou {
+        Iou {
+            classes,
+            sparse_y_true: None,
+            sparse_y_pred: None,
+        }
+    }
+
+    /// Whether a tensor may be rows of one number a class.
+    fn may_be_rows(self, tensor: &Tensor) -> bool {
+        tensor.ndim() > 1 && self.classes > 1 && tensor.shape().last() == Some(&self.classes)
+    }
+
+    /// Whether the predictions are classes' numbers.
+    fn answers_are_numbers(self, y_true: &Tensor, y_pred: &Tensor) -> bool {
+        self.sparse_y_pred.unwrap_or_else(|| {
+            let numbers = matches!(y_pred.dtype(), DType::U8 | DType::I32 | DType::I64);
+            // Labels of the same shape are one-hot where these are rows.
+            let alike = y_true.len() == y_pred.len() && !self.labels_are_hot(y_true);
+            numbers || alike || !self.may_be_rows(y_pred)
+        })
+    }
+
+    fn labels_are_hot(self, y_true: &Tensor) -> bool {
+        let hot = |row: &[f32]| row.iter().sum::<f32>() == 1.0 && row.contains(&1.0);
+        self.sparse_y_true != Some(true)
+            && self.may_be_rows(y_true)
+            && y_true.to_vec().chunks(self.classes).all(hot)
+    }
+
+    /// The numbers of classes at so many positions: as they are, or the places of the largest of each row.
+    fn numbers(self, tensor: &Tensor, positions: usize, sparse: bool) -> Option<Vec<i64>> {
+        if sparse {
+            return (tensor.len() == positions).then(|| tensor.to_vec_of::<i64>());
+        }
+        let rows = tensor.len() == positions * self.classes
+            && tensor.shape().last() == Some(&self.classes);
+        let places = rows.then(|| largest(tensor).into_iter());
+        places.map(|places| places.map(|place| place as i64).collect())
+    }
+}
+
 /// The mean over classes of the intersection of labels and answers over their union.
 pub(super) struct IouState {
-    classes: usize,
+    settings: Iou,
     /// Label by answer, row by row.
     matrix: Vec<f64>,
 }
 
 impl IouState {
-    pub(super) fn new(classes: usize) -> IouState {
+    pub(super) fn new(settings: Iou) -> IouState {
         IouState {
-            classes,
-            matrix: vec![0.0; classes * classes],
+            settings,
+            matrix: vec![0.0; settings.classes * settings.classes],
         }
-    }
-
-    /// The numbers of classes: as they are, or the places of the largest of each row.
-    fn numbers(&self, tensor: &Tensor, positions: usize) -> Option<Vec<i64>> {
-        if tensor.len() == positions {
-            return Some(tensor.to_vec_of::<i64>());
-        }
-        let rows = tensor.len() == positions * self.classes
-            && tensor.shape().last() == Some(&self.classes);
-        rows.then(|| {
-            largest(tensor)
-                .into_iter()
-                .map(|place| place as i64)
-                .collect()
-        })
     }
 }
 
 impl MetricState for IouState {
     fn update(&mut self, batch: &Batch<'_>) -> Result<()> {
-        let rows = self.classes > 1 && batch.y_pred.shape().last() == Some(&self.classes);
-        let positions = batch.y_pred.len() / if rows { self.classes } else { 1 };
-        let numbers = |tensor| self.numbers(tensor, positions);
-        let (Some(labels), Some(answers)) = (numbers(batch.y_true), numbers(batch.y_pred)) else {
-            return Err(unfit("mean_io_u", batch.y_true, batch.y_pred));
+        let (settings, classes) = (self.settings, self.settings.classes);
+        let (y_true, y_pred) = (batch.y_true, batch.y_pred);
+        let sparse = settings.answers_are_numbers(y_true, y_pred);
+        let positions = y_pred.len() / if sparse { 1 } else { classes };
+        let numbers = settings.sparse_y_true.unwrap_or(y_true.len() == positions);
+        let labels = settings.numbers(y_true, positions, numbers);
+        let answers = settings.numbers(y_pred, positions, sparse);
+        let (Some(labels), Some(answers)) = (labels, answers) else {
+            return Err(unfit("mean_io_u", y_true, y_pred));
         };
-        let known = |class: i64| usize::try_from(class).ok().filter(|&c| c < self.classes);
+        let known = |class: i64| usize::try_from(class).ok().filter(|&c| c < classes);
         for (index, (&label, &answer)) in labels.iter().zip(&answers).enumerate() {
             if let (Some(label), Some(answer)) = (known(label), known(answer)) {
-                self.matrix[label * self.classes + answer] += batch.weight(index, positions);
+                self.matrix[label * classes + answer] += batch.weight(index, positions);
             }
         }
         Ok(())
     }
 
     fn result(&self) -> f64 {
-        let cell = |label: usize, answer: usize| self.matrix[label * self.classes + answer];
+        let cell =
+            |label: usize, answer: usize| self.matrix[label * self.settings.classes + answer];
         let (mut sum, mut present) = (0.0, 0.0);
-        for class in 0..self.classes {
-            let labels: f64 = (0..self.classes).map(|other| cell(class, other)).sum();
-            let answers: f64 = (0..self.classes).map(|other| cell(other, class)).sum();
+        for class in 0..self.settings.classes {
+            let labels: f64 = (0..self.settings.classes)
+                .map(|other| cell(class, other))
+                .sum();
+            let answers: f64 = (0..self.settings.classes)
+                .map(|other| cell(other, class))
+                .sum();
             let union = labels + answers - cell(class, class);
             if union > 1e-9 {
                 sum += cell(class, class) / (union + EPSILON);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::auc::Curve;
+use super::confusion::Iou;
 use super::{Average, Kind, Metric};
 use crate::losses::Loss;
 use crate::{Tensor, names};
@@ -74,8 +75,12 @@ constructors! {
 impl Metric {
     /// The mean over classes of the intersection of labels and answers over their union. Labels are the
     /// classes' numbers or one-hot; predictions one number a class on the last axis, or classes' numbers.
+    ///
+    /// Which of the two they are is told by their shapes. Where it is not, for pictures of class numbers that
+    /// are as wide as there are classes, [`sparse_y_true`](Metric::sparse_y_true) and
+    /// [`sparse_y_pred`](Metric::sparse_y_pred) say it.
     pub fn mean_io_u(num_classes: usize) -> Metric {
-        let metric = Self::of(Kind::MeanIou(num_classes), "mean_io_u");
+        let metric = Self::of(Kind::MeanIou(Iou::new(num_classes)), "mean_io_u");
         match num_classes {
             0 => metric.refused("num_classes must be at least 1, got 0".to_string()),
             _ => metric,
@@ -163,6 +168,26 @@ impl Metric {
             }
             Kind::Auc(_, current) => *current = count,
             _ => return self.without("num_thresholds"),
+        }
+        self
+    }
+
+    /// Whether the labels of [`Metric::mean_io_u`] are the classes' numbers, rather than one-hot (told by the
+    /// shapes).
+    pub fn sparse_y_true(mut self, sparse: bool) -> Metric {
+        match &mut self.kind {
+            Kind::MeanIou(iou) => iou.sparse_y_true = Some(sparse),
+            _ => return self.without("sparse_y_true"),
+        }
+        self
+    }
+
+    /// Whether the predictions of [`Metric::mean_io_u`] are the classes' numbers, rather than one number a class
+    /// (told by the shapes).
+    pub fn sparse_y_pred(mut self, sparse: bool) -> Metric {
+        match &mut self.kind {
+            Kind::MeanIou(iou) => iou.sparse_y_pred = Some(sparse),
+            _ => return self.without("sparse_y_pred"),
         }
         self
     }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use crate::losses::{self, Loss};
 use crate::{Error, Result, Tensor, names};
 use auc::{AucState, Curve};
-use confusion::{F1State, IouState, Of, PositivesState};
+use confusion::{F1State, Iou, IouState, Of, PositivesState};
 use regression::R2State;
 use state::{MeanState, WholeState};
 
@@ -65,7 +65,7 @@ enum Kind {
     Recall(f64),
     F1Score(Average, Option<f64>),
     Auc(Curve, usize),
-    MeanIou(usize),
+    MeanIou(Iou),
     Loss(Loss),
     Custom(Function),
     Unknown,
@@ -149,7 +149,7 @@ impl Metric {
             Kind::F1Score(average, threshold) => Box::new(F1State::new(average, threshold)),
             Kind::Auc(curve, thresholds) => Box::new(AucState::new(curve, thresholds)),
             Kind::R2Score => Box::new(R2State::default()),
-            Kind::MeanIou(classes) => Box::new(IouState::new(classes)),
+            Kind::MeanIou(iou) => Box::new(IouState::new(iou)),
             _ => Box::new(MeanState::new(self)),
         }
     }

@@ -13,6 +13,7 @@ fn metric(case: &str) -> Metric {
         Metric::from(name)
     };
     match (name, variant) {
+        ("mean_io_u", "numbers") => metric.sparse_y_true(true).sparse_y_pred(true),
         (_, "") | ("accuracy", _) | ("mean_io_u", _) => metric,
         ("binary_accuracy", _) => metric.threshold(0.7),
         (_, "threshold") => metric.threshold(0.3),

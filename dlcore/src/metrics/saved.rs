@@ -42,7 +42,11 @@ impl Metric {
             Kind::TopKCategoricalAccuracy(k) | Kind::SparseTopKCategoricalAccuracy(k) => {
                 config["k"] = json!(k);
             }
-            Kind::MeanIou(classes) => config["num_classes"] = json!(classes),
+            Kind::MeanIou(iou) => {
+                config["num_classes"] = json!(iou.classes);
+                config["sparse_y_true"] = json!(iou.sparse_y_true);
+                config["sparse_y_pred"] = json!(iou.sparse_y_pred);
+            }
             Kind::Loss(loss) => config["loss"] = loss.config(),
             _ => {}
         }
@@ -88,6 +92,17 @@ impl Metric {
         ] {
             if fields.get(key).is_some() {
                 metric = set(metric, fields.text(key)?);
+            }
+        }
+        for (key, set) in [
+            (
+                "sparse_y_true",
+                Metric::sparse_y_true as fn(Metric, bool) -> Metric,
+            ),
+            ("sparse_y_pred", Metric::sparse_y_pred),
+        ] {
+            if fields.get(key).is_some() {
+                metric = set(metric, fields.flag(key)?);
             }
         }
         if fields.get("threshold").is_some() {

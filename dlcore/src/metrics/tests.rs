@@ -78,6 +78,35 @@ fn unknown_and_repeated_names_are_refused() {
     assert!(Metrics::none().resolve().unwrap().is_empty());
 }
 
+/// As many positions as classes, or rows as wide: told by the labels, or by a setting.
+#[test]
+fn class_numbers_are_no_rows_of_scores() {
+    let numbers = Tensor::from([0.0, 1.0, 2.0]);
+    let iou = |metric: Metric, y: &Tensor, p: &Tensor| metric.call(y, p).unwrap();
+    let close = |value: f64, expected: f64| assert!((value - expected).abs() < 1e-6, "{value}");
+    close(iou(Metric::mean_io_u(3), &numbers, &numbers), 1.0);
+    let (y, p) = (
+        Tensor::from([[0.0, 1.0, 2.0], [2.0, 2.0, 1.0]]),
+        Tensor::from([[0.0, 1.0, 1.0], [2.0, 2.0, 1.0]]),
+    );
+    let third = (1.0 + 2.0 / 3.0 + 2.0 / 3.0) / 3.0;
+    close(iou(Metric::mean_io_u(3), &y, &p), third);
+    // Pictures that could be one-hot rows.
+    let y = Tensor::from([[0.0, 1.0, 0.0]]);
+    let p = Tensor::from([[0.0, 1.0, 1.0]]);
+    let both = Metric::mean_io_u(3).sparse_y_true(true).sparse_y_pred(true);
+    close(iou(both, &y, &p), 0.5);
+    let rows = Metric::mean_io_u(3)
+        .sparse_y_true(false)
+        .sparse_y_pred(false);
+    close(iou(rows, &y, &p), 1.0);
+    let misplaced = Metric::accuracy().sparse_y_pred(true).known().unwrap_err();
+    assert!(
+        misplaced.to_string().contains("no setting sparse_y_pred"),
+        "{misplaced}"
+    );
+}
+
 #[test]
 fn labels_that_do_not_fit_are_refused_with_both_shapes() {
     let error = Metric::categorical_accuracy()

@@ -8,7 +8,7 @@ use super::step::Prepared;
 use crate::activations::Activation;
 use crate::losses::{Kind, Loss};
 use crate::preprocessing::labels::check_class_numbers;
-use crate::{DType, Error, Result, Tensor};
+use crate::{DType, Error, Result, Tensor, dim};
 
 /// An error for a last layer whose output the loss cannot take for what it needs.
 pub(super) fn last_layer(layer: &LayerRef, loss: &Loss) -> Result<()> {
@@ -23,7 +23,10 @@ pub(super) fn last_layer(layer: &LayerRef, loss: &Loss) -> Result<()> {
         }
         _ => return Ok(()),
     };
-    let squashes = matches!(activation, Activation::Sigmoid | Activation::Softmax);
+    let squashes = matches!(
+        activation,
+        Activation::Sigmoid | Activation::HardSigmoid | Activation::Softmax
+    );
     let problem = match (squashes, loss.from_logits) {
         (false, false) => format!(
             "{} needs {probabilities}, but {} ends in {:?}; give it .activation({wanted:?}), or pass the loss as \
@@ -98,6 +101,11 @@ fn sample_weights(
     samples: usize,
     what: &str,
 ) -> Result<Vec<Option<Tensor>>> {
+    if outputs.is_empty() {
+        return Err(Error::Value(format!(
+            "{what}: no output has a loss in which samples could count by sample_weight"
+        )));
+    }
     let given = match weights.len() {
         1 if outputs.len() > 1 => vec![weights.tensors().swap_remove(0); outputs.len()],
         _ => weights.resolve(outputs, "output", what)?,
@@ -134,7 +142,21 @@ pub(super) fn inputs(model: &Model, x: &Data, what: &str) -> Result<Vec<Tensor>>
         }
         inputs.push(input);
     }
+    check_lengths(model, &inputs, what)?;
     Ok(inputs)
+}
+
+/// Lengths that are free for each input by itself must suit the layers, and one another.
+fn check_lengths(model: &Model, inputs: &[Tensor], what: &str) -> Result<()> {
+    let Some(graph) = model.handle.graph() else {
+        return Ok(());
+    };
+    let shapes: Vec<Vec<usize>> = inputs.iter().map(|x| x.shape()[1..].to_vec()).collect();
+    let fits = graph.output_shapes(&shapes);
+    fits.map(|_| ()).map_err(|error| match error {
+        Error::Value(text) => Error::Value(format!("{what}: {text}")),
+        error => Error::Shape(format!("{what}: {error}")),
+    })
 }
 
 fn input(model: &Model, place: usize, x: &Tensor, what: &str) -> Result<Tensor> {
@@ -146,17 +168,22 @@ fn input(model: &Model, place: usize, x: &Tensor, what: &str) -> Result<Tensor> 
     }
     let sample = &x.shape()[1..];
     if let Some(graph) = model.handle.graph()
-        && !graph.takes(place, sample)
+        && !graph.takes(place, sample, model.handle.declares_input())
     {
         let expected = graph.inputs()[place].shape();
         let mut taker = graph.taker(place);
         if graph.inputs().len() > 1 {
             taker = format!("{:?}, for {taker}", graph.inputs()[place].name());
         }
-        let axes: Vec<String> = expected.iter().map(|axis| format!(", {axis}")).collect();
-        let size: usize = expected.iter().product();
+        let known = dim::known(expected);
+        let size = expected.iter().filter(|_| known).product::<usize>();
         let whole = |count: usize| [&[count], expected].concat();
-        let hint = if size == sample.iter().product::<usize>() {
+        let hint = if as_long(sample, expected) {
+            ", whose axes have these lengths; for samples of any length declare it with dim::ANY"
+                .to_string()
+        } else if !known {
+            String::new()
+        } else if size == sample.iter().product::<usize>() {
             format!("; reshape it: x.reshape({:?})", whole(x.shape()[0]))
         } else if x.shape() == expected {
             format!("; one sample is a batch of one: x.reshape({:?})", whole(1))
@@ -164,8 +191,10 @@ fn input(model: &Model, place: usize, x: &Tensor, what: &str) -> Result<Tensor> 
             String::new()
         };
         return Err(Error::Shape(format!(
-            "{what}: {taker}: expected input of shape [batch{}], as when it was built, got {:?}{hint}",
-            axes.concat(),
+            "{what}: {taker}: expected input of shape [{}], as when it was built, got {:?}{hint}",
+            [vec!["batch".to_string()], dim::axes(expected)]
+                .concat()
+                .join(", "),
             x.shape(),
         )));
     }
@@ -174,6 +203,11 @@ fn input(model: &Model, place: usize, x: &Tensor, what: &str) -> Result<Tensor> 
     } else {
         x.cast(DType::F32)
     })
+}
+
+/// Whether nothing but lengths before the last axis, those of timesteps or images, are others.
+fn as_long(sample: &[usize], expected: &[usize]) -> bool {
+    sample.len() > 1 && sample.len() == expected.len() && sample.last() == expected.last()
 }
 
 /// Labels as the loss takes them: class numbers as i64 without a last axis, others as f32 in the

@@ -11,6 +11,7 @@ use crate::{Error, Result, Tensor, names};
 /// let one = Data::from(&text);
 /// let several = Data::from([&text, &question]);
 /// let named = Data::from([("question", &question), ("text", &text)]);
+/// let no_labels = Data::from(());
 /// ```
 #[derive(Clone, Debug)]
 pub struct Data(Parts);
@@ -101,6 +102,13 @@ fn by_name(
 impl From<&Tensor> for Data {
     fn from(tensor: &Tensor) -> Data {
         Data(Parts::Ordered(vec![tensor.clone()]))
+    }
+}
+
+/// Nothing: labels for a model whose losses are all its own.
+impl From<()> for Data {
+    fn from(_: ()) -> Data {
+        Data(Parts::Ordered(Vec::new()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Loss and metrics over data, and predictions.
 
+use super::batch_sequence::BatchSequence;
 use super::checks;
 use super::data::{Batch, Data};
 use super::evaluation::Evaluation;
@@ -13,21 +14,32 @@ use crate::display::progress::Progress;
 use crate::layers::Call;
 use crate::{Error, Result, Tensor, interrupt};
 
-/// Samples taken at a time where the user does not say. Only the loss under a mask depends on it, a mean over
-/// the valid timesteps of each batch; for that of Keras's batches there is [`Evaluate::batch_size`].
+/// Samples taken at a time where the user does not say, and the result does not depend on it.
 const BATCH: usize = 256;
+
+/// Keras's batch, where it does: the loss under a mask is a mean over the valid timesteps of each batch, and a
+/// function of the user's own may be anything.
+const KERAS_BATCH: usize = 32;
 
 impl Model {
     /// What `compile` chose.
     pub(super) fn compiled(&self, operation: &str) -> Result<&Compiled> {
         self.check_layers(operation)?;
-        self.compiled.as_ref().ok_or_else(|| {
+        let compiled = self.compiled.as_ref();
+        if compiled.is_some_and(|compiled| compiled.trained.len() != self.leaves().len()) {
+            return Err(Error::Model(format!(
+                "{operation}: {} has other layers than when it was compiled, since a model within it was changed; compile \
+                 it again",
+                self.name()
+            )));
+        }
+        compiled.ok_or_else(|| {
             Error::Model(format!(
                 "{operation}: {} is not compiled; call for instance .compile(\"rmsprop\", \"mse\", [\"mae\"])? first{}",
                 self.name(),
                 match &self.not_compiled {
                     Some(reason) => format!(" ({reason})"),
-                    None if self.history.is_some() => " (adding a layer undoes compile)".to_string(),
+                    None if self.history.is_some() => " (adding a layer or a loss undoes compile)".to_string(),
                     None => String::new(),
                 }
             ))
@@ -73,7 +85,7 @@ impl Model {
     fn evaluate_data(&self, data: &Batch, settings: Evaluate) -> Result<Evaluation> {
         let compiled = self.compiled("evaluate")?;
         self.check_built("evaluate")?;
-        check_batch_size("evaluate", settings.batch_size)?;
+        check_batch_size("evaluate", settings.batch_size.unwrap_or(BATCH))?;
         let data = checks::prepare(self, compiled, data, "evaluate")?;
         let already = interrupt::requested();
         let mut progress = Progress::start("evaluate", "samples", data.samples());
@@ -105,61 +117,97 @@ impl Model {
         self.compiled("evaluate_batches")?;
         self.check_built("evaluate_batches")?;
         let already = interrupt::requested();
-        match self.measure_batches(batches, steps, already, "evaluate_batches")? {
-            Some(values) => Ok(self.evaluation(&values)),
-            None => Err(interrupted("evaluate_batches")),
+        let measured = self.measure_batches(batches, steps, already, "evaluate_batches")?;
+        let Some(measured) = measured else {
+            return Err(interrupted("evaluate_batches"));
+        };
+        match measured.batches {
+            0 => Err(Error::Value(
+                "evaluate_batches: the generator has no more batches".to_string(),
+            )),
+            count => {
+                if count < steps {
+                    eprintln!(
+                        "evaluate_batches: the generator ended after {count} of {steps} batches; this is the result of those"
+                    );
+                }
+                Ok(self.evaluation(&measured.values))
+            }
         }
     }
 
-    /// Means over prepared data; `None` if interrupted, unless that is to be overlooked.
+    /// Loss and metrics over all batches of a sequence.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate`]; [`Error::Value`] if there is no batch.
+    pub fn evaluate_sequence(&self, batches: impl Into<BatchSequence>) -> Result<Evaluation> {
+        let mut batches = batches.into();
+        let steps = batches.len();
+        self.evaluate_source(&mut batches.all(), steps)
+    }
+
+    /// Means over prepared data; `None` if interrupted, unless that is to be overlooked. Without a batch size they
+    /// are those of Keras's batches.
     pub(super) fn measure(
         &self,
         data: &Prepared,
-        batch_size: usize,
+        batch_size: Option<usize>,
         overlook_interrupt: bool,
         mut progress: Option<&mut Progress>,
     ) -> Result<Option<Vec<f64>>> {
         let compiled = self.compiled("evaluate")?;
         let mut tally = Tally::of_evaluation(compiled);
         let samples = data.samples();
-        for start in (0..samples).step_by(batch_size) {
+        let own = compiled.objectives.iter().any(|o| o.loss.is_custom());
+        let mut size = batch_size.unwrap_or(if own { KERAS_BATCH } else { BATCH });
+        let mut start = 0;
+        while start < samples {
             if interrupt::requested() && !overlook_interrupt {
                 return Ok(None);
             }
-            let range = start..(start + batch_size).min(samples);
-            step::test(self, compiled, &mut tally, &data.batch(None, range.clone()))?;
+            let end = start.saturating_add(size).min(samples);
+            let masked = step::test(self, compiled, &mut tally, &data.batch(None, start..end))?;
+            if masked && batch_size.is_none() && end - start > KERAS_BATCH {
+                // Once more, in Keras's batches.
+                (size, start) = (KERAS_BATCH, 0);
+                tally = Tally::of_evaluation(compiled);
+                continue;
+            }
+            start = end;
             if let Some(progress) = &mut progress {
-                progress.at(range.end);
+                progress.at(end);
             }
         }
         Ok(Some(tally.values().to_vec()))
     }
 
-    /// Means over batches that come from a generator.
+    /// Means over batches that come from a generator, of which there may be fewer than `steps`.
     pub(super) fn measure_batches(
         &self,
         batches: &mut dyn Iterator<Item = Batch>,
         steps: usize,
         overlook_interrupt: bool,
         what: &str,
-    ) -> Result<Option<Vec<f64>>> {
+    ) -> Result<Option<Measured>> {
         let compiled = self.compiled(what)?;
         let mut tally = Tally::of_evaluation(compiled);
-        let mut any = false;
+        let mut count = 0;
         for batch in batches.take(steps) {
             if interrupt::requested() && !overlook_interrupt {
                 return Ok(None);
             }
             let batch = checks::prepare(self, compiled, &batch, what)?;
             step::test(self, compiled, &mut tally, &batch)?;
-            any = true;
+            count += 1;
         }
-        match any {
-            true => Ok(Some(tally.values().to_vec())),
-            false => Err(Error::Value(format!(
-                "{what}: the generator has no more batches"
-            ))),
+        let mut values = tally.values().to_vec();
+        if count == 0 {
+            values.fill(f64::NAN);
         }
+        Ok(Some(Measured {
+            values,
+            batches: count,
+        }))
     }
 
     /// The output for each sample.
@@ -230,6 +278,13 @@ impl Model {
     }
 }
 
+/// What was measured over batches, and how many there were.
+pub(super) struct Measured {
+    /// NaN where there were none.
+    pub(super) values: Vec<f64>,
+    pub(super) batches: usize,
+}
+
 /// The settings of [`Model::evaluate_with`].
 ///
 /// ```
@@ -239,7 +294,7 @@ impl Model {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Evaluate {
-    batch_size: usize,
+    batch_size: Option<usize>,
     sample_weight: Option<Data>,
 }
 
@@ -250,17 +305,19 @@ impl Default for Evaluate {
 }
 
 impl Evaluate {
-    /// Batches of 256; all samples count alike.
+    /// Batches as Keras's, of 32, where the result depends on them; all samples count alike.
     pub fn new() -> Evaluate {
         Evaluate {
-            batch_size: BATCH,
+            batch_size: None,
             sample_weight: None,
         }
     }
 
-    /// Samples taken at a time (256). Only what depends on the batch depends on it.
+    /// Samples taken at a time. The result depends on it where timesteps are masked: the loss of a batch is the
+    /// mean over its valid timesteps, that of all is the mean over the batches, by their samples. So it may
+    /// where the loss is a function of your own. Unless said there are 32 then, as in Keras; else 256.
     pub fn batch_size(mut self, batch_size: usize) -> Evaluate {
-        self.batch_size = batch_size;
+        self.batch_size = Some(batch_size);
         self
     }
 

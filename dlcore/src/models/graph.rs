@@ -1,12 +1,17 @@
 //! Layers connected to a directed graph without cycles, and a batch's way through it.
 
+mod check;
+mod walk;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::check::check_ends;
+use self::walk::Walk;
 use super::layer_ref::LayerRef;
 use super::network::Copies;
 use super::symbol::{Origin, Symbol};
 use crate::layers::Call;
-use crate::{Error, Result, Tensor};
+use crate::{Result, Tensor, dim};
 
 /// Calls of layers in the order in which they are computed.
 ///
@@ -15,6 +20,8 @@ pub(super) struct Graph {
     values: Vec<Symbol>,
     inputs: usize,
     outputs: Vec<usize>,
+    /// Values whose means are added to the loss.
+    losses: Vec<usize>,
     nodes: Vec<Node>,
     order: Vec<Entry>,
 }
@@ -49,6 +56,8 @@ pub(crate) struct DrawnCall {
 pub(super) struct Flow {
     pub(super) tensors: Vec<Tensor>,
     pub(super) masks: Vec<Option<Tensor>>,
+    /// What is added to the loss, besides the outputs' own.
+    pub(super) losses: Vec<Tensor>,
 }
 
 impl Graph {
@@ -58,9 +67,20 @@ impl Graph {
     /// [`Error::Model`] where the outputs need other inputs, or an input is not used; where two layers
     /// have one name.
     pub(super) fn new(inputs: Vec<Symbol>, outputs: &[Symbol]) -> Result<Graph> {
+        Self::with_losses(inputs, outputs, &[])
+    }
+
+    /// [`Graph::new`] with symbols whose means are added to the loss.
+    ///
+    /// # Errors
+    /// As [`Graph::new`].
+    pub(super) fn with_losses(
+        inputs: Vec<Symbol>,
+        outputs: &[Symbol],
+        losses: &[Symbol],
+    ) -> Result<Graph> {
         check_ends(&inputs, outputs)?;
-        let walk = Walk::new(&inputs, outputs)?;
-        let graph = Graph::assemble(inputs, outputs, walk);
+        let graph = Self::between(inputs, outputs, losses)?;
         graph.check_inputs_used()?;
         graph.check_names()?;
         Ok(graph)
@@ -68,12 +88,15 @@ impl Graph {
 
     /// The graph of a `Sequential`, which says itself what is wrong with names.
     pub(super) fn chain(input: Symbol, output: Symbol) -> Result<Graph> {
-        let (inputs, outputs) = (vec![input], [output]);
-        let walk = Walk::new(&inputs, &outputs)?;
-        Ok(Graph::assemble(inputs, &outputs, walk))
+        Self::between(vec![input], &[output], &[])
     }
 
-    fn assemble(inputs: Vec<Symbol>, outputs: &[Symbol], walk: Walk) -> Graph {
+    fn between(inputs: Vec<Symbol>, outputs: &[Symbol], losses: &[Symbol]) -> Result<Graph> {
+        let walk = Walk::new(&inputs, &[outputs, losses].concat())?;
+        Ok(Graph::assemble(inputs, outputs, losses, walk))
+    }
+
+    fn assemble(inputs: Vec<Symbol>, outputs: &[Symbol], losses: &[Symbol], walk: Walk) -> Graph {
         let count = inputs.len();
         let mut values = inputs;
         let mut places: BTreeMap<(usize, usize), usize> = values
@@ -100,11 +123,12 @@ impl Graph {
                 done: Vec::new(),
             });
         }
-        let outputs = outputs.iter().map(|value| places[&value.key()]).collect();
+        let place = |value: &Symbol| places[&value.key()];
         let mut graph = Graph {
+            outputs: outputs.iter().map(place).collect(),
+            losses: losses.iter().map(place).collect(),
             values,
             inputs: count,
-            outputs,
             nodes,
             order,
         };
@@ -113,7 +137,8 @@ impl Graph {
     }
 
     fn find_last_uses(&mut self) {
-        let mut needed: BTreeSet<usize> = self.outputs.iter().copied().collect();
+        let ends = self.outputs.iter().chain(&self.losses);
+        let mut needed: BTreeSet<usize> = ends.copied().collect();
         for node in self.nodes.iter_mut().rev() {
             let own: Vec<usize> = node.outputs.clone().collect();
             for &value in node.inputs.iter().chain(&own) {
@@ -121,35 +146,6 @@ impl Graph {
                     node.done.push(value);
                 }
             }
-        }
-    }
-
-    fn check_inputs_used(&self) -> Result<()> {
-        let used: BTreeSet<usize> = self.nodes.iter().flat_map(|n| n.inputs.clone()).collect();
-        for (place, input) in self.inputs().iter().enumerate() {
-            if !used.contains(&place) && !self.outputs.contains(&place) {
-                return Err(Error::Model(format!(
-                    "Model::new: no output depends on the input {:?} of shape {:?}; leave it out, or use it",
-                    input.name(),
-                    input.shape()
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// Names are how layers are found, shown and saved.
-    fn check_names(&self) -> Result<()> {
-        let layers = self.layers();
-        let mut names: Vec<String> = layers.iter().map(LayerRef::name).collect();
-        names.extend(self.inputs().iter().map(Symbol::name));
-        names.sort();
-        match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            None => Ok(()),
-            Some(pair) => Err(Error::Model(format!(
-                "Model::new: two layers are named {:?}; each layer of a model needs its own name",
-                pair[0]
-            ))),
         }
     }
 
@@ -164,6 +160,16 @@ impl Graph {
 
     pub(super) fn output_places(&self) -> &[usize] {
         &self.outputs
+    }
+
+    /// What is added to the loss here, not in models that are layers of this one.
+    pub(super) fn losses(&self) -> Vec<Symbol> {
+        let of = |&place: &usize| self.values[place].clone();
+        self.losses.iter().map(of).collect()
+    }
+
+    pub(super) fn loss_places(&self) -> &[usize] {
+        &self.losses
     }
 
     pub(super) fn nodes(&self) -> &[Node] {
@@ -265,22 +271,15 @@ impl Graph {
         Ok(self.outputs.iter().map(|&i| shapes[i].clone()).collect())
     }
 
-    /// Whether every layer takes samples of this shape at one of the inputs: the shape the graph was made
-    /// for, or one of as many axes that fits as well.
-    pub(super) fn takes(&self, place: usize, sample: &[usize]) -> bool {
-        let mut shapes: Vec<Vec<usize>> = self
-            .inputs()
-            .iter()
-            .map(|input| input.shape().to_vec())
-            .collect();
-        if shapes[place] == sample {
+    /// Whether samples of this shape are those that an input is for. One that was `declared` is for the
+    /// lengths it says, one that the first data decided also for others that all layers take.
+    pub(super) fn takes(&self, place: usize, sample: &[usize], declared: bool) -> bool {
+        let shape = self.inputs()[place].shape();
+        if dim::fits(sample, shape) {
             return true;
         }
-        let as_many = shapes[place].len() == sample.len();
-        shapes[place] = sample.to_vec();
-        // Two inputs of other lengths may fit one another only together.
-        let alone = self.inputs().len() == 1;
-        as_many && (!alone || self.output_shapes(&shapes).is_ok())
+        let as_many = shape.len() == sample.len();
+        !declared && as_many && self.output_shapes(&[sample.to_vec()]).is_ok()
     }
 
     /// The layer whose activation comes last before an output, if nothing else needs its result.
@@ -289,7 +288,7 @@ impl Graph {
         let node = self.nodes.iter().find(|n| n.outputs.contains(&place))?;
         let taken = self.nodes.iter().any(|node| node.inputs.contains(&place));
         let twice = self.outputs.iter().filter(|&&other| other == place).count() > 1;
-        if taken || twice {
+        if taken || twice || self.losses.contains(&place) {
             return None;
         }
         match node.layer.graph() {
@@ -305,6 +304,7 @@ impl Graph {
     pub(super) fn run(&self, inputs: &[Tensor], call: &Call, logits: &[bool]) -> Flow {
         let mut tensors: Vec<Option<Tensor>> = vec![None; self.values.len()];
         let mut masks = tensors.clone();
+        let mut losses = Vec::new();
         for (place, input) in inputs.iter().enumerate() {
             tensors[place] = Some(input.clone());
             masks[place] = call.masks.get(place).cloned().flatten();
@@ -318,6 +318,7 @@ impl Graph {
             };
             let logits = self.logits_of(node, logits);
             let flow = node.layer.pass(&from, &call, &logits);
+            losses.extend(flow.losses);
             let results = flow.tensors.into_iter().zip(flow.masks);
             for (place, (tensor, mask)) in node.outputs.clone().zip(results) {
                 (tensors[place], masks[place]) = (Some(tensor), mask);
@@ -327,9 +328,11 @@ impl Graph {
             }
         }
         let of = |place: &usize| tensors[*place].clone().expect("computed above");
+        losses.extend(self.losses.iter().map(of));
         Flow {
             tensors: self.outputs.iter().map(of).collect(),
             masks: self.outputs.iter().map(|&i| masks[i].clone()).collect(),
+            losses,
         }
     }
 
@@ -352,125 +355,10 @@ impl Graph {
             let shapes = shapes.map(|i| self.values[i].shape().to_vec()).collect();
             values.extend(Symbol::of_call(node.layer.deep_copy(copies), from, shapes));
         }
-        let outputs: Vec<Symbol> = self.outputs.iter().map(|&i| values[i].clone()).collect();
-        let walk = Walk::new(&inputs, &outputs).expect("the original was connected");
-        Graph::assemble(inputs, &outputs, walk)
-    }
-}
-
-fn check_ends(inputs: &[Symbol], outputs: &[Symbol]) -> Result<()> {
-    if inputs.is_empty() || outputs.is_empty() {
-        return Err(Error::Model(
-            "Model::new: expected at least one input and one output".to_string(),
-        ));
-    }
-    let mut seen = BTreeSet::new();
-    match inputs.iter().find(|input| !seen.insert(input.key())) {
-        None => Ok(()),
-        Some(twice) => Err(Error::Model(format!(
-            "Model::new: the input {:?} is given twice",
-            twice.name()
-        ))),
-    }
-}
-
-/// The calls between inputs and outputs, found by walking back from the outputs. Symbols are made
-/// before they are used and never change, so there are no cycles to find.
-struct Walk {
-    /// One symbol of each call, every call after those it needs.
-    calls: Vec<Symbol>,
-    /// When each layer, and each input, was first met, by its key.
-    first_met: BTreeMap<usize, usize>,
-}
-
-/// What tells a layer, or the source of an input, apart.
-fn owner(symbol: &Symbol) -> usize {
-    match &symbol.source().origin {
-        Origin::Input(_) => symbol.source_key(),
-        Origin::Call(layer, _) => layer.key(),
-    }
-}
-
-impl Walk {
-    fn new(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Walk> {
-        let given: BTreeSet<(usize, usize)> = inputs.iter().map(Symbol::key).collect();
-        let mut walk = Walk {
-            calls: Vec::new(),
-            first_met: BTreeMap::new(),
+        let at = |places: &[usize]| -> Vec<Symbol> {
+            places.iter().map(|&place| values[place].clone()).collect()
         };
-        let mut seen = BTreeSet::new();
-        for output in outputs {
-            let mut path: Vec<(Symbol, usize)> = vec![(output.clone(), 0)];
-            while let Some((symbol, next)) = path.pop() {
-                if next == 0 {
-                    let met = walk.first_met.len();
-                    let is_given = given.contains(&symbol.key());
-                    let known = is_given || !seen.insert(symbol.source_key());
-                    walk.first_met.entry(owner(&symbol)).or_insert(met);
-                    if known {
-                        continue;
-                    }
-                }
-                match &symbol.source().origin {
-                    Origin::Input(_) => return Err(disconnected(&symbol, path.last())),
-                    Origin::Call(_, from) => match from.get(next) {
-                        Some(input) => {
-                            let input = input.clone();
-                            path.push((symbol, next + 1));
-                            path.push((input, 0));
-                        }
-                        None => walk.calls.push(symbol),
-                    },
-                }
-            }
-        }
-        Ok(walk)
+        let (outputs, losses) = (at(&self.outputs), at(&self.losses));
+        Self::between(inputs, &outputs, &losses).expect("the original was connected")
     }
-
-    /// Keras's order: by the distance from the outputs, then as they are met on the way back.
-    fn order(&self, inputs: &[Symbol]) -> Vec<Entry> {
-        let mut of_source: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut of_owner: BTreeMap<usize, usize> = BTreeMap::new();
-        for call in self.calls.iter().rev() {
-            let known = of_owner.get(&owner(call)).copied().unwrap_or(0);
-            let depth = known.max(*of_source.get(&call.source_key()).unwrap_or(&0));
-            of_owner.insert(owner(call), depth);
-            if let Origin::Call(_, from) = &call.source().origin {
-                for input in from {
-                    let before = of_source.entry(input.source_key()).or_insert(0);
-                    *before = (*before).max(depth + 1);
-                }
-            }
-        }
-        let mut rows: Vec<(usize, usize, Entry)> = Vec::new();
-        let met = |key: usize| self.first_met.get(&key).copied().unwrap_or(0);
-        for (place, input) in inputs.iter().enumerate() {
-            let depth = of_source.get(&input.source_key()).copied().unwrap_or(0);
-            rows.push((depth, met(owner(input)), Entry::Input(place)));
-        }
-        let mut listed = BTreeSet::new();
-        for call in &self.calls {
-            if let Origin::Call(layer, _) = &call.source().origin
-                && listed.insert(layer.key())
-            {
-                let depth = of_owner[&layer.key()];
-                rows.push((depth, met(layer.key()), Entry::Layer(layer.clone())));
-            }
-        }
-        rows.sort_by_key(|(depth, met, _)| (usize::MAX - depth, *met));
-        rows.into_iter().map(|(_, _, entry)| entry).collect()
-    }
-}
-
-fn disconnected(input: &Symbol, taker: Option<&(Symbol, usize)>) -> Error {
-    let taker = taker.map_or_else(
-        || "an output".to_string(),
-        |(symbol, _)| format!("{:?}", symbol.name()),
-    );
-    Error::Model(format!(
-        "Model::new: {taker} depends on the input {:?} of shape {:?}, which is not among the model's inputs; add it to \
-         them",
-        input.name(),
-        input.shape()
-    ))
 }

@@ -9,6 +9,9 @@ use crate::config::{self, Fields, Parsed, number};
 use crate::metrics::larger_is_better;
 use crate::{Error, Result, names};
 
+/// Under which name the optimizer's learning rate is recorded, where a callback changes it.
+pub(crate) const LEARNING_RATE: &str = "learning_rate";
+
 /// The losses and metrics of each epoch of one [`fit`](crate::models::Model::fit).
 ///
 /// Epochs are counted from 1 here, as they are shown while training.
@@ -75,7 +78,8 @@ impl History {
         self.len() == 0
     }
 
-    /// What was recorded: `loss`, the metrics, then the same with `val_` before them.
+    /// What was recorded: `loss`, the metrics, then the same with `val_` before them; then `learning_rate`, of
+    /// the epoch's steps, where a callback changes it.
     pub fn metrics(&self) -> &[String] {
         &self.names
     }

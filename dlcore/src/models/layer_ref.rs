@@ -1,18 +1,24 @@
 //! Handles to layers, by which models share them.
 
+mod build;
+mod call;
+mod copy;
+mod unknown;
+mod weights;
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::block::Block;
-use super::graph::{Flow, Graph};
+use super::graph::Graph;
 use super::identity::fresh;
 use super::network::{Copies, Network};
-use super::symbol::{Symbol, Symbols};
 use crate::activations::Activation;
-use crate::layers::{self, Call, Layer};
-use crate::tensor::{Shape, expect};
-use crate::{Error, Result, Tensor, names};
+use crate::layers::{self, Layer};
+use crate::{Error, Result, names};
+
+pub(super) use weights::set_weights;
 
 /// A layer, or a whole model as a layer, that any number of models and variables share.
 ///
@@ -34,6 +40,8 @@ use crate::{Error, Result, Tensor, names};
 pub struct LayerRef(Arc<Held>);
 
 struct Held {
+    /// No other layer has, or had, this number.
+    number: u64,
     content: Content,
     /// Two handles of one version hold the same.
     version: AtomicU64,
@@ -79,6 +87,7 @@ impl LayerRef {
 
     fn of(content: Content) -> LayerRef {
         LayerRef(Arc::new(Held {
+            number: fresh(),
             content,
             version: AtomicU64::new(fresh()),
             frozen: AtomicBool::new(false),
@@ -89,6 +98,11 @@ impl LayerRef {
     /// Tells layers apart: the same for all handles to one layer.
     pub(super) fn key(&self) -> usize {
         Arc::as_ptr(&self.0) as usize
+    }
+
+    /// Which layer it is, for as long as the program runs.
+    pub(super) fn number(&self) -> u64 {
+        self.0.number
     }
 
     /// Whether both are handles to one layer.
@@ -193,371 +207,9 @@ impl LayerRef {
         self.is_same(other) || self.layers().iter().any(|inner| inner.contains(other))
     }
 
-    /// The layers that hold weights themselves: this one, or those of the model, each once.
-    pub(super) fn leaves(&self) -> Vec<LayerRef> {
-        let mut leaves = Vec::new();
-        collect_leaves(self, &mut leaves, &mut std::collections::BTreeSet::new());
-        leaves
-    }
-
-    /// Weights, then state (running means, for instance), layer by layer.
-    pub fn get_weights(&self) -> Vec<Tensor> {
-        let of_leaf = |leaf: &LayerRef| -> Vec<Tensor> {
-            let layer = leaf.leaf().expect("leaves are layers");
-            let all = layer.weights().into_iter().chain(layer.state());
-            all.map(Tensor::detach).collect()
-        };
-        self.leaves().iter().flat_map(of_leaf).collect()
-    }
-
-    /// Puts weights in place, in the order of [`LayerRef::get_weights`], for every model that has
-    /// the layer.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if number or shapes differ, [`Error::Model`] if the layer is not built;
-    /// nothing is changed then.
-    pub fn set_weights(&self, weights: &[Tensor]) -> Result<()> {
-        set_weights(&self.leaves(), weights, &self.name(), self.is_built())
-    }
-
-    /// How many numbers weights and state hold; 0 until the layer is built.
-    pub fn count_params(&self) -> usize {
-        let of_leaf = |leaf: &LayerRef| leaf.leaf().map(|layer| layers::count_params(&**layer));
-        self.leaves().iter().filter_map(of_leaf).sum()
-    }
-
-    /// Whether training changes the weights; for a model, those of any of its layers.
-    pub fn trainable(&self) -> bool {
-        match &self.0.content {
-            Content::Layer(layer) => {
-                !self.0.frozen.load(Ordering::Relaxed) && read(layer).trainable()
-            }
-            _ => self.leaves().iter().any(LayerRef::trainable),
-        }
-    }
-
-    /// Freezes or unfreezes the layer, or all layers of the model. A model that is compiled already
-    /// trains as it did when it was compiled; compile it again for it to see the change.
-    pub fn set_trainable(&self, trainable: bool) {
-        for leaf in self.leaves() {
-            leaf.0.frozen.store(!trainable, Ordering::Relaxed);
-            if let Some(mut layer) = leaf.leaf_mut() {
-                layer.set_trainable(trainable);
-            }
-        }
-    }
-
     /// Its activation, for a layer that has one.
     pub fn activation(&self) -> Option<Activation> {
         self.leaf().and_then(|layer| layer.activation().cloned())
-    }
-
-    /// Whether the weights are made.
-    pub fn is_built(&self) -> bool {
-        match &self.0.content {
-            Content::Layer(layer) => read(layer).is_built(),
-            Content::Network(network) => read(network).is_built(),
-            Content::Block(_) => self.layers().iter().all(LayerRef::is_built),
-        }
-    }
-
-    /// The shape of one sample of the output, for the input the layer was built for; of the first
-    /// output where there are several. `None` until it is built.
-    pub fn output_shape(&self) -> Option<Vec<usize>> {
-        let shapes = self.built_for()?;
-        self.output_shapes(&shapes).ok()?.into_iter().next()
-    }
-
-    pub(super) fn built_for(&self) -> Option<Vec<Vec<usize>>> {
-        let built_for = &self.0.built_for;
-        let known = built_for.lock().unwrap_or_else(PoisonError::into_inner);
-        known.clone().or_else(|| Some(self.graph()?.input_shapes()))
-    }
-
-    /// The shape of one sample where it is known before the layer is called.
-    pub(super) fn declared_input(&self) -> Option<Vec<usize>> {
-        let own = self
-            .leaf()
-            .and_then(|layer| layer.input_shape().map(<[usize]>::to_vec));
-        own.or_else(|| match self.built_for()?.as_slice() {
-            [only] if self.is_built() => Some(only.clone()),
-            _ => None,
-        })
-    }
-
-    /// Makes the weights for samples of this shape, unless they are made.
-    ///
-    /// # Errors
-    /// What is wrong with the shape or the layer's settings.
-    pub fn build(&self, input_shape: impl Into<Shape>) -> Result<()> {
-        self.build_for(&[input_shape.into().into_vec()])
-    }
-
-    pub(super) fn build_for(&self, shapes: &[Vec<usize>]) -> Result<()> {
-        if self.is_built() {
-            if self.built_for().is_none() {
-                self.note_built(shapes);
-            }
-            return Ok(());
-        }
-        match &self.0.content {
-            Content::Layer(layer) => {
-                self.touch();
-                write(layer).build_many(shapes)?;
-            }
-            Content::Network(network) => match shapes {
-                [shape] => write(network).build(shape)?,
-                _ => return Err(self.wrong_count(1, shapes.len())),
-            },
-            Content::Block(block) => block.build(shapes)?,
-        }
-        self.note_built(shapes);
-        Ok(())
-    }
-
-    pub(super) fn note_built(&self, shapes: &[Vec<usize>]) {
-        let built_for = &self.0.built_for;
-        *built_for.lock().unwrap_or_else(PoisonError::into_inner) = Some(shapes.to_vec());
-        self.touch();
-    }
-
-    fn wrong_count(&self, expected: usize, got: usize) -> Error {
-        Error::Shape(format!(
-            "{}: takes {expected} input{}, got {got}",
-            self.describe(),
-            if expected == 1 { "" } else { "s" }
-        ))
-    }
-
-    pub(super) fn output_shapes(&self, inputs: &[Vec<usize>]) -> Result<Vec<Vec<usize>>> {
-        match &self.0.content {
-            Content::Layer(layer) => read(layer).output_shapes(inputs),
-            Content::Block(block) => block.output_shapes(inputs),
-            Content::Network(_) => match self.graph() {
-                Some(graph) if graph.inputs().len() != inputs.len() => {
-                    Err(self.wrong_count(graph.inputs().len(), inputs.len()))
-                }
-                Some(graph) => graph.output_shapes(inputs),
-                None => Err(Error::Model(format!(
-                    "{} has no layers, or is not built yet",
-                    self.describe()
-                ))),
-            },
-        }
-    }
-
-    /// The layer called in a functional model.
-    ///
-    /// # Panics
-    /// If the layer cannot take these inputs, or returns several tensors: [`LayerRef::on_many`].
-    #[track_caller]
-    pub fn on(&self, inputs: impl Into<Symbols>) -> Symbol {
-        expect(only(self, self.call_on(inputs.into().into_vec())))
-    }
-
-    /// [`LayerRef::on`], returning the error instead of panicking.
-    ///
-    /// # Errors
-    /// [`Error::Shape`], naming the layer, for inputs it cannot take; [`Error::Value`] for settings
-    /// that make no sense.
-    pub fn try_on(&self, inputs: impl Into<Symbols>) -> Result<Symbol> {
-        only(self, self.call_on(inputs.into().into_vec()))
-    }
-
-    /// [`LayerRef::on`] for a layer with several outputs.
-    ///
-    /// # Panics
-    /// If the layer cannot take these inputs.
-    #[track_caller]
-    pub fn on_many(&self, inputs: impl Into<Symbols>) -> Vec<Symbol> {
-        expect(self.call_on(inputs.into().into_vec()))
-    }
-
-    /// [`LayerRef::on_many`], returning the error instead of panicking.
-    ///
-    /// # Errors
-    /// As [`LayerRef::try_on`].
-    pub fn try_on_many(&self, inputs: impl Into<Symbols>) -> Result<Vec<Symbol>> {
-        self.call_on(inputs.into().into_vec())
-    }
-
-    pub(super) fn call_on(&self, inputs: Vec<Symbol>) -> Result<Vec<Symbol>> {
-        let shapes: Vec<Vec<usize>> = inputs.iter().map(|input| input.shape().to_vec()).collect();
-        self.build_for(&shapes)?;
-        let outputs = self.output_shapes(&shapes)?;
-        Ok(Symbol::of_call(self.clone(), inputs, outputs))
-    }
-
-    /// The output for a batch, recorded on the tape that watches the input or the weights.
-    ///
-    /// # Panics
-    /// If the layer is not built, or `x` does not fit.
-    #[track_caller]
-    pub fn forward(&self, x: &Tensor, training: bool) -> Tensor {
-        let call = if training {
-            Call::training()
-        } else {
-            Call::inference()
-        };
-        self.call(std::slice::from_ref(x), &call).swap_remove(0)
-    }
-
-    /// The outputs for a batch; see [`Layer::call`].
-    ///
-    /// # Panics
-    /// As [`LayerRef::forward`].
-    #[track_caller]
-    pub fn call(&self, inputs: &[Tensor], call: &Call) -> Vec<Tensor> {
-        self.pass(inputs, call, &[]).tensors
-    }
-
-    /// Tensors and masks for a batch; an output for which `logits` is true without its last activation.
-    pub(super) fn pass(&self, inputs: &[Tensor], call: &Call, logits: &[bool]) -> Flow {
-        let (tensors, mask) = match &self.0.content {
-            Content::Network(_) => match self.graph() {
-                Some(graph) => return graph.run(inputs, call, logits),
-                None => panic!("{} is not built yet: call build first", self.describe()),
-            },
-            Content::Block(block) => (
-                block.call(inputs, call),
-                block.output_mask(inputs, &call.masks),
-            ),
-            Content::Layer(layer) => {
-                let layer = read(layer);
-                let tensors = match logits.first() {
-                    Some(true) => vec![layer.forward_logits(&inputs[0], call.training)],
-                    _ => layer.call(inputs, call),
-                };
-                (tensors, layer.output_mask(inputs, &call.masks))
-            }
-        };
-        let mut masks = vec![None; tensors.len()];
-        if let Some(first) = masks.first_mut() {
-            *first = mask;
-        }
-        Flow { tensors, masks }
-    }
-
-    /// Begins anew what stateful layers carry from batch to batch.
-    pub fn reset_states(&self) {
-        for leaf in self.leaves() {
-            if let Some(mut layer) = leaf.leaf_mut() {
-                layer.reset_states();
-            }
-        }
-    }
-
-    /// A layer of its own with the same content; layers that were copied before are taken from `copies`.
-    pub(super) fn deep_copy(&self, copies: &mut Copies) -> LayerRef {
-        if let Some(copy) = copies.get(&self.key()) {
-            return copy.clone();
-        }
-        let content = match &self.0.content {
-            Content::Layer(layer) => Content::Layer(RwLock::new(read(layer).clone())),
-            Content::Network(network) => {
-                let copy = read(network).deep_copy(copies);
-                Content::Network(RwLock::new(copy))
-            }
-            Content::Block(block) => {
-                let mut block = block.clone_box();
-                for layer in block.layers_mut() {
-                    *layer = layer.deep_copy(copies);
-                }
-                Content::Block(block)
-            }
-        };
-        let copy = self.with_content(content);
-        copies.insert(self.key(), copy.clone());
-        copy
-    }
-
-    /// Another model of the same layers; for a layer the layer itself.
-    pub(super) fn beside(&self) -> LayerRef {
-        match &self.0.content {
-            Content::Layer(_) | Content::Block(_) => self.clone(),
-            Content::Network(network) => {
-                let network = read(network).clone();
-                self.with_content(Content::Network(RwLock::new(network)))
-            }
-        }
-    }
-
-    fn with_content(&self, content: Content) -> LayerRef {
-        let built_for = self
-            .0
-            .built_for
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        LayerRef(Arc::new(Held {
-            content,
-            version: AtomicU64::new(self.version()),
-            frozen: AtomicBool::new(self.0.frozen.load(Ordering::Relaxed)),
-            built_for: Mutex::new(built_for.clone()),
-        }))
-    }
-
-    /// What must be put back to undo a build: nothing of what is built already.
-    pub(super) fn before_build(&self) -> Vec<Unbuilt> {
-        let mut parts = Vec::new();
-        if self.is_built() {
-            return parts;
-        }
-        parts.push(Unbuilt {
-            layer: self.clone(),
-            content: self.leaf().map(|layer| layer.clone()),
-        });
-        for layer in self.layers() {
-            parts.extend(layer.before_build());
-        }
-        parts
-    }
-}
-
-/// A layer as it was before it was built.
-pub(super) struct Unbuilt {
-    layer: LayerRef,
-    content: Option<Box<dyn Layer>>,
-}
-
-impl Unbuilt {
-    pub(super) fn put_back(self) {
-        let held = &self.layer.0;
-        *held
-            .built_for
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = None;
-        match (&held.content, self.content) {
-            (Content::Layer(layer), Some(content)) => *write(layer) = content,
-            (Content::Network(network), _) => write(network).graph = None,
-            (Content::Layer(_) | Content::Block(_), _) => {}
-        }
-    }
-}
-
-fn only(layer: &LayerRef, outputs: Result<Vec<Symbol>>) -> Result<Symbol> {
-    let mut outputs = outputs?;
-    match outputs.len() {
-        1 => Ok(outputs.swap_remove(0)),
-        count => Err(Error::Shape(format!(
-            "{}: returns {count} tensors; call it with on_many, which returns them all",
-            layer.describe()
-        ))),
-    }
-}
-
-fn collect_leaves(
-    layer: &LayerRef,
-    leaves: &mut Vec<LayerRef>,
-    seen: &mut std::collections::BTreeSet<usize>,
-) {
-    if !seen.insert(layer.key()) {
-        return;
-    }
-    if matches!(layer.0.content, Content::Layer(_)) {
-        leaves.push(layer.clone());
-    }
-    for inner in layer.layers() {
-        collect_leaves(&inner, leaves, seen);
     }
 }
 
@@ -573,54 +225,6 @@ pub(super) fn find(layers: &[LayerRef], name: &str, model: &str) -> Result<Layer
         name,
         &known,
     )))
-}
-
-/// Puts weights and state into layers, all or none of them.
-pub(super) fn set_weights(
-    leaves: &[LayerRef],
-    weights: &[Tensor],
-    name: &str,
-    built: bool,
-) -> Result<()> {
-    if !built {
-        return Err(Error::Model(format!(
-            "set_weights: {name} has no weights yet; give its first layer an input_shape, or call build"
-        )));
-    }
-    let mut current: Vec<(String, Vec<usize>)> = Vec::new();
-    for leaf in leaves {
-        let what = leaf.describe();
-        let shapes = leaf.get_weights();
-        current.extend(shapes.iter().map(|w| (what.clone(), w.shape().to_vec())));
-    }
-    if current.len() != weights.len() {
-        return Err(Error::Shape(format!(
-            "set_weights: {name} has {} weights, got {}",
-            current.len(),
-            weights.len()
-        )));
-    }
-    for (index, ((layer, shape), weight)) in current.iter().zip(weights).enumerate() {
-        if weight.shape() != shape.as_slice() {
-            return Err(Error::Shape(format!(
-                "set_weights: weight {index}, of {layer}, has shape {shape:?}, got {:?}",
-                weight.shape()
-            )));
-        }
-    }
-    let mut next = weights.iter();
-    let mut put = |place: &mut Tensor| {
-        if let Some(weight) = next.next() {
-            *place = weight.detach().cast(place.dtype());
-        }
-    };
-    for leaf in leaves {
-        if let Some(mut layer) = leaf.leaf_mut() {
-            layer.weights_mut().into_iter().for_each(&mut put);
-            layer.state_mut().into_iter().for_each(&mut put);
-        }
-    }
-    Ok(())
 }
 
 impl<T: Layer + 'static> From<T> for LayerRef {

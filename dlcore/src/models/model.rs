@@ -1,23 +1,15 @@
 //! What all models have in common, and models that are a graph of layers.
 
-use std::path::Path;
-
-use super::checks;
-use super::data::Data;
+use super::graph::{DrawnCall, Graph};
 use super::history::History;
 use super::identity::Identity;
 use super::layer_ref::{LayerRef, find, set_weights};
 use super::network::{Copies, Network};
-use super::objective::{Compiled, Losses, OutputMetrics, objectives};
+use super::objective::Compiled;
 use super::summary::Summary;
 use super::symbol::{Symbol, Symbols};
-use crate::callbacks::Trainable;
-use crate::layers::Call;
-use crate::optimizers::OptimizerChoice;
-use crate::tensor::expect;
+use crate::optimizers::BuiltFor;
 use crate::{Error, Result, Tensor, names};
-
-use super::graph::{DrawnCall, Graph};
 
 /// Layers connected in any way that has no cycle: several inputs, several outputs, branches, shared
 /// layers, other models as layers.
@@ -211,7 +203,7 @@ impl Model {
     }
 
     /// Makes the weights of the layers that have none yet, for samples of this shape (without the
-    /// batch axis). `fit` does it by itself.
+    /// batch axis), whose axes may be [`dim::ANY`](crate::dim::ANY). `fit` does it by itself.
     ///
     /// # Errors
     /// What is wrong with a layer, by its name.
@@ -272,74 +264,6 @@ impl Model {
             names.extend(free);
         }
         names
-    }
-
-    /// Chooses how the model is trained. Compiling again keeps the weights and starts the
-    /// optimizer anew.
-    ///
-    /// Of several outputs each has a loss; [`Losses`] says which and how much it counts.
-    ///
-    /// # Errors
-    /// [`Error::Value`] for an unknown name, with the nearest known one, or a setting out of range;
-    /// [`Error::Model`] for a model without layers or a last layer that does not fit the loss.
-    pub fn compile(
-        &mut self,
-        optimizer: impl Into<OptimizerChoice>,
-        loss: impl Into<Losses>,
-        metrics: impl Into<OutputMetrics>,
-    ) -> Result<()> {
-        self.compile_with(optimizer.into(), loss.into(), metrics.into())
-    }
-
-    fn compile_with(
-        &mut self,
-        optimizer: OptimizerChoice,
-        losses: Losses,
-        metrics: OutputMetrics,
-    ) -> Result<()> {
-        self.check_layers("compile")?;
-        let named = |error: Error| match error {
-            Error::Value(text) if !text.starts_with("compile:") => {
-                Error::Value(format!("compile: {text}"))
-            }
-            other => other,
-        };
-        let objectives = objectives(&self.output_names(), losses, metrics).map_err(named)?;
-        for objective in &objectives {
-            if let Some(last) = self.last_layer(objective.output) {
-                checks::last_layer(&last, &objective.loss)?;
-            }
-        }
-        let optimizer = optimizer.resolve().map_err(named)?;
-        self.compiled = Some(Compiled {
-            optimizer,
-            objectives,
-            trained: self.leaves().iter().map(LayerRef::trainable).collect(),
-        });
-        self.not_compiled = None;
-        self.identity.touch();
-        Ok(())
-    }
-
-    /// The layer whose activation comes last before an output.
-    pub(super) fn last_layer(&self, output: usize) -> Option<LayerRef> {
-        match self.handle.graph() {
-            Some(graph) => graph.last_layer(output),
-            None => self.leaves().pop(),
-        }
-    }
-
-    /// The leaves that training changes.
-    pub(super) fn trained(&self) -> Vec<LayerRef> {
-        let leaves = self.leaves();
-        match &self.compiled {
-            Some(compiled) => {
-                let chosen = leaves.into_iter().zip(&compiled.trained);
-                let chosen = chosen.filter_map(|(leaf, trained)| trained.then_some(leaf));
-                chosen.collect()
-            }
-            None => leaves.into_iter().filter(LayerRef::trainable).collect(),
-        }
     }
 
     /// The history of the last `fit`, also of one that ended with an error.
@@ -431,103 +355,26 @@ impl Model {
     pub fn reset_states(&self) {
         self.handle.reset_states();
     }
-
-    /// The output for a batch, recorded on the tape that watches the input or the weights.
-    ///
-    /// # Panics
-    /// If the model is not built, has several outputs, or `x` does not fit.
-    #[track_caller]
-    pub fn forward(&self, x: impl Into<Data>, training: bool) -> Tensor {
-        let outputs = self.forward_data(x.into(), training);
-        expect(self.single(outputs, "forward"))
-    }
-
-    /// [`Model::forward`] for a model with several outputs.
-    ///
-    /// # Panics
-    /// If the model is not built, or `x` does not fit.
-    #[track_caller]
-    pub fn forward_all(&self, x: impl Into<Data>, training: bool) -> Vec<Tensor> {
-        self.forward_data(x.into(), training)
-    }
-
-    #[track_caller]
-    fn forward_data(&self, x: Data, training: bool) -> Vec<Tensor> {
-        let graph = expect(self.graph("forward"));
-        let x = expect(x.resolve(&self.input_names(), "input", "forward"));
-        let call = if training {
-            Call::training()
-        } else {
-            Call::inference()
-        };
-        graph.run(&x, &call, &[]).tensors
-    }
-
-    /// The one output of a model that has only one.
-    pub(super) fn single(&self, mut outputs: Vec<Tensor>, operation: &str) -> Result<Tensor> {
-        match outputs.len() {
-            1 => Ok(outputs.swap_remove(0)),
-            count => Err(Error::Model(format!(
-                "{operation}: {} has {count} outputs ({}); {operation}_all returns them all",
-                self.name,
-                self.output_names().join(", ")
-            ))),
-        }
-    }
 }
 
 /// An independent model with the same content. Layers that were shared within the original are
 /// shared within the copy.
 impl Clone for Model {
     fn clone(&self) -> Model {
+        let mut compiled = self.compiled.clone();
+        if let Some(compiled) = &mut compiled {
+            // Its weights are others now, and its state is theirs.
+            compiled.optimizer.built_for().map(BuiltFor::forget);
+        }
         Model {
             name: self.name.clone(),
             handle: self.handle.deep_copy(&mut Copies::new()),
             problem: self.problem.clone(),
-            compiled: self.compiled.clone(),
+            compiled,
             history: self.history.clone(),
             not_compiled: self.not_compiled.clone(),
             identity: self.identity.clone(),
         }
-    }
-}
-
-impl Trainable for Model {
-    fn get_weights(&self) -> Vec<Tensor> {
-        Model::get_weights(self)
-    }
-
-    fn set_weights(&mut self, weights: &[Tensor]) -> Result<()> {
-        Model::set_weights(self, weights)
-    }
-
-    fn predict(&self, x: &Tensor) -> Result<Tensor> {
-        self.predict_on_batch(x)
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.compiled
-            .as_ref()
-            .map_or(f64::NAN, |compiled| compiled.optimizer.learning_rate())
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f64) {
-        self.identity.touch();
-        if let Some(compiled) = &mut self.compiled {
-            compiled.optimizer.set_learning_rate(learning_rate);
-        }
-    }
-
-    fn schedule(&self) -> Option<&'static str> {
-        self.compiled.as_ref()?.optimizer.schedule()
-    }
-
-    fn save(&self, path: &Path) -> Result<()> {
-        Model::save(self, path)
-    }
-
-    fn save_weights(&self, path: &Path) -> Result<()> {
-        Model::save_weights(self, path)
     }
 }
 

@@ -37,6 +37,12 @@ impl Losses {
         }
     }
 
+    /// No output has a loss: what [`Model::add_loss`](super::Model::add_loss) adds is all there is, and labels
+    /// are `()`.
+    pub fn none() -> Losses {
+        Self::new(Each::Named(Vec::new()))
+    }
+
     /// A loss for each output, in order.
     pub fn each<const N: usize, L: Into<Loss>>(losses: [L; N]) -> Losses {
         Self::new(Each::Ordered(losses.into_iter().map(L::into).collect()))
@@ -152,32 +158,57 @@ macro_rules! losses_from {
 }
 losses_from!(&str, Loss, &Loss);
 
+/// `compile("rmsprop", (), ())`: [`Losses::none`].
+impl From<()> for Losses {
+    fn from(_: ()) -> Losses {
+        Losses::none()
+    }
+}
+
 /// The metrics given to `compile`: for all outputs, for each, or by the outputs' names.
 ///
 /// ```
 /// use dlcore::models::OutputMetrics;
 /// let all = OutputMetrics::from(["accuracy"]);
 /// let named = OutputMetrics::named([("age", "mae"), ("gender", "accuracy")]);
+/// let weighted = OutputMetrics::from(["mae"]).weighted(["mae"]); // recorded as mae and weighted_mae
 /// ```
 #[derive(Clone, Debug)]
-pub struct OutputMetrics(Each<Metrics>);
+pub struct OutputMetrics {
+    metrics: Each<Metrics>,
+    weighted: Each<Metrics>,
+}
 
 impl OutputMetrics {
     /// Metrics for each output, in order.
     pub fn each<const N: usize, M: Into<Metrics>>(metrics: [M; N]) -> OutputMetrics {
-        OutputMetrics(Each::Ordered(metrics.into_iter().map(M::into).collect()))
+        Self::new(Each::Ordered(metrics.into_iter().map(M::into).collect()))
     }
 
     /// Metrics by the names of the outputs; an output that is not named has none.
     pub fn named<const N: usize, M: Into<Metrics>>(metrics: [(&str, M); N]) -> OutputMetrics {
         let owned = |(name, metrics): (&str, M)| (name.to_string(), metrics.into());
-        OutputMetrics(Each::Named(metrics.into_iter().map(owned).collect()))
+        Self::new(Each::Named(metrics.into_iter().map(owned).collect()))
+    }
+
+    fn new(metrics: Each<Metrics>) -> OutputMetrics {
+        OutputMetrics {
+            metrics,
+            weighted: Each::All(Metrics::none()),
+        }
+    }
+
+    /// Metrics in which samples count by their weights, as they do in the loss; the others take all samples
+    /// alike. One that is among those as well is recorded as `weighted_…`: Keras's `weighted_metrics`.
+    pub fn weighted(mut self, metrics: impl Into<OutputMetrics>) -> OutputMetrics {
+        self.weighted = metrics.into().metrics;
+        self
     }
 }
 
 impl<T: Into<Metrics>> From<T> for OutputMetrics {
     fn from(metrics: T) -> OutputMetrics {
-        OutputMetrics(Each::All(metrics.into()))
+        OutputMetrics::new(Each::All(metrics.into()))
     }
 }
 
@@ -207,6 +238,8 @@ pub(super) struct Objective {
     /// How much the loss counts.
     pub(super) weight: f64,
     pub(super) metrics: Vec<Metric>,
+    /// Metrics in which samples count by their weights.
+    pub(super) weighted: Vec<Metric>,
 }
 
 /// The objectives of the outputs that have a loss.
@@ -216,15 +249,22 @@ pub(super) fn objectives(
     metrics: OutputMetrics,
 ) -> Result<Vec<Objective>> {
     let losses = losses.resolve(outputs)?;
-    let everywhere = matches!(metrics.0, Each::All(_));
-    let metrics = spread(&metrics.0, outputs, "list of metrics")?;
+    let everywhere = |each: &Each<Metrics>| matches!(each, Each::All(_));
+    let everywhere = everywhere(&metrics.metrics) && everywhere(&metrics.weighted);
+    let plain = resolved(&metrics.metrics, outputs)?;
+    let weighted = resolved(&metrics.weighted, outputs)?;
+    let some = |metrics: &[Vec<Metric>]| metrics.iter().any(|metrics| !metrics.is_empty());
+    if losses.iter().all(Option::is_none) && (some(&plain) || some(&weighted)) {
+        return Err(Error::Value(
+            "compile: no output has a loss, so none gets labels to measure metrics with; leave the metrics out: ()"
+                .to_string(),
+        ));
+    }
     let mut objectives = Vec::new();
-    for (output, (loss, metrics)) in losses.into_iter().zip(metrics).enumerate() {
+    for (output, ((loss, metrics), weighted)) in
+        losses.into_iter().zip(plain).zip(weighted).enumerate()
+    {
         let name = outputs[output].clone();
-        let metrics = match metrics {
-            Some((metrics, _)) => metrics.clone().resolve()?,
-            None => Vec::new(),
-        };
         match loss {
             Some((loss, weight)) => objectives.push(Objective {
                 output,
@@ -232,8 +272,9 @@ pub(super) fn objectives(
                 loss,
                 weight,
                 metrics,
+                weighted,
             }),
-            None if metrics.is_empty() || everywhere => {}
+            None if metrics.is_empty() && weighted.is_empty() || everywhere => {}
             None => {
                 return Err(Error::Value(format!(
                     "compile: the output {name:?} has metrics but no loss, so it gets no labels to measure with"
@@ -244,19 +285,39 @@ pub(super) fn objectives(
     Ok(objectives)
 }
 
+/// The metrics of each output.
+fn resolved(metrics: &Each<Metrics>, outputs: &[String]) -> Result<Vec<Vec<Metric>>> {
+    let each = spread(metrics, outputs, "list of metrics")?.into_iter();
+    each.map(|metrics| match metrics {
+        Some((metrics, _)) => metrics.clone().resolve(),
+        None => Ok(Vec::new()),
+    })
+    .collect()
+}
+
 impl Compiled {
-    /// The names of what is measured, in order: the loss, those of several outputs, the metrics.
+    /// The names of what is measured, in order: the loss, those of several outputs, the metrics, those by
+    /// weight.
     pub(super) fn names(&self) -> Vec<String> {
         let several = self.objectives.len() > 1;
+        let of = |objective: &Objective, name: &str| match several {
+            true => format!("{}_{name}", objective.name),
+            false => name.to_string(),
+        };
         let mut names = vec!["loss".to_string()];
         if several {
-            names.extend(self.objectives.iter().map(|o| format!("{}_loss", o.name)));
+            names.extend(self.objectives.iter().map(|o| of(o, "loss")));
         }
         for objective in &self.objectives {
-            for metric in &objective.metrics {
-                names.push(match several {
-                    true => format!("{}_{}", objective.name, metric.name()),
-                    false => metric.name().to_string(),
+            let metrics = objective.metrics.iter();
+            names.extend(metrics.map(|metric| of(objective, metric.name())));
+        }
+        for objective in &self.objectives {
+            for metric in &objective.weighted {
+                let name = of(objective, metric.name());
+                names.push(match names.contains(&name) {
+                    true => of(objective, &format!("weighted_{}", metric.name())),
+                    false => name,
                 });
             }
         }

@@ -3,14 +3,14 @@
 //! A saved model is a zip file of up to three members, none of them compressed:
 //!
 //! - `model.json`: the model's name, its layers with their settings, each once, how they are connected,
-//!   what `compile` chose, the history of the last `fit`. `"format": "dlcore model", "version": 2`;
-//!   version 1 had stacks of layers with one loss only, and is read too.
+//!   what `compile` chose, the history of the last `fit`. `"format": "dlcore model", "version": 2`, or 3
+//!   where a graph adds to the loss; version 1 had stacks of layers with one loss only, and is read too.
 //! - `weights.safetensors`: the weights, `layers.0.0` for the first of the first layer that is listed,
 //!   in the [safetensors](https://github.com/huggingface/safetensors) format that other libraries read.
 //! - `optimizer.safetensors`: what the optimizer keeps beside each weight, `velocities.0` for the
 //!   first weight of the model that is trained.
 //!
-//! A file of weights alone is the second of these by itself. What is read is not trusted: sizes are
+//! A file of weights alone is the second of these by itself; its metadata has the layers' names. What is read is not trusted: sizes are
 //! bounded by the file's own, nothing is run or unpacked, and every number must be one.
 
 mod compiled;
@@ -19,6 +19,7 @@ mod file;
 pub(crate) mod tensors;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, Write};
@@ -26,6 +27,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+pub use self::weights::LoadWeights;
+use self::weights::Stored;
 use super::layer_ref::LayerRef;
 use super::{Model, Sequential};
 use crate::config::Parsed;
@@ -95,6 +98,37 @@ impl Model {
     pub fn load_weights(&self, path: impl AsRef<Path>) -> Result<()> {
         load_weights(self, path.as_ref())
     }
+
+    /// [`Model::load_weights`] for a file of another model, of which some layers are the same: by their names,
+    /// or but for those whose shapes differ. Returns the names of the layers whose weights were put in place.
+    ///
+    /// ```
+    /// use dlcore::prelude::*;
+    /// # let folder = std::env::temp_dir().join(format!("dlcore-doc-by-name-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// # let path = folder.join("base.safetensors");
+    /// let base = Sequential::new()
+    ///     .add(Dense::new(4).name("features").input_shape([3]))
+    ///     .add(Dense::new(10).name("head"));
+    /// base.save_weights(&path)?;
+    /// let mut model = Sequential::new()
+    ///     .add(Dense::new(4).name("features").input_shape([3]))
+    ///     .add(Dense::new(2).name("head"));
+    /// let loaded = model.load_weights_with(&path, LoadWeights::by_name().skip_mismatch(true))?;
+    /// assert_eq!(loaded, ["features"]);
+    /// # std::fs::remove_dir_all(&folder).unwrap();
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Model::load_weights`]; [`Error::File`] also where the file has nothing for any of the layers.
+    pub fn load_weights_with(
+        &self,
+        path: impl AsRef<Path>,
+        how: LoadWeights,
+    ) -> Result<Vec<String>> {
+        load_weights_with(self, path.as_ref(), &how)
+    }
 }
 
 impl Sequential {
@@ -117,6 +151,7 @@ impl Sequential {
 
 fn save(model: &Model, path: &Path) -> Result<()> {
     model.check_layers("save")?;
+    check_name(path)?;
     let parts = Parts::of(model).map_err(|message| Error::Model(format!("save: {message}")))?;
     file::replace(path, |file| parts.write(file))
 }
@@ -132,8 +167,9 @@ fn load(path: &Path) -> Result<Model> {
 
 fn save_weights(model: &Model, path: &Path) -> Result<()> {
     model.check_built("save_weights")?;
+    check_name(path)?;
     let bytes =
-        weights(model).map_err(|message| Error::Model(format!("save_weights: {message}")))?;
+        weights_of(model).map_err(|message| Error::Model(format!("save_weights: {message}")))?;
     file::replace(path, |file| {
         file.write_all(&bytes).map_err(|error| error.to_string())
     })
@@ -158,6 +194,45 @@ fn load_weights(model: &Model, path: &Path) -> Result<()> {
     })
 }
 
+fn load_weights_with(model: &Model, path: &Path, how: &LoadWeights) -> Result<Vec<String>> {
+    model.check_built("load_weights")?;
+    let (mut opened, size) = file::open(path)?;
+    let put = stored(&mut opened, size).and_then(|stored| weights::put(model, &stored, how));
+    put.map_err(|message| file::error(path, message))
+}
+
+/// The weights of a file, with the names of their layers: of a model, or of weights alone.
+fn stored(from: &mut (impl Read + Seek), size: u64) -> Parsed<Stored> {
+    let bytes = file::weights(from, size)?;
+    let rewind = from.seek(std::io::SeekFrom::Start(0));
+    rewind.map_err(|problem| format!("cannot be read: {problem}"))?;
+    let names = match file::Members::open(from, size) {
+        Ok(mut members) => {
+            let description = members.read(MODEL, LONGEST_DESCRIPTION)?;
+            serde_json::from_slice(&description)
+                .ok()
+                .and_then(|description| weights::names(&description))
+        }
+        Err(_) => tensors::names(&bytes),
+    };
+    let tensors = tensors::read(&bytes)?;
+    Ok(Stored { tensors, names })
+}
+
+/// An error for names of Keras's formats, which are not the one that is written.
+pub(crate) fn check_name(path: &Path) -> Result<()> {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    match ending.map(str::to_lowercase).as_deref() {
+        Some("h5" | "hdf5" | "keras") => Err(file::error(
+            path,
+            "is the name of a file of Keras, but this one would be dlcore's own; name it .dl for a model, .safetensors for \
+             weights"
+                .to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The members of a model's file.
 pub(crate) struct Parts {
     pub(super) description: Value,
@@ -173,7 +248,7 @@ impl Parts {
     pub(crate) fn of(model: &Model) -> Parsed<Parts> {
         Ok(Parts {
             description: describe::model(model)?,
-            weights: weights(model)?,
+            weights: weights_of(model)?,
             optimizer: compiled::optimizer_state(model)?,
         })
     }
@@ -204,9 +279,10 @@ pub(crate) fn read(from: &mut (impl Read + Seek), size: u64) -> Parsed<Model> {
     describe::restore(&description, weights, state)
 }
 
-fn weights(model: &Model) -> Parsed<Vec<u8>> {
+fn weights_of(model: &Model) -> Parsed<Vec<u8>> {
     let mut tensors = tensors::Tensors::new();
-    for (index, layer) in describe::table(model).iter().enumerate() {
+    let table = describe::table(model);
+    for (index, layer) in table.iter().enumerate() {
         if layer.leaf().is_none() {
             continue;
         }
@@ -220,5 +296,6 @@ fn weights(model: &Model) -> Parsed<Vec<u8>> {
             tensors.insert(describe::weight_name(index, place), weight);
         }
     }
-    tensors::write(&tensors)
+    let names: Vec<String> = table.iter().map(LayerRef::name).collect();
+    tensors::write_named(&tensors, &names)
 }

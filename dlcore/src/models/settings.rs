@@ -1,5 +1,6 @@
 //! How a model is fitted.
 
+use super::batch_sequence::BatchSequence;
 use super::data::{Batch, Data};
 use super::step::Prepared;
 use crate::callbacks::Callback;
@@ -32,6 +33,7 @@ pub(super) enum Validation {
     Split(f64),
     /// A generator, and how many of its batches are taken each time.
     Batches(Box<dyn Iterator<Item = Batch>>, usize),
+    Sequence(BatchSequence),
 }
 
 impl Fit {
@@ -76,13 +78,20 @@ impl Fit {
         self
     }
 
-    /// Batches to validate on after each epoch: the next `steps` of a generator.
+    /// Batches to validate on after each epoch: the next `steps` of a generator. Where it ends before, so does
+    /// training, after that epoch.
     pub fn validation_batches<I>(mut self, batches: I, steps: usize) -> Fit
     where
         I: IntoIterator<Item: Into<Batch> + 'static, IntoIter: 'static>,
     {
         let batches = batches.into_iter().map(Into::into);
         self.validation = Validation::Batches(Box::new(batches), steps);
+        self
+    }
+
+    /// Batches to validate on after each epoch, all of them: a list, or a [`BatchSequence`].
+    pub fn validation_sequence(mut self, batches: impl Into<BatchSequence>) -> Fit {
+        self.validation = Validation::Sequence(batches.into());
         self
     }
 
@@ -100,7 +109,8 @@ impl Fit {
         self
     }
 
-    /// How many batches make an epoch of [`fit_batches`](super::Model::fit_batches).
+    /// How many batches make an epoch of [`fit_batches`](super::Model::fit_batches); of
+    /// [`fit_sequence`](super::Model::fit_sequence) all of them, unless it is said.
     pub fn steps_per_epoch(mut self, steps: usize) -> Fit {
         self.steps_per_epoch = Some(steps);
         self
@@ -164,6 +174,9 @@ impl Fit {
             }
             Validation::Batches(_, 0) => Err(Error::Value(
                 "fit: validation takes at least 1 batch, got 0 steps".to_string(),
+            )),
+            Validation::Sequence(ref batches) if batches.is_empty() => Err(Error::Value(
+                "fit: validation_sequence has no batch".to_string(),
             )),
             _ => Ok(()),
         }

@@ -56,33 +56,62 @@ pub(super) fn train(model: &mut Model, tally: &mut Tally, batch: &Prepared) -> R
     if loss.is_finite() {
         if let Some(gradients) = gradients {
             // The tape is gone, so the weights are held once and change where they are.
-            apply(&trained, &mut *compiled.optimizer, &gradients);
+            apply(&trained, &mut *compiled.optimizer, &gradients, "fit")?;
         }
         noted.commit();
     }
     Ok(loss)
 }
 
+/// Notes that an optimizer's steps are for the weights of these layers.
+///
+/// # Errors
+/// [`Error::Model`] if earlier ones were for others.
+pub(super) fn build_for(
+    optimizer: &mut dyn Optimizer,
+    trained: &[LayerRef],
+    operation: &str,
+) -> Result<()> {
+    let weighted = |layer: &&LayerRef| layer.leaf().is_some_and(|l| !l.weights().is_empty());
+    let layers: Vec<&LayerRef> = trained.iter().filter(weighted).collect();
+    let numbers = layers.iter().map(|layer| layer.number()).collect();
+    let names = || layers.iter().map(|layer| layer.name()).collect();
+    let built = optimizer.built_for().map(|own| own.build(numbers, names));
+    built
+        .unwrap_or(Ok(()))
+        .map_err(|problem| Error::Model(format!("{operation}: {} {problem}", optimizer.name())))
+}
+
 /// Changes the weights of these layers by their gradients.
-pub(super) fn apply(trained: &[LayerRef], optimizer: &mut dyn Optimizer, gradients: &[Tensor]) {
+pub(super) fn apply(
+    trained: &[LayerRef],
+    optimizer: &mut dyn Optimizer,
+    gradients: &[Tensor],
+    operation: &str,
+) -> Result<()> {
+    build_for(optimizer, trained, operation)?;
     let mut layers: Vec<RwLockWriteGuard<'_, Box<dyn Layer>>> =
         trained.iter().filter_map(LayerRef::leaf_mut).collect();
     let weights = layers.iter_mut().flat_map(|layer| layer.weights_mut());
     optimizer.step(&mut weights.collect::<Vec<_>>(), gradients);
+    Ok(())
 }
 
-/// The loss of one batch, as the model is, which goes into the tally with the metrics.
+/// The loss of one batch, as the model is, which goes into the tally with the metrics. Returns whether a
+/// mask said what of it counts.
 pub(super) fn test(
     model: &Model,
     compiled: &Compiled,
     tally: &mut Tally,
     batch: &Prepared,
-) -> Result<()> {
+) -> Result<bool> {
     let graph = model.graph("evaluate")?;
     let outputs = Outputs::of(&graph, compiled, &batch.x, false);
     let losses = outputs.losses(compiled, batch)?;
-    let total = total(compiled, &losses, penalty(&model.trained())).item();
-    measure(compiled, tally, total, &losses, batch, &outputs)
+    let total = total(compiled, &losses, &outputs, &model.trained()).item();
+    measure(compiled, tally, total, &losses, batch, &outputs)?;
+    let masked = |o: &Objective| outputs.flow.masks[o.output].is_some();
+    Ok(compiled.objectives.iter().any(masked))
 }
 
 fn differentiate(
@@ -96,7 +125,7 @@ fn differentiate(
     let watched = Watched::on(&tape, trained);
     let outputs = Outputs::of(graph, compiled, &batch.x, true);
     let losses = outputs.losses(compiled, batch)?;
-    let loss = total(compiled, &losses, penalty(trained));
+    let loss = total(compiled, &losses, &outputs, trained);
     let value = loss.item();
     if value.is_finite() {
         measure(compiled, tally, value, &losses, batch, &outputs)?;
@@ -108,7 +137,10 @@ fn differentiate(
     }
     let sources: Vec<&Tensor> = sources.iter().collect();
     let gradients = tape.try_gradient(&loss, &sources).map_err(|error| {
-        let names: Vec<&str> = compiled.objectives.iter().map(|o| o.loss.name()).collect();
+        let mut names: Vec<&str> = compiled.objectives.iter().map(|o| o.loss.name()).collect();
+        if names.is_empty() {
+            names.push("add_loss");
+        }
         Error::Model(format!(
             "the loss {:?} does not depend on the model's output ({error}); compute it from y_pred with tensor \
              operations",
@@ -141,8 +173,13 @@ fn penalty(trained: &[LayerRef]) -> Option<Tensor> {
     trained.iter().filter_map(of).reduce(|sum, one| sum + one)
 }
 
-/// The losses of the outputs, each times its weight, and the penalties.
-fn total(compiled: &Compiled, losses: &[Tensor], penalty: Option<Tensor>) -> Tensor {
+/// The losses of the outputs, each times its weight, what the graph adds to them, and the penalties.
+fn total(
+    compiled: &Compiled,
+    losses: &[Tensor],
+    outputs: &Outputs,
+    trained: &[LayerRef],
+) -> Tensor {
     let weighted = compiled
         .objectives
         .iter()
@@ -151,7 +188,9 @@ fn total(compiled: &Compiled, losses: &[Tensor], penalty: Option<Tensor>) -> Ten
             1.0 => loss.clone(),
             weight => loss * weight,
         });
-    let sum = weighted.chain(penalty).reduce(|sum, one| sum + one);
+    let added = outputs.flow.losses.iter().map(Tensor::mean);
+    let all = weighted.chain(added).chain(penalty(trained));
+    let sum = all.reduce(|sum, one| sum + one);
     sum.unwrap_or_else(|| Tensor::from(0.0))
 }
 
@@ -222,7 +261,8 @@ fn measure(
         if tally.needs_predictions(index) {
             let predictions = outputs.predictions(objective.output);
             let mask = outputs.flow.masks[objective.output].as_ref();
-            tally.add_predictions(index, y, &predictions, mask)?;
+            let weights = batch.weights[index].as_ref();
+            tally.add_predictions(index, y, &predictions, mask, weights)?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::fmt;
 use super::graph::{Entry, Graph};
 use super::layer_ref::LayerRef;
 use super::model::Model;
+use crate::dim;
 use crate::display::{HTML, MimeBundle, Rich};
 
 /// One layer of a [`Summary`].
@@ -14,7 +15,8 @@ pub struct SummaryRow {
     pub name: String,
     /// Its type: `Dense`.
     pub kind: String,
-    /// What it returns, without the batch axis; `None` until the input's shape is known.
+    /// What it returns, without the batch axis, an axis of any length as [`dim::ANY`]; `None` until the
+    /// input's shape is known.
     pub output_shape: Option<Vec<usize>>,
     /// Its weights' elements; `None` until it is built.
     pub params: Option<usize>,
@@ -40,16 +42,11 @@ impl SummaryRow {
 
 /// A sample's shape as Keras prints that of a batch: `(None, 512)`.
 pub(crate) fn shape_text(shape: &[usize]) -> String {
-    let axes: Vec<String> = shape.iter().map(|axis| format!(", {axis}")).collect();
     // A tuple of one has a comma in Keras's print too.
-    format!(
-        "(None{})",
-        if axes.is_empty() {
-            ",".to_string()
-        } else {
-            axes.concat()
-        }
-    )
+    match dim::axes(shape) {
+        axes if axes.is_empty() => "(None,)".to_string(),
+        axes => format!("(None, {})", axes.join(", ")),
+    }
 }
 
 /// A model's layers, their output shapes and parameter counts; prints as Keras's table.
@@ -333,93 +330,5 @@ fn memory(bytes: usize) -> String {
     }
     format!("{size:.2} TB")
 }
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prints_as_keras_prints_it() {
-        let row = |name: &str, units: usize, params: usize| SummaryRow {
-            name: name.to_string(),
-            kind: "Dense".to_string(),
-            output_shape: Some(vec![units]),
-            params: Some(params),
-            connected_to: Vec::new(),
-        };
-        let summary = Summary {
-            model: "sequential".to_string(),
-            rows: vec![row("dense", 512, 401_920), row("dense_1", 10, 5_130)],
-            trainable: 407_050,
-            non_trainable: 0,
-        };
-        // Copied from Keras 3.15, model.summary() of the same network.
-        let expected = "\
-Model: \"sequential\"
-┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
-┃ Layer (type)                    ┃ Output Shape           ┃       Param # ┃
-┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━┩
-│ dense (Dense)                   │ (None, 512)            │       401,920 │
-├─────────────────────────────────┼────────────────────────┼───────────────┤
-│ dense_1 (Dense)                 │ (None, 10)             │         5,130 │
-└─────────────────────────────────┴────────────────────────┴───────────────┘
- Total params: 407,050 (1.55 MB)
- Trainable params: 407,050 (1.55 MB)
- Non-trainable params: 0 (0.00 B)";
-        assert_eq!(summary.to_string(), expected);
-    }
-
-    #[test]
-    fn a_layer_that_is_not_built_says_so_and_a_long_name_widens_its_column() {
-        let summary = Summary {
-            model: "m".to_string(),
-            rows: vec![SummaryRow {
-                name: "a_name_that_is_longer_than_the_column_is_wide".to_string(),
-                kind: "Dense".to_string(),
-                output_shape: None,
-                params: None,
-                connected_to: Vec::new(),
-            }],
-            trainable: 0,
-            non_trainable: 0,
-        };
-        let text = summary.to_string();
-        assert!(
-            text.contains("│ a_name_that_is_longer_than_the_column_is_wide (Dense) │ ? "),
-            "{text}"
-        );
-        assert!(text.contains("0 (unbuilt)"), "{text}");
-        let widths: Vec<usize> = text
-            .lines()
-            .skip(1)
-            .take(5)
-            .map(|line| line.chars().count())
-            .collect();
-        assert!(widths.iter().all(|&width| width == widths[0]), "{widths:?}");
-    }
-
-    #[test]
-    fn html_is_escaped() {
-        let summary = Summary {
-            model: "a<b".to_string(),
-            rows: vec![],
-            trainable: 1234,
-            non_trainable: 0,
-        };
-        let bundle = summary.mime_bundle();
-        let html = bundle.get(HTML).unwrap().as_str().unwrap();
-        assert!(
-            html.contains("Model: a&lt;b<") && html.contains("1,234"),
-            "{html}"
-        );
-    }
-
-    #[test]
-    fn counts_are_grouped_by_thousands() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_000), "1,000");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(memory(4 * 160_305), "626.19 KB");
-    }
-}
+mod tests;

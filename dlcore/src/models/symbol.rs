@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::layer_ref::LayerRef;
 use crate::layers::Layer;
 use crate::tensor::Shape;
-use crate::{Result, names};
+use crate::{Result, dim, names};
 
 /// The input of a functional model.
 ///
@@ -21,7 +21,18 @@ use crate::{Result, names};
 pub struct Input;
 
 impl Input {
-    /// An input for samples of this shape, without the batch axis.
+    /// An input for samples of this shape, without the batch axis. Of an axis that is [`dim::ANY`] samples
+    /// may have any length; another length of any other axis is refused:
+    ///
+    /// ```
+    /// use dlcore::prelude::*;
+    /// let frames = Input::new([dim::ANY, 8]);
+    /// let output = Dense::new(1).on(&LSTM::new(4).on(&frames));
+    /// let model = Model::new(&frames, &output)?;
+    /// assert_eq!(model.predict(&Tensor::zeros([3, 20, 8]))?.shape(), [3, 1]);
+    /// assert!(model.predict(&Tensor::zeros([3, 20, 9])).is_err());
+    /// # Ok::<(), Error>(())
+    /// ```
     #[expect(
         clippy::new_ret_no_self,
         reason = "what Keras's Input returns is a symbolic tensor too, and these mix with others in arrays"
@@ -86,7 +97,7 @@ impl Symbol {
         (0..count).map(of).collect()
     }
 
-    /// The shape of one sample, without the batch axis.
+    /// The shape of one sample, without the batch axis; [`dim::ANY`] where the length is not known.
     pub fn shape(&self) -> &[usize] {
         &self.source.shapes[self.output]
     }
@@ -148,7 +159,7 @@ impl Drop for Source {
 /// `input_layer [64]`
 impl std::fmt::Debug for Symbol {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {:?}", self.name(), self.shape())
+        write!(f, "{} {}", self.name(), dim::text(self.shape()))
     }
 }
 

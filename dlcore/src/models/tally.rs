@@ -10,6 +10,8 @@ pub(super) struct Tally {
     loss: Totals,
     /// The loss and the metrics of each output.
     outputs: Vec<Totals>,
+    /// The metrics of each output in which samples count by their weights.
+    weighted: Vec<Totals>,
     values: Vec<f64>,
 }
 
@@ -28,6 +30,7 @@ impl Tally {
         Tally {
             loss: totals(&[]),
             outputs: objectives.iter().map(|o| totals(&o.metrics)).collect(),
+            weighted: objectives.iter().map(|o| totals(&o.weighted)).collect(),
             values: Vec::new(),
         }
     }
@@ -42,7 +45,7 @@ impl Tally {
 
     /// Whether an output has metrics.
     pub(super) fn needs_predictions(&self, output: usize) -> bool {
-        self.outputs[output].needs_predictions()
+        self.outputs[output].needs_predictions() || self.weighted[output].needs_predictions()
     }
 
     /// Takes in what an output's metrics are told by.
@@ -52,9 +55,19 @@ impl Tally {
         y: &Tensor,
         predictions: &Tensor,
         mask: Option<&Tensor>,
+        weights: Option<&Tensor>,
     ) -> Result<()> {
         let mask = mask.filter(|mask| predictions.shape().starts_with(mask.shape()));
-        self.outputs[output].add(&Batch::new(y, predictions, mask)?)
+        self.outputs[output].add(&Batch::new(y, predictions, mask)?)?;
+        if !self.weighted[output].needs_predictions() {
+            return Ok(());
+        }
+        let both = match (weights, mask) {
+            (Some(weights), Some(mask)) => Some(masked(weights, mask)?),
+            _ => None,
+        };
+        let weights = both.as_ref().or(weights).or(mask);
+        self.weighted[output].add(&Batch::new(y, predictions, weights)?)
     }
 
     /// Losses and metrics over all batches so far.
@@ -68,6 +81,18 @@ impl Tally {
         for output in &mut self.outputs {
             self.values.extend_from_slice(&output.values()[1..]);
         }
+        for weighted in &mut self.weighted {
+            self.values.extend_from_slice(&weighted.values()[1..]);
+        }
         &self.values
     }
+}
+
+/// The weights of what counts by the mask, those of samples for each of their timesteps.
+fn masked(weights: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    let mut shape = weights.shape().to_vec();
+    shape.resize(shape.len().max(mask.ndim()), 1);
+    weights
+        .try_reshape(shape)?
+        .try_mul(mask.cast(weights.dtype()))
 }

@@ -130,7 +130,8 @@ impl Model {
     /// step of `optimizer`, which is to be the same one at each step.
     ///
     /// # Errors
-    /// [`Error::Shape`] if number or shapes do not fit the weights; nothing is changed then.
+    /// [`Error::Shape`] if number or shapes do not fit the weights, [`Error::Model`] if earlier steps of the
+    /// optimizer were for others, of another model, or before a layer was frozen; nothing is changed then.
     pub fn apply_gradients(
         &mut self,
         optimizer: &mut dyn Optimizer,
@@ -150,7 +151,7 @@ impl Model {
                 shapes(gradients)
             )));
         }
-        step::apply(&trained, optimizer, gradients);
+        step::apply(&trained, optimizer, gradients, "apply_gradients")?;
         step::commit(&self.leaves());
         self.identity.touch();
         Ok(())

@@ -105,7 +105,7 @@ impl Optimizer for Adadelta {
     }
 
     fn reset(&mut self) {
-        self.settings.steps = 0;
+        self.settings.reset();
         self.gradients.clear();
         self.steps.clear();
     }

@@ -99,7 +99,7 @@ impl Optimizer for Adagrad {
     }
 
     fn reset(&mut self) {
-        self.settings.steps = 0;
+        self.settings.reset();
         self.accumulators.clear();
     }
 

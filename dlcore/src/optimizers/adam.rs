@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::betas::{Betas, beta_settings};
 use super::settings::{Settings, shared_methods, shared_settings};
 use super::update::{Slots, update2, update3};
-use super::{LearningRate, Optimizer, State, check_fraction, check_positive};
-use crate::config::{Fields, Parsed, number};
+use super::{LearningRate, Optimizer, State};
+use crate::config::{Fields, Parsed};
 use crate::{Result, Tensor};
 
 /// Running means of the gradient and of its square, corrected for their start at zero.
@@ -27,9 +28,7 @@ use crate::{Result, Tensor};
 #[derive(Clone, Debug)]
 pub struct Adam {
     pub(super) settings: Settings,
-    beta_1: f64,
-    beta_2: f64,
-    epsilon: f64,
+    betas: Betas,
     amsgrad: bool,
     moments: Slots,
     velocities: Slots,
@@ -40,9 +39,7 @@ impl Default for Adam {
     fn default() -> Self {
         Adam {
             settings: Settings::new(1e-3),
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-7,
+            betas: Betas::default(),
             amsgrad: false,
             moments: Slots::default(),
             velocities: Slots::default(),
@@ -52,26 +49,9 @@ impl Default for Adam {
 }
 
 shared_settings!(Adam, "0.001", "none");
+beta_settings!(Adam, "the mean of squares forgets");
 
 impl Adam {
-    /// How slowly the mean of gradients forgets, from 0 to below 1 (0.9).
-    pub fn beta_1(mut self, beta_1: f64) -> Self {
-        self.beta_1 = beta_1;
-        self
-    }
-
-    /// How slowly the mean of squares forgets, from 0 to below 1 (0.999).
-    pub fn beta_2(mut self, beta_2: f64) -> Self {
-        self.beta_2 = beta_2;
-        self
-    }
-
-    /// Keeps the divisor from zero (1e-7).
-    pub fn epsilon(mut self, epsilon: f64) -> Self {
-        self.epsilon = epsilon;
-        self
-    }
-
     /// Whether the divisor is that of the largest mean of squares so far (false). After Reddi, Kale and
     /// Kumar, 2018, <https://openreview.net/forum?id=ryQu7f-RZ>.
     pub fn amsgrad(mut self, amsgrad: bool) -> Self {
@@ -84,9 +64,7 @@ impl Adam {
     pub(super) fn from_config(fields: &Fields<'_>, state: &mut State) -> Parsed<Adam> {
         Ok(Adam {
             settings: Settings::from_config(fields)?,
-            beta_1: fields.float("beta_1")?,
-            beta_2: fields.float("beta_2")?,
-            epsilon: fields.float("epsilon")?,
+            betas: Betas::from_config(fields)?,
             amsgrad: fields.get("amsgrad").is_some() && fields.flag("amsgrad")?,
             moments: Slots::take(state, "moments"),
             velocities: Slots::take(state, "velocities"),
@@ -97,9 +75,7 @@ impl Adam {
     /// [`Optimizer::check`], under the name of the optimizer that this is or is part of.
     pub(super) fn check_as(&self, name: &str) -> Result<()> {
         self.settings.check(name)?;
-        check_fraction(name, "beta_1", self.beta_1)?;
-        check_fraction(name, "beta_2", self.beta_2)?;
-        check_positive(name, "epsilon", self.epsilon)
+        self.betas.check(name)
     }
 }
 
@@ -116,11 +92,14 @@ impl Optimizer for Adam {
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
         let step = self.settings.begin(gradients);
-        let correction =
-            (1.0 - self.beta_2.powi(step.number)).sqrt() / (1.0 - self.beta_1.powi(step.number));
+        let correction = (1.0 - self.betas.beta_2.powi(step.number)).sqrt()
+            / (1.0 - self.betas.beta_1.powi(step.number));
         let alpha = (step.rate * correction) as f32;
-        let (new_1, new_2) = ((1.0 - self.beta_1) as f32, (1.0 - self.beta_2) as f32);
-        let epsilon = self.epsilon as f32;
+        let (new_1, new_2) = (
+            (1.0 - self.betas.beta_1) as f32,
+            (1.0 - self.betas.beta_2) as f32,
+        );
+        let epsilon = self.betas.epsilon as f32;
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
             let gradient = step.clipped(gradient);
             let moments = self.moments.get(index, weight.len());
@@ -144,19 +123,17 @@ impl Optimizer for Adam {
     }
 
     fn reset(&mut self) {
-        self.settings.steps = 0;
+        self.settings.reset();
         self.moments.clear();
         self.velocities.clear();
         self.largest.clear();
     }
 
     fn config(&self) -> Option<Value> {
-        Some(self.settings.config(json!({
-            "beta_1": number(self.beta_1),
-            "beta_2": number(self.beta_2),
-            "epsilon": number(self.epsilon),
-            "amsgrad": self.amsgrad,
-        })))
+        Some(
+            self.settings
+                .config(self.betas.config(json!({"amsgrad": self.amsgrad}))),
+        )
     }
 
     fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::betas::{Betas, beta_settings};
 use super::settings::{Settings, shared_methods, shared_settings};
 use super::update::{Slots, update2};
-use super::{LearningRate, Optimizer, State, check_fraction, check_positive};
-use crate::config::{Fields, Parsed, number};
+use super::{LearningRate, Optimizer, State};
+use crate::config::{Fields, Parsed};
 use crate::{Result, Tensor};
 
 /// A running mean of the gradient, divided by the largest gradient there lately was.
@@ -25,9 +26,7 @@ use crate::{Result, Tensor};
 #[derive(Clone, Debug)]
 pub struct Adamax {
     settings: Settings,
-    beta_1: f64,
-    beta_2: f64,
-    epsilon: f64,
+    betas: Betas,
     moments: Slots,
     norms: Slots,
 }
@@ -36,9 +35,7 @@ impl Default for Adamax {
     fn default() -> Self {
         Adamax {
             settings: Settings::new(1e-3),
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-7,
+            betas: Betas::default(),
             moments: Slots::default(),
             norms: Slots::default(),
         }
@@ -46,34 +43,13 @@ impl Default for Adamax {
 }
 
 shared_settings!(Adamax, "0.001", "none");
-
-impl Adamax {
-    /// How slowly the mean of gradients forgets, from 0 to below 1 (0.9).
-    pub fn beta_1(mut self, beta_1: f64) -> Self {
-        self.beta_1 = beta_1;
-        self
-    }
-
-    /// How slowly the largest gradient is forgotten, from 0 to below 1 (0.999).
-    pub fn beta_2(mut self, beta_2: f64) -> Self {
-        self.beta_2 = beta_2;
-        self
-    }
-
-    /// Keeps the divisor from zero (1e-7).
-    pub fn epsilon(mut self, epsilon: f64) -> Self {
-        self.epsilon = epsilon;
-        self
-    }
-}
+beta_settings!(Adamax, "the largest gradient is forgotten");
 
 impl Adamax {
     pub(super) fn from_config(fields: &Fields<'_>, state: &mut State) -> Parsed<Adamax> {
         Ok(Adamax {
             settings: Settings::from_config(fields)?,
-            beta_1: fields.float("beta_1")?,
-            beta_2: fields.float("beta_2")?,
-            epsilon: fields.float("epsilon")?,
+            betas: Betas::from_config(fields)?,
             moments: Slots::take(state, "moments"),
             norms: Slots::take(state, "norms"),
         })
@@ -89,16 +65,14 @@ impl Optimizer for Adamax {
 
     fn check(&self) -> Result<()> {
         self.settings.check("Adamax")?;
-        check_fraction("Adamax", "beta_1", self.beta_1)?;
-        check_fraction("Adamax", "beta_2", self.beta_2)?;
-        check_positive("Adamax", "epsilon", self.epsilon)
+        self.betas.check("Adamax")
     }
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
         let step = self.settings.begin(gradients);
-        let alpha = (step.rate / (1.0 - self.beta_1.powi(step.number))) as f32;
-        let (new_1, beta_2) = ((1.0 - self.beta_1) as f32, self.beta_2 as f32);
-        let epsilon = self.epsilon as f32;
+        let alpha = (step.rate / (1.0 - self.betas.beta_1.powi(step.number))) as f32;
+        let (new_1, beta_2) = ((1.0 - self.betas.beta_1) as f32, self.betas.beta_2 as f32);
+        let epsilon = self.betas.epsilon as f32;
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
             let moments = self.moments.get(index, weight.len());
             let norms = self.norms.get(index, weight.len());
@@ -117,17 +91,13 @@ impl Optimizer for Adamax {
     }
 
     fn reset(&mut self) {
-        self.settings.steps = 0;
+        self.settings.reset();
         self.moments.clear();
         self.norms.clear();
     }
 
     fn config(&self) -> Option<Value> {
-        Some(self.settings.config(json!({
-            "beta_1": number(self.beta_1),
-            "beta_2": number(self.beta_2),
-            "epsilon": number(self.epsilon),
-        })))
+        Some(self.settings.config(self.betas.config(json!({}))))
     }
 
     fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {

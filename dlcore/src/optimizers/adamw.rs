@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Adam, LearningRate, Optimizer, State};
+use super::{Adam, BuiltFor, LearningRate, Optimizer, State};
 use crate::config::{Fields, Parsed};
 use crate::{Error, Result, Tensor};
 
@@ -109,6 +109,10 @@ impl Optimizer for AdamW {
 
     fn schedule(&self) -> Option<&'static str> {
         self.0.schedule()
+    }
+
+    fn built_for(&mut self) -> Option<&mut BuiltFor> {
+        self.0.built_for()
     }
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {

@@ -8,6 +8,8 @@ mod adagrad;
 mod adam;
 mod adamax;
 mod adamw;
+mod betas;
+mod built_for;
 mod nadam;
 #[cfg(test)]
 mod parity;
@@ -24,6 +26,8 @@ pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamax::Adamax;
 pub use adamw::AdamW;
+#[doc(hidden)]
+pub use built_for::BuiltFor;
 pub use nadam::Nadam;
 pub use rmsprop::RMSprop;
 pub use schedules::{
@@ -77,6 +81,13 @@ pub trait Optimizer: OptimizerClone + Send + Sync {
 
     /// Forgets what earlier steps left behind: velocities, moments, the step count.
     fn reset(&mut self) {}
+
+    /// Where it notes which weights its steps are for, so that it is not used for others by mistake; an
+    /// optimizer of your own need not.
+    #[doc(hidden)]
+    fn built_for(&mut self) -> Option<&mut BuiltFor> {
+        None
+    }
 
     /// Its settings, and the count of its steps, from which it can be made again by its name;
     /// `None` if it cannot be saved, which is what an optimizer of your own leaves.

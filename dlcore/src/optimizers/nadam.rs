@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::betas::{Betas, beta_settings};
 use super::settings::{Settings, shared_methods, shared_settings};
 use super::update::{Slots, update2};
-use super::{LearningRate, Optimizer, State, check_fraction, check_positive};
+use super::{LearningRate, Optimizer, State};
 use crate::config::{Fields, Parsed, number};
 use crate::{Result, Tensor};
 
@@ -27,9 +28,7 @@ use crate::{Result, Tensor};
 #[derive(Clone, Debug)]
 pub struct Nadam {
     settings: Settings,
-    beta_1: f64,
-    beta_2: f64,
-    epsilon: f64,
+    betas: Betas,
     /// `Uₜ` of the steps so far.
     product: f64,
     moments: Slots,
@@ -40,9 +39,7 @@ impl Default for Nadam {
     fn default() -> Self {
         Nadam {
             settings: Settings::new(1e-3),
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-7,
+            betas: Betas::default(),
             product: 1.0,
             moments: Slots::default(),
             velocities: Slots::default(),
@@ -51,34 +48,13 @@ impl Default for Nadam {
 }
 
 shared_settings!(Nadam, "0.001", "none");
-
-impl Nadam {
-    /// How slowly the mean of gradients forgets, from 0 to below 1 (0.9).
-    pub fn beta_1(mut self, beta_1: f64) -> Self {
-        self.beta_1 = beta_1;
-        self
-    }
-
-    /// How slowly the mean of squares forgets, from 0 to below 1 (0.999).
-    pub fn beta_2(mut self, beta_2: f64) -> Self {
-        self.beta_2 = beta_2;
-        self
-    }
-
-    /// Keeps the divisor from zero (1e-7).
-    pub fn epsilon(mut self, epsilon: f64) -> Self {
-        self.epsilon = epsilon;
-        self
-    }
-}
+beta_settings!(Nadam, "the mean of squares forgets");
 
 impl Nadam {
     pub(super) fn from_config(fields: &Fields<'_>, state: &mut State) -> Parsed<Nadam> {
         Ok(Nadam {
             settings: Settings::from_config(fields)?,
-            beta_1: fields.float("beta_1")?,
-            beta_2: fields.float("beta_2")?,
-            epsilon: fields.float("epsilon")?,
+            betas: Betas::from_config(fields)?,
             product: fields.float("product")?,
             moments: Slots::take(state, "moments"),
             velocities: Slots::take(state, "velocities"),
@@ -95,21 +71,22 @@ impl Optimizer for Nadam {
 
     fn check(&self) -> Result<()> {
         self.settings.check("Nadam")?;
-        check_fraction("Nadam", "beta_1", self.beta_1)?;
-        check_fraction("Nadam", "beta_2", self.beta_2)?;
-        check_positive("Nadam", "epsilon", self.epsilon)
+        self.betas.check("Nadam")
     }
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
         let step = self.settings.begin(gradients);
-        let ahead = |step: i32| self.beta_1 * (1.0 - 0.5 * 0.96_f64.powi(step));
+        let ahead = |step: i32| self.betas.beta_1 * (1.0 - 0.5 * 0.96_f64.powi(step));
         let (now, next) = (ahead(step.number), ahead(step.number.saturating_add(1)));
         self.product *= now;
         let from_moment = (step.rate * next / (1.0 - self.product * next)) as f32;
         let from_gradient = (step.rate * (1.0 - now) / (1.0 - self.product)) as f32;
-        let correction = (1.0 / (1.0 - self.beta_2.powi(step.number))) as f32;
-        let (new_1, new_2) = ((1.0 - self.beta_1) as f32, (1.0 - self.beta_2) as f32);
-        let epsilon = self.epsilon as f32;
+        let correction = (1.0 / (1.0 - self.betas.beta_2.powi(step.number))) as f32;
+        let (new_1, new_2) = (
+            (1.0 - self.betas.beta_1) as f32,
+            (1.0 - self.betas.beta_2) as f32,
+        );
+        let epsilon = self.betas.epsilon as f32;
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
             let moments = self.moments.get(index, weight.len());
             let velocities = self.velocities.get(index, weight.len());
@@ -124,19 +101,17 @@ impl Optimizer for Nadam {
     }
 
     fn reset(&mut self) {
-        self.settings.steps = 0;
+        self.settings.reset();
         self.product = 1.0;
         self.moments.clear();
         self.velocities.clear();
     }
 
     fn config(&self) -> Option<Value> {
-        Some(self.settings.config(json!({
-            "beta_1": number(self.beta_1),
-            "beta_2": number(self.beta_2),
-            "epsilon": number(self.epsilon),
-            "product": number(self.product),
-        })))
+        Some(
+            self.settings
+                .config(self.betas.config(json!({"product": number(self.product)}))),
+        )
     }
 
     fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {

@@ -174,7 +174,7 @@ impl Optimizer for RMSprop {
     }
 
     fn reset(&mut self) {
-        self.settings.steps = 0;
+        self.settings.reset();
         self.velocities.clear();
         self.moments.clear();
         self.averages.clear();

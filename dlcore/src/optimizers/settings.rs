@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::update::{Adjust, Gradient};
-use super::{LearningRate, check_at_least_zero, check_positive};
+use super::{BuiltFor, LearningRate, check_at_least_zero, check_positive};
 use crate::config::{Fields, Parsed, number};
 use crate::device::cpu::vectorised;
 use crate::tensor::{Storage, with_slice};
@@ -21,6 +21,7 @@ pub(super) struct Settings {
     pub(super) clipvalue: Option<f64>,
     pub(super) global_clipnorm: Option<f64>,
     pub(super) steps: u64,
+    pub(super) built_for: BuiltFor,
 }
 
 /// One step: its rate, its number from 1, and what is done to gradients before the rule.
@@ -45,6 +46,7 @@ impl Settings {
             clipvalue: None,
             global_clipnorm: None,
             steps: 0,
+            built_for: BuiltFor::default(),
         }
     }
 
@@ -56,6 +58,12 @@ impl Settings {
     /// Makes this the learning rate of the next step.
     pub(super) fn set_rate(&mut self, rate: f64) {
         self.learning_rate = (rate * (1.0 + self.decay * self.steps as f64)).into();
+    }
+
+    /// Begins anew, for whatever weights.
+    pub(super) fn reset(&mut self) {
+        self.steps = 0;
+        self.built_for.forget();
     }
 
     /// Begins the next step.
@@ -141,6 +149,7 @@ impl Settings {
                 Some(_) => fields.size("steps")? as u64,
                 None => 0,
             },
+            built_for: BuiltFor::default(),
         })
     }
 }
@@ -264,6 +273,10 @@ macro_rules! shared_methods {
 
         fn schedule(&self) -> Option<&'static str> {
             self.settings.learning_rate.schedule()
+        }
+
+        fn built_for(&mut self) -> Option<&mut super::BuiltFor> {
+            Some(&mut self.settings.built_for)
         }
     };
 }

@@ -112,7 +112,7 @@ impl Optimizer for SGD {
     }
 
     fn reset(&mut self) {
-        self.settings.steps = 0;
+        self.settings.reset();
         self.moments.clear();
     }
 

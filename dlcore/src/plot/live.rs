@@ -29,6 +29,26 @@ pub struct LivePlan {
     pub metrics: Vec<String>,
     /// 0 shows nothing, 1 a chart in a notebook and a bar in a terminal, 2 a line an epoch.
     pub verbose: u8,
+    /// How the chart is drawn, where somebody has said.
+    pub options: Option<LiveOptions>,
+}
+
+/// How the curves of a fit are drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveOptions {
+    /// The factor of an exponential smoothing; absent for that of long runs.
+    pub smoothing: Option<f64>,
+    /// Whether the best epoch is marked.
+    pub mark_best: bool,
+}
+
+impl Default for LiveOptions {
+    fn default() -> Self {
+        LiveOptions {
+            smoothing: None,
+            mark_best: true,
+        }
+    }
 }
 
 /// Shows a running fit, wherever it runs: a chart in a notebook, a bar in a terminal, lines in a file.
@@ -191,6 +211,7 @@ impl Chart {
             plan.steps_per_epoch,
             plan.metrics.clone(),
         );
+        run.options = plan.options.clone().unwrap_or_default();
         if plan.has_validation {
             run.validation = vec![Vec::new(); plan.metrics.len()];
         }
@@ -339,6 +360,7 @@ mod tests {
             has_validation: true,
             metrics: vec!["loss".into(), "accuracy".into()],
             verbose: 1,
+            options: None,
         }
     }
 

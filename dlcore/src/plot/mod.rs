@@ -46,7 +46,7 @@ pub use histogram::{Histogram, histogram};
 pub use image::{Image, image, try_image};
 pub use images::{Images, images};
 pub use linear_map::{LinearMap, linear_map};
-pub use live::{LiveFit, LivePlan};
+pub use live::{LiveFit, LiveOptions, LivePlan};
 pub use paper_ball::{PaperBall, paper_ball};
 use run::{Run, Running};
 pub use scatter::{Scatter, scatter};
@@ -55,7 +55,7 @@ pub use value_graph::ValueGraph;
 pub(crate) use value_graph::ValueNode;
 
 use crate::display::{MimeBundle, PNG, Rich, SVG};
-use crate::models::History;
+use crate::models::{History, LEARNING_RATE};
 use crate::{Error, Result};
 
 /// Width of a chart in pixels, unless another is asked for: what a JupyterLab cell has room for in a
@@ -80,6 +80,14 @@ impl Plot {
     /// are stacked.
     pub fn width(mut self, pixels: u32) -> Self {
         self.width = pixels.max(LEAST_WIDTH);
+        self
+    }
+
+    /// The same chart with exponentially smoothed curves over faint raw points: each point is `factor` times the
+    /// one before, and the raw value for the rest. `factor` is from 0, which draws the raw values, to below 1;
+    /// without it only curves of more than 300 epochs are smoothed.
+    pub fn smoothing(mut self, factor: f64) -> Self {
+        self.run.options.smoothing = Some(factor.clamp(0.0, 0.999));
         self
     }
 
@@ -171,7 +179,8 @@ impl Rich for History {
 /// What there is to show of a fit that is over.
 fn run_of(history: &History) -> Run {
     let names = history.metrics();
-    let finished = names.iter().filter(|name| !name.starts_with("val_"));
+    let drawn = |name: &&String| !name.starts_with("val_") && *name != LEARNING_RATE;
+    let finished = names.iter().filter(drawn);
     let metrics: Vec<String> = match history.partial_epoch() {
         // The first epoch did not come to its end: only it knows what was measured.
         Some(partial) if names.is_empty() => {

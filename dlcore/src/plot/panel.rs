@@ -71,6 +71,7 @@ impl<'a> Panel<'a> {
             top: corner.1 + 26.0,
             bottom: corner.1 + PANEL_HEIGHT - 24.0,
         };
+        let smoothed = |values| smoothed(values, run.options.smoothing);
         let (train, validation) = (smoothed(raw_train), smoothed(raw_validation));
         Panel {
             run,
@@ -189,7 +190,7 @@ impl<'a> Panel<'a> {
             canvas.text(&note, (end, y), Align::Right, style);
             end -= text_width(&note, SMALL) + 8.0;
         }
-        let smoothed = self.train.len() > SMOOTHED;
+        let smoothed = self.is_smoothed();
         let notes = [(self.y.is_log(), "log scale"), (smoothed, "smoothed")];
         let notes: Vec<&str> = notes
             .iter()
@@ -203,7 +204,7 @@ impl<'a> Panel<'a> {
     }
 
     fn raw_points(&self, canvas: &mut dyn Canvas) {
-        if self.train.len() <= SMOOTHED {
+        if !self.is_smoothed() {
             return;
         }
         let train = &self.run.train[self.metric];
@@ -306,6 +307,14 @@ impl<'a> Panel<'a> {
         }
     }
 
+    /// Whether curves are drawn through other points than the raw ones.
+    fn is_smoothed(&self) -> bool {
+        match self.run.options.smoothing {
+            Some(factor) => factor > 0.0,
+            None => self.train.len() > SMOOTHED,
+        }
+    }
+
     fn best(&self, canvas: &mut dyn Canvas) {
         let Some(Best { index, value }) = self.run.best(self.metric) else {
             return;
@@ -350,8 +359,19 @@ fn x_axis(run: &Run) -> Axis {
     )
 }
 
-/// A centred moving average over a fiftieth of long curves; short ones stay as they are.
-fn smoothed(values: &[f64]) -> Vec<f64> {
+/// Exponentially smoothed values. Without a factor a centred moving average over a fiftieth of long curves; short
+/// ones stay as they are.
+fn smoothed(values: &[f64], factor: Option<f64>) -> Vec<f64> {
+    if let Some(factor) = factor {
+        let mut last = None;
+        let next = |&value: &f64| {
+            let before = last.filter(|last: &f64| last.is_finite()).unwrap_or(value);
+            let smooth = before * factor + value * (1.0 - factor);
+            last = Some(smooth);
+            smooth
+        };
+        return values.iter().map(next).collect();
+    }
     if values.len() <= SMOOTHED {
         return values.to_vec();
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::live::LiveOptions;
+
 /// A fit, as far as it has come. Values stand metric by metric, in the order of `metrics`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Run {
@@ -27,6 +29,7 @@ pub(super) struct Run {
     pub epochs_elapsed: Duration,
     /// Why training ended, once it has.
     pub stop: Option<String>,
+    pub options: LiveOptions,
 }
 
 /// An epoch under way.
@@ -114,11 +117,13 @@ impl Run {
             .filter(|values| !values.is_empty())
     }
 
-    /// The best validation epoch of a metric; among fewer than two there is nothing to choose.
+    /// The best validation epoch of a metric, where it is to be marked; among fewer than two there is nothing to
+    /// choose.
     pub fn best(&self, metric: usize) -> Option<Best> {
         let values = self.validation_of(metric)?;
         let finite = values.iter().filter(|value| value.is_finite()).count();
-        best(values, higher_is_better(&self.metrics[metric])).filter(|_| finite > 1)
+        let marked = self.options.mark_best && finite > 1;
+        best(values, higher_is_better(&self.metrics[metric])).filter(|_| marked)
     }
 
     /// Where training stands on the epoch axis: 2.5 in the middle of the third epoch.

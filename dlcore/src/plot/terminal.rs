@@ -125,6 +125,7 @@ mod tests {
     #[test]
     fn without_a_terminal_there_is_no_bar() {
         let plan = LivePlan {
+            options: None,
             epochs: 1,
             initial_epoch: 0,
             steps_per_epoch: 1,

@@ -305,3 +305,22 @@ fn gallery_for_the_eye() {
             .unwrap();
     }
 }
+
+#[test]
+fn curves_are_smoothed_and_the_best_epoch_marked_as_asked() {
+    let plain = Plot::curves(completed(overfitting(20)));
+    assert!(plain.svg().contains("best ") && !plain.svg().contains("smoothed"));
+    assert!(plain.text().contains("Best val_loss"));
+    let smooth = plain.clone().smoothing(0.9);
+    // Faint raw points beside the line.
+    assert!(smooth.svg().matches("<circle").count() > plain.svg().matches("<circle").count());
+    let unmarked = |epochs: usize| {
+        let mut run = completed(overfitting(epochs));
+        run.options.mark_best = false;
+        Plot::curves(run)
+    };
+    assert!(!unmarked(20).svg().contains("best ") && !unmarked(20).text().contains("Best"));
+    let smoothed = |plot: Plot| plot.svg().contains("smoothed");
+    assert!(!smoothed(unmarked(20)) && smoothed(unmarked(20).smoothing(0.9)));
+    assert!(smoothed(unmarked(400)) && !smoothed(unmarked(400).smoothing(0.0)));
+}

@@ -20,13 +20,17 @@ pub(super) fn describe(compiled: &Compiled) -> Value {
         None => json!({"custom": optimizer.name()}),
     };
     let objective = |objective: &Objective| {
-        let metrics: Vec<Value> = objective.metrics.iter().map(Metric::config).collect();
-        json!({
+        let configs = |metrics: &[Metric]| metrics.iter().map(Metric::config).collect::<Value>();
+        let mut description = json!({
             "output": objective.output,
             "loss": objective.loss.config(),
             "weight": number(objective.weight),
-            "metrics": metrics,
-        })
+            "metrics": configs(&objective.metrics),
+        });
+        if !objective.weighted.is_empty() {
+            description["weighted_metrics"] = configs(&objective.weighted);
+        }
+        description
     };
     let objectives: Vec<Value> = compiled.objectives.iter().map(objective).collect();
     json!({"optimizer": optimizer, "objectives": objectives, "trained": compiled.trained})
@@ -67,6 +71,7 @@ pub(super) fn read(model: &mut Model, compile: &Value, state: Tensors) -> Parsed
         let fields = Fields::of(objective, "objective")?;
         parts.push(("loss", fields.get("loss").unwrap_or(&Value::Null)));
         parts.extend(fields.list("metrics")?.iter().map(|m| ("metric", m)));
+        parts.extend(weighted(&fields)?.iter().map(|m| ("metric", m)));
     }
     if let Some(reason) = own_functions(&parts) {
         model.not_compiled = Some(reason);
@@ -117,11 +122,9 @@ fn read_objective(model: &Model, value: &Value) -> Parsed<Objective> {
             "has a loss for output {output}, which the model does not have"
         ));
     };
-    let metrics: Parsed<Vec<Metric>> = fields
-        .list("metrics")?
-        .iter()
-        .map(Metric::from_config)
-        .collect();
+    let metrics = |described: &[Value]| -> Parsed<Vec<Metric>> {
+        described.iter().map(Metric::from_config).collect()
+    };
     Ok(Objective {
         output,
         name,
@@ -130,8 +133,17 @@ fn read_objective(model: &Model, value: &Value) -> Parsed<Objective> {
             Some(_) => fields.float("weight")?,
             None => 1.0,
         },
-        metrics: metrics?,
+        metrics: metrics(fields.list("metrics")?)?,
+        weighted: metrics(weighted(&fields)?)?,
     })
+}
+
+/// The metrics in which samples count by their weights; files may have none.
+fn weighted<'a>(objective: &Fields<'a>) -> Parsed<&'a [Value]> {
+    match objective.get("weighted_metrics") {
+        Some(_) => objective.list("weighted_metrics"),
+        None => Ok(&[]),
+    }
 }
 
 /// Which leaves are trained; what is trainable where the file does not say.

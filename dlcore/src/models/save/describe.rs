@@ -18,7 +18,8 @@ use crate::models::{History, Symbols};
 use crate::{Tensor, names};
 
 const FORMAT: &str = "dlcore model";
-const VERSION: usize = 2;
+/// Version 3 is 2 with losses within graphs, which must not be overlooked.
+const VERSION: usize = 3;
 /// Models within models within …: no file goes deeper.
 const DEEPEST: usize = 16;
 
@@ -70,7 +71,7 @@ pub(super) fn model(model: &Model) -> Parsed<Value> {
     };
     let mut description = json!({
         "format": FORMAT,
-        "version": VERSION,
+        "version": if model.handle.adds_losses() { VERSION } else { VERSION - 1 },
         "written_by": concat!("dlcore ", env!("CARGO_PKG_VERSION")),
         "name": model.name(),
         "kind": network.kind(),
@@ -100,13 +101,18 @@ fn structure(network: &Network, table: &[LayerRef]) -> Value {
     let Some(graph) = &network.graph else {
         return json!({});
     };
-    let input = |input: &Symbol| json!({"name": input.name(), "shape": input.shape()});
+    let input =
+        |input: &Symbol| json!({"name": input.name(), "shape": config::shape(Some(input.shape()))});
     let node = |node: &crate::models::graph::Node| json!({"layer": place(&node.layer), "inputs": node.inputs});
-    json!({
+    let mut structure = json!({
         "inputs": graph.inputs().iter().map(input).collect::<Vec<_>>(),
         "nodes": graph.nodes().iter().map(node).collect::<Vec<_>>(),
         "outputs": graph.output_places(),
-    })
+    });
+    if !graph.loss_places().is_empty() {
+        structure["losses"] = json!(graph.loss_places());
+    }
+    structure
 }
 
 fn describe(layer: &LayerRef, table: &[LayerRef]) -> Parsed<Value> {
@@ -288,7 +294,11 @@ impl Table {
             values.extend(outputs.map_err(|error| error.to_string())?);
         }
         let outputs = take_values(&values, fields.list("outputs")?)?;
-        Graph::new(inputs, &outputs).map_err(|error| error.to_string())
+        let losses = match fields.get("losses") {
+            Some(_) => take_values(&values, fields.list("losses")?)?,
+            None => Vec::new(),
+        };
+        Graph::with_losses(inputs, &outputs, &losses).map_err(|error| error.to_string())
     }
 }
 

@@ -51,12 +51,33 @@ impl View for &Written {
 
 /// The bytes of a safetensors file.
 pub(crate) fn write(tensors: &Tensors) -> Parsed<Vec<u8>> {
+    write_with(tensors, None)
+}
+
+/// [`write`] with the names of the layers that the tensors belong to, by their places.
+pub(crate) fn write_named(tensors: &Tensors, layers: &[String]) -> Parsed<Vec<u8>> {
+    let layers = serde_json::Value::from(layers).to_string();
+    write_with(tensors, Some((LAYERS.to_string(), layers)))
+}
+
+/// The names that [`write_named`] wrote.
+pub(crate) fn names(bytes: &[u8]) -> Option<Vec<String>> {
+    let (_, about) = SafeTensors::read_metadata(bytes).ok()?;
+    let layers = about.metadata().as_ref()?.get(LAYERS)?;
+    serde_json::from_str(layers).ok()
+}
+
+/// Under which key of the metadata the names of layers stand.
+const LAYERS: &str = "layers";
+
+fn write_with(tensors: &Tensors, about: Option<(String, String)>) -> Parsed<Vec<u8>> {
     let written: Vec<(&str, Written)> = tensors
         .iter()
         .map(|(name, tensor)| (name.as_str(), written(tensor)))
         .collect();
     let views = written.iter().map(|(name, tensor)| (*name, tensor));
-    safetensors::serialize(views, None).map_err(|error| error.to_string())
+    let about = about.map(|about| [about].into_iter().collect());
+    safetensors::serialize(views, about).map_err(|error| error.to_string())
 }
 
 fn written(tensor: &Tensor) -> Written {

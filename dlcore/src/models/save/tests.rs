@@ -251,7 +251,7 @@ fn files_that_lie_are_refused_in_words() {
     let huge = json!(u64::MAX);
     for (pointer, value, expected) in [
         ("/format", json!("other"), "no saved model of dlcore"),
-        ("/version", json!(3), "version 3"),
+        ("/version", json!(4), "version 4"),
         ("/layers", json!([]), "a model without layers"),
         ("/layers/0/kind", json!("Conv9D"), "\"Conv9D\""),
         (

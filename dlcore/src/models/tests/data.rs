@@ -128,3 +128,118 @@ fn class_weights_reach_the_batches_of_a_generator() {
     let by_sample = train(vec![], Some(Tensor::from([1.0, 3.0, 3.0, 1.0])));
     assert_eq!(train(vec![(1, 3.0)], None), by_sample);
 }
+
+#[test]
+fn a_sequence_trains_as_the_tensors_it_is_made_from_in_a_new_order_each_epoch() {
+    let (x, y) = (numbers([10, 3], 1), numbers([10, 1], 2));
+    let start = model();
+    let list: Vec<(Tensor, Tensor)> = batches(&x, &y, 4).take(3).collect();
+    let settings = || Fit::epochs(3).batch_size(4).shuffle(false).verbose(0);
+    let (mut whole, mut parts) = (start.clone(), start.clone());
+    let expected = whole
+        .fit(&x, &y, settings().validation_data(&x, &y))
+        .unwrap();
+    let history = parts
+        .fit_sequence(&list, settings().validation_sequence(&list))
+        .unwrap();
+    assert_eq!(parts.get_weights(), whole.get_weights());
+    assert_eq!(history.get("val_mae"), expected.get("val_mae"));
+    let scores = parts.evaluate_sequence(&list).unwrap();
+    assert!((scores.loss - parts.evaluate(&x, &y).unwrap().loss).abs() < 1e-6);
+    // Each batch once an epoch, in whatever order.
+    let asked = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let ended = std::rc::Rc::new(std::cell::Cell::new(0));
+    let (noted, counted) = (asked.clone(), ended.clone());
+    let many = BatchSequence::new(20, move |index| {
+        noted.borrow_mut().push(index);
+        list[index % 3].clone()
+    });
+    let many = many.on_epoch_end(move || counted.set(counted.get() + 1));
+    model()
+        .fit_sequence(many, Fit::epochs(2).verbose(0))
+        .unwrap();
+    let asked = asked.borrow();
+    let (one, two) = (&asked[..20], &asked[20..]);
+    assert!(one != two && ended.get() == 2);
+    for order in [one, two] {
+        let mut sorted = order.to_vec();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..20).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn sequences_that_are_too_short_or_break_are_refused_in_words() {
+    let (x, y) = (numbers([4, 3], 1), numbers([4, 1], 2));
+    let mut model = model();
+    let list: Vec<(Tensor, Tensor)> = batches(&x, &y, 2).take(2).collect();
+    let quiet = || Fit::epochs(1).verbose(0);
+    let text = refusal(model.fit_sequence(&list, quiet().steps_per_epoch(3)));
+    assert!(
+        text.contains("takes 3 batches, but the sequence has 2"),
+        "{text}"
+    );
+    let none: Vec<(Tensor, Tensor)> = Vec::new();
+    let text = refusal(model.fit_sequence(none.clone(), quiet()));
+    assert!(text.contains("the sequence has 0"), "{text}");
+    let text = refusal(model.fit_sequence(&list, quiet().validation_sequence(none.clone())));
+    assert!(text.contains("validation_sequence has no batch"), "{text}");
+    assert!(model.evaluate_sequence(none).is_err());
+    let text = refusal(model.fit_sequence(&list, quiet().validation_split(0.5)));
+    assert!(text.contains("validation_sequence"), "{text}");
+    let broken = BatchSequence::new(2, |index| match index {
+        0 => (Tensor::ones([2, 3]), Tensor::ones([2, 1])),
+        _ => panic!("file 1 is missing"),
+    });
+    let before = model.get_weights();
+    let text = refusal(model.fit_sequence(broken, quiet().shuffle(false)));
+    assert!(
+        text.contains("file 1 is missing") && text.contains("at batch 2"),
+        "{text}"
+    );
+    assert_ne!(model.get_weights(), before);
+    let text = refusal(model.fit_batches(list, quiet()));
+    assert!(text.contains("fit_sequence"), "{text}");
+}
+
+#[test]
+fn a_generator_without_a_batch_is_an_error_that_changes_nothing() {
+    let mut model = model();
+    let none: Vec<(Tensor, Tensor)> = Vec::new();
+    let settings = Fit::epochs(1).steps_per_epoch(2).verbose(0);
+    let text = refusal(model.fit_batches(none.clone(), settings));
+    assert_eq!(text, "fit_batches: the generator has no batch");
+    let text = refusal(model.evaluate_batches(none, 2));
+    assert_eq!(text, "evaluate_batches: the generator has no more batches");
+    assert!(model.history().is_none());
+}
+
+/// The epoch is over and recorded; only what it was to be validated on is not all there.
+#[test]
+fn a_validation_generator_that_runs_short_ends_training_in_words() {
+    let (x, y) = (numbers([4, 3], 1), numbers([4, 1], 2));
+    let mut model = model();
+    let settings = |batches: usize| {
+        let validation = batches_of(&x, &y, batches);
+        Fit::epochs(5).verbose(0).validation_batches(validation, 2)
+    };
+    let history = model.fit(&x, &y, settings(3)).unwrap();
+    assert_eq!(history.len(), 2);
+    assert_eq!(
+        history.stop_reason(),
+        "the validation generator ended after 1 of 2 batches in epoch 2"
+    );
+    assert!(history.get("val_loss").iter().all(|loss| loss.is_finite()));
+    let history = model.fit(&x, &y, settings(2)).unwrap();
+    assert_eq!(history.len(), 2);
+    assert!(
+        history
+            .stop_reason()
+            .contains("after 0 of 2 batches in epoch 2")
+    );
+    assert!(history.get("val_loss")[1].is_nan() && history.get("loss")[1].is_finite());
+}
+
+fn batches_of(x: &Tensor, y: &Tensor, count: usize) -> Vec<(Tensor, Tensor)> {
+    batches(x, y, 2).take(count).collect()
+}

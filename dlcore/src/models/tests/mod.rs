@@ -1,8 +1,11 @@
 //! Models of every shape: branches, shared layers, several inputs and outputs.
 
+mod added_losses;
 mod data;
 mod functional;
 mod layers;
+mod open_axes;
+mod optimizers;
 mod parity;
 mod save;
 mod sharing;

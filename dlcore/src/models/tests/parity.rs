@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::layers::Plus;
 use crate::Tensor;
-use crate::layers::Dense;
+use crate::layers::{Dense, Embedding, LSTM, Lambda};
 use crate::models::*;
 use crate::optimizers::RMSprop;
 use crate::regularizers::Regularizer;
@@ -39,22 +39,74 @@ fn two_by_two() -> Model {
     Model::new([&left, &right], [&number, &class.on(&sum)]).unwrap()
 }
 
-fn compiled(outputs: usize) -> Model {
-    let optimizer = RMSprop::new().learning_rate(0.01);
-    if outputs == 2 {
-        let mut model = two_by_two();
-        let losses = Losses::each(["mse", "categorical_crossentropy"]).weights([0.25, 2.0]);
-        let metrics = OutputMetrics::named([("class", "accuracy")]);
-        model.compile(optimizer, losses, metrics).unwrap();
-        return model;
-    }
+/// The autoencoder whose code's divergence from a normal distribution is added to the loss.
+fn autoencoder() -> Model {
+    let data = Input::new([6]);
+    let hidden = Dense::new(4).activation("tanh").name("hidden").on(&data);
+    let mean = Dense::new(2).name("mean").on(&hidden);
+    let log_var = Dense::new(2).name("log_var").on(&hidden);
+    let code = Lambda::of_many(|z| &z[0] + (&z[1] * 0.5).exp() * 0.3).on([&mean, &log_var]);
+    let decoded = Dense::new(6).activation("sigmoid").name("decoded");
+    let mut model = Model::new(&data, &decoded.on(&code)).unwrap();
+    let divergence = Lambda::of_many(|z| {
+        let terms = &z[1] + 1.0 - z[0].square() - z[1].exp();
+        terms.mean_axis(-1) * -0.05
+    });
+    model.add_loss(&divergence.on([&mean, &log_var])).unwrap();
+    model
+}
+
+fn masked(units: usize, activation: &str) -> Model {
+    let words = Input::new([5]);
+    let embedded = Embedding::new(7, 3).mask_zero(true).on(&words);
+    let steps = LSTM::new(4).return_sequences(true).on(&embedded);
+    let output = Dense::new(units).activation(activation).on(&steps);
+    Model::new(&words, &output).unwrap()
+}
+
+fn binary() -> Model {
     let input = Input::new([3]);
     let hidden = Dense::new(4).activation("tanh").on(&input);
     let output = Dense::new(1).activation("sigmoid").on(&hidden);
-    let mut model = Model::new(&input, &output).unwrap();
-    model
-        .compile(optimizer, "binary_crossentropy", ["accuracy"])
-        .unwrap();
+    Model::new(&input, &output).unwrap()
+}
+
+/// The model of a case, compiled as there.
+fn compiled(case: &str) -> Model {
+    let metrics = OutputMetrics::from;
+    let (mut model, loss, metrics) = match case {
+        "two inputs, two outputs" | "two inputs, two outputs, sample weights" => (
+            two_by_two(),
+            Losses::each(["mse", "categorical_crossentropy"]).weights([0.25, 2.0]),
+            OutputMetrics::named([("class", "accuracy")]),
+        ),
+        "class weights" | "sample weights" => {
+            (binary(), "binary_crossentropy".into(), metrics("accuracy"))
+        }
+        "sample weights in metrics" => (
+            binary(),
+            "binary_crossentropy".into(),
+            OutputMetrics::from(["accuracy", "mae"]).weighted("accuracy"),
+        ),
+        "a loss that a layer adds" => (autoencoder(), "binary_crossentropy".into(), metrics("mae")),
+        "nothing but a loss that a layer adds" => {
+            (autoencoder(), Losses::none(), OutputMetrics::from(()))
+        }
+        "masked timesteps" => (masked(1, "linear"), "mse".into(), metrics("mae")),
+        "masked timesteps, weighted" => (
+            masked(1, "linear"),
+            "mse".into(),
+            metrics("mae").weighted("mae"),
+        ),
+        "masked classes" => (
+            masked(3, "softmax"),
+            "sparse_categorical_crossentropy".into(),
+            metrics("accuracy"),
+        ),
+        other => panic!("no model is built for the case {other:?}"),
+    };
+    let optimizer = RMSprop::new().learning_rate(0.01);
+    model.compile(optimizer, loss, metrics).unwrap();
     model
 }
 
@@ -71,7 +123,7 @@ fn same(what: &str, actual: &[Tensor], expected: &[Tensor]) {
 fn check(case: &Value) {
     let name = case["name"].as_str().unwrap();
     let (x, y) = (tensors(&case["x"]), tensors(&case["y"]));
-    let mut model = compiled(y.len());
+    let mut model = compiled(name);
     model.set_weights(&tensors(&case["before"])).unwrap();
     let mut settings = Fit::epochs(3).batch_size(4).shuffle(false).verbose(0);
     let mut evaluation = Evaluate::new().batch_size(4);
@@ -108,9 +160,26 @@ fn check(case: &Value) {
             close(metric, *actual, expected);
         }
     }
-    let scores = model.evaluate_with(&x, &y, evaluation).unwrap();
-    for (metric, expected) in case["scores"].as_object().unwrap() {
-        close(metric, scores.metric(metric), expected);
+    // In batches of 4, then in as many as there are without a word.
+    let usual = match &case["sample_weight"] {
+        Value::Null => model.evaluate(&x, &y),
+        weights => {
+            let settings = Evaluate::new().sample_weight(tensors(weights));
+            model.evaluate_with(&x, &y, settings)
+        }
+    };
+    let small = model.evaluate_with(&x, &y, evaluation);
+    for (scores, expected) in [(small, "scores"), (usual, "usual_scores")] {
+        let scores = scores.unwrap();
+        for (metric, value) in case[expected].as_object().unwrap() {
+            close(
+                &format!("{expected}, {metric}"),
+                scores.metric(metric),
+                value,
+            );
+        }
+        let recorded = case[expected].as_object().unwrap().len();
+        assert_eq!(scores.metrics().len() + 1, recorded, "{name}");
     }
 }
 
@@ -122,7 +191,7 @@ fn functional_models_train_as_in_keras() {
     );
     let fixtures: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let cases = fixtures["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 4);
+    assert_eq!(cases.len(), 10);
     cases.iter().for_each(check);
     let names: Vec<String> = two_by_two().layers().iter().map(LayerRef::name).collect();
     assert_eq!(

@@ -173,3 +173,65 @@ fn changed_files_of_graphs_are_errors_and_never_panics() {
     plain.compile("sgd", "mse", Metrics::none()).unwrap();
     assert!(!reread(&bytes(&plain)).unwrap().is_built());
 }
+
+fn transfer(head: usize) -> Sequential {
+    Sequential::new()
+        .add(Dense::new(4).name("features").input_shape([3]))
+        .add(Dense::new(4).name("middle"))
+        .add(Dense::new(head).name("head"))
+}
+
+#[test]
+fn weights_go_to_layers_of_their_names_and_shapes_alone() {
+    let folder = std::env::temp_dir().join(format!("dlcore-by-name-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (whole, alone) = (folder.join("model.dl"), folder.join("weights.safetensors"));
+    let source = transfer(10);
+    source.save(&whole).unwrap();
+    source.save_weights(&alone).unwrap();
+    for path in [&whole, &alone] {
+        let model = Sequential::new()
+            .add(Dense::new(4).name("middle").input_shape([4]))
+            .add(Dense::new(4).name("new"))
+            .add(Dense::new(2).name("head"));
+        let before = model.get_weights();
+        let error = model.load_weights_with(path, LoadWeights::by_name());
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("head (Dense)") && error.contains("skip_mismatch(true)"),
+            "{error}"
+        );
+        assert_eq!(model.get_weights(), before);
+        let how = LoadWeights::by_name().skip_mismatch(true);
+        assert_eq!(model.load_weights_with(path, how).unwrap(), ["middle"]);
+        assert_eq!(model.get_weights()[..2], source.get_weights()[2..4]);
+        assert_eq!(model.get_weights()[2..], before[2..]);
+        let other = transfer(2);
+        let how = LoadWeights::in_order().skip_mismatch(true);
+        let loaded = other.load_weights_with(path, how).unwrap();
+        assert_eq!(loaded, ["features", "middle"]);
+        let stranger = Sequential::new().add(Dense::new(1).name("stranger").input_shape([1]));
+        let error = stranger.load_weights_with(path, LoadWeights::by_name());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("holds no weights for any layer"), "{error}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn names_of_keras_files_are_refused_and_nothing_is_written() {
+    let model = transfer(1);
+    let folder = std::env::temp_dir();
+    for name in [
+        "dlcore-refused.h5",
+        "dlcore-refused.keras",
+        "dlcore-refused.weights.H5",
+    ] {
+        let path = folder.join(name);
+        for result in [model.save(&path), model.save_weights(&path)] {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains("name it .dl for a model"), "{error}");
+        }
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,343 @@
+//! One `fit` while it runs: its epochs, their batches, who watches.
+
+mod ending;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use self::ending::End;
+use super::batch_sequence::BatchSequence;
+use super::checks;
+use super::data::Batch;
+use super::guard;
+use super::history::{History, LEARNING_RATE};
+use super::model::Model;
+use super::settings::Fit;
+use super::step::{self, Prepared};
+use super::tally::Tally;
+use crate::callbacks::{Logs, Trainable as _};
+use crate::plot::{LiveFit, LivePlan};
+use crate::random::permutation;
+use crate::{Error, Result, Tensor, interrupt};
+
+/// Where batches come from.
+pub(super) enum Source<'a> {
+    /// All samples, as the model takes them, checked.
+    Samples(Prepared),
+    /// A generator: each batch is checked as it comes.
+    Batches(Box<dyn Iterator<Item = Batch> + 'a>),
+    /// Each batch is asked for, and checked, when its turn comes.
+    Sequence(BatchSequence),
+}
+
+/// What is validated on after each epoch.
+pub(super) enum Checked {
+    Nothing,
+    Samples(Prepared),
+    Batches(Box<dyn Iterator<Item = Batch>>, usize),
+    Sequence(BatchSequence),
+}
+
+/// One `fit` while it runs.
+pub(super) struct Run<'a> {
+    model: &'a mut Model,
+    source: Source<'a>,
+    validation: Checked,
+    settings: Fit,
+    /// Names of training's losses and metrics, then of validation's, then the learning rate's where it is
+    /// recorded.
+    names: Vec<String>,
+    /// How many of them are training's.
+    measured: usize,
+    steps: usize,
+    live: LiveFit,
+    history: History,
+    started: Instant,
+    epoch: usize,
+    /// Batches trained on in this epoch, and what was measured of them.
+    done: usize,
+    tally: Tally,
+    logs: Logs,
+    /// The weights as they were before this epoch.
+    before_epoch: Vec<Tensor>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        model: &'a mut Model,
+        source: Source<'a>,
+        validation: Checked,
+        steps: usize,
+        settings: Fit,
+        names: Vec<String>,
+    ) -> Run<'a> {
+        let has_validation = !matches!(validation, Checked::Nothing);
+        let values = names.iter().filter(|name| *name != LEARNING_RATE).count();
+        let measured = if has_validation { values / 2 } else { values };
+        let live = LiveFit::start(LivePlan {
+            epochs: settings.epochs,
+            initial_epoch: settings.initial_epoch,
+            steps_per_epoch: steps,
+            has_validation,
+            metrics: names[..measured].to_vec(),
+            verbose: settings.verbose,
+            options: settings.callbacks.iter().find_map(|c| c.live_plot()),
+        });
+        let logs = Logs::from(
+            names[..measured]
+                .iter()
+                .map(|name| (name.clone(), 0.0))
+                .collect::<Vec<_>>(),
+        );
+        Run {
+            history: History::new(settings.initial_epoch),
+            epoch: settings.initial_epoch,
+            before_epoch: model.get_weights(),
+            tally: tally(model),
+            model,
+            source,
+            validation,
+            settings,
+            names,
+            measured,
+            steps,
+            live,
+            started: Instant::now(),
+            done: 0,
+            logs,
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<History> {
+        // A closure of the user's may panic; the weights are valid between batches, and the
+        // history is worth keeping.
+        match catch_unwind(AssertUnwindSafe(|| self.train())) {
+            Ok(Ok(end)) => self.finish(end),
+            Ok(Err(error)) => {
+                self.close("error");
+                Err(error)
+            }
+            Err(panic) => {
+                // What ends training must not be lost on those who wait for its end.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.end_callbacks()));
+                self.close("panic");
+                Err(Error::Model(format!(
+                    "fit: {}, at batch {} of epoch {}; the model keeps the weights of the batch before, \
+                     and history() the epochs that were finished",
+                    guard::panic_text(&*panic),
+                    self.done + 1,
+                    self.epoch + 1,
+                )))
+            }
+        }
+    }
+
+    fn train(&mut self) -> Result<End> {
+        for callback in &mut self.settings.callbacks {
+            callback.train_begin(self.model);
+        }
+        let end = self.epochs();
+        self.end_callbacks();
+        end
+    }
+
+    fn end_callbacks(&mut self) {
+        for callback in &mut self.settings.callbacks {
+            callback.train_end(self.model);
+        }
+    }
+
+    fn epochs(&mut self) -> Result<End> {
+        for epoch in self.settings.initial_epoch..self.settings.epochs {
+            self.epoch = epoch;
+            self.done = 0;
+            self.tally = tally(self.model);
+            self.before_epoch = self.model.get_weights();
+            for callback in &mut self.settings.callbacks {
+                if let Some(end) = End::of(callback.epoch_begin(epoch, self.model)) {
+                    return Ok(end);
+                }
+            }
+            if let Some(end) = self.batches()? {
+                return Ok(end);
+            }
+            // The loss is that of the weights before the step: the last step's own harm shows here,
+            // and what is kept as `before_epoch` is always worth going back to.
+            if !self.all_finite() {
+                self.restore();
+                return Ok(End::Diverged);
+            }
+            if let Some(end) = self.end_epoch()? {
+                return Ok(end);
+            }
+        }
+        Ok(End::Completed)
+    }
+
+    /// The batches of one epoch; what ended training, if something did.
+    fn batches(&mut self) -> Result<Option<End>> {
+        let order = match &self.source {
+            Source::Samples(data) if self.settings.shuffle => Some(permutation(data.samples())),
+            Source::Sequence(batches) if self.settings.shuffle => Some(permutation(batches.len())),
+            _ => None,
+        };
+        for index in 0..self.steps {
+            if interrupt::requested() {
+                return Ok(Some(End::Interrupted));
+            }
+            for callback in &mut self.settings.callbacks {
+                if let Some(end) = End::of(callback.batch_begin(index, self.model)) {
+                    return Ok(Some(end));
+                }
+            }
+            let Some(batch) = self.batch(index, order.as_deref())? else {
+                let reason = format!(
+                    "the generator ended after {index} of {} batches in epoch {}",
+                    self.steps,
+                    self.epoch + 1
+                );
+                return Ok(Some(End::Stopped(reason)));
+            };
+            let loss = step::train(self.model, &mut self.tally, &batch)?;
+            if !loss.is_finite() {
+                return Ok(Some(self.not_finite(index, loss, &batch)));
+            }
+            if let Some(end) = self.end_batch(index) {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next batch; `None` where a generator has no more.
+    fn batch(&mut self, index: usize, order: Option<&[usize]>) -> Result<Option<Prepared>> {
+        match &mut self.source {
+            Source::Samples(data) => {
+                let start = index * self.settings.batch_size;
+                let end = (start + self.settings.batch_size).min(data.samples());
+                Ok(Some(data.batch(order, start..end)))
+            }
+            Source::Batches(batches) => {
+                let Some(batch) = batches.next() else {
+                    return Ok(None);
+                };
+                self.checked(&batch, index, "fit_batches").map(Some)
+            }
+            Source::Sequence(batches) => {
+                let batch = batches.batch(order.map_or(index, |order| order[index]));
+                self.checked(&batch, index, "fit_sequence").map(Some)
+            }
+        }
+    }
+
+    /// A batch as the model takes it.
+    fn checked(&self, batch: &Batch, index: usize, operation: &str) -> Result<Prepared> {
+        let what = format!(
+            "{operation}: batch {} of epoch {}",
+            index + 1,
+            self.epoch + 1
+        );
+        let mut batch = checks::prepare(self.model, self.model.compiled(operation)?, batch, &what)?;
+        let classes = &self.settings.class_weight;
+        self.model.weigh_classes(&mut batch, classes)?;
+        Ok(batch)
+    }
+
+    fn end_batch(&mut self, index: usize) -> Option<End> {
+        self.done = index + 1;
+        self.live
+            .batch_end(self.epoch, self.done, self.tally.values());
+        if self.settings.callbacks.is_empty() {
+            return None;
+        }
+        self.logs.set_values(self.tally.values());
+        for callback in &mut self.settings.callbacks {
+            if let Some(end) = End::of(callback.batch_end(index, &self.logs, self.model)) {
+                return Some(end);
+            }
+        }
+        None
+    }
+
+    /// Validation, history and callbacks after an epoch's batches.
+    fn end_epoch(&mut self) -> Result<Option<End>> {
+        let (validation, short) = match self.validate()? {
+            Validated::Nothing => (None, None),
+            Validated::Values(values) => (Some(values), None),
+            Validated::Short(values, reason) => (Some(values), Some(reason)),
+            Validated::Interrupted => return Ok(Some(End::Interrupted)),
+        };
+        let means = self.tally.values();
+        let rate = self.model.learning_rate();
+        let values = means
+            .iter()
+            .chain(validation.iter().flatten())
+            .chain([&rate]);
+        let named = self.names.iter().cloned().zip(values.copied());
+        let logs = Logs::from(named.collect::<Vec<_>>());
+        self.history.push(&logs);
+        self.live
+            .epoch_end(self.epoch, means, validation.as_deref());
+        // Finished: what happens from here on belongs to no epoch that was begun.
+        self.done = 0;
+        self.model.identity.touch();
+        if let Source::Sequence(batches) = &mut self.source {
+            batches.end_epoch();
+        }
+        for callback in &mut self.settings.callbacks {
+            if let Some(end) = End::of(callback.epoch_end(self.epoch, &logs, self.model)) {
+                return Ok(Some(end));
+            }
+        }
+        crate::cell::kept::trained(self.model, &self.history);
+        Ok(short.map(End::Stopped))
+    }
+
+    fn validate(&mut self) -> Result<Validated> {
+        let model = &*self.model;
+        let (measured, steps) = match &mut self.validation {
+            Checked::Nothing => return Ok(Validated::Nothing),
+            Checked::Samples(data) => {
+                let values = model.measure(data, Some(self.settings.batch_size), false, None)?;
+                return Ok(values.map_or(Validated::Interrupted, Validated::Values));
+            }
+            Checked::Batches(batches, steps) => {
+                let what = "fit: validation_batches";
+                (model.measure_batches(batches, *steps, false, what)?, *steps)
+            }
+            Checked::Sequence(batches) => {
+                let (what, steps) = ("fit: validation_sequence", batches.len());
+                (
+                    model.measure_batches(&mut batches.all(), steps, false, what)?,
+                    steps,
+                )
+            }
+        };
+        Ok(match measured {
+            None => Validated::Interrupted,
+            Some(measured) if measured.batches == steps => Validated::Values(measured.values),
+            Some(measured) => {
+                let reason = format!(
+                    "the validation generator ended after {} of {steps} batches in epoch {}",
+                    measured.batches,
+                    self.epoch + 1
+                );
+                Validated::Short(measured.values, reason)
+            }
+        })
+    }
+}
+
+/// What came of an epoch's validation.
+enum Validated {
+    Nothing,
+    Values(Vec<f64>),
+    /// Of fewer batches than there were to be, and why.
+    Short(Vec<f64>, String),
+    Interrupted,
+}
+
+fn tally(model: &Model) -> Tally {
+    let compiled = model.compiled.as_ref().expect("checked before training");
+    Tally::of_training(compiled)
+}

@@ -1,0 +1,130 @@
+//! Weights of a file put into the layers of a model, by their places or by their names.
+
+use serde_json::Value;
+
+use super::describe::{self, weight_name};
+use super::tensors::{self, Tensors};
+use crate::config::Parsed;
+use crate::models::layer_ref::LayerRef;
+use crate::models::model::Model;
+use crate::{Error, Result, Tensor};
+
+/// Which weights of a file go into which layers, for [`Model::load_weights_with`].
+///
+/// ```
+/// use dlcore::models::LoadWeights;
+/// let transfer = LoadWeights::by_name().skip_mismatch(true);
+/// ```
+#[derive(Clone, Debug)]
+pub struct LoadWeights {
+    by_name: bool,
+    skip_mismatch: bool,
+}
+
+impl LoadWeights {
+    /// The first layer's to the first, the second's to the second, as [`Model::load_weights`] does.
+    pub fn in_order() -> LoadWeights {
+        LoadWeights {
+            by_name: false,
+            skip_mismatch: false,
+        }
+    }
+
+    /// To the layers that are named as in the file; layers that the file does not name keep their weights.
+    pub fn by_name() -> LoadWeights {
+        LoadWeights {
+            by_name: true,
+            ..LoadWeights::in_order()
+        }
+    }
+
+    /// Whether a layer whose weights are of other shapes, or more or fewer, keeps its own (false: it is an
+    /// error, and nothing is changed).
+    pub fn skip_mismatch(mut self, skip: bool) -> LoadWeights {
+        self.skip_mismatch = skip;
+        self
+    }
+}
+
+/// The layers of a file: their weights, and their names where the file has them.
+pub(super) struct Stored {
+    pub(super) tensors: Tensors,
+    pub(super) names: Option<Vec<String>>,
+}
+
+impl Stored {
+    /// The weights of the layer at this place.
+    fn layer(&self, place: usize) -> Parsed<Vec<Tensor>> {
+        let names = (0..).map(|index| weight_name(place, index));
+        let weights = names.map_while(|name| Some((self.tensors.get(&name)?.clone(), name)));
+        weights
+            .map(|(weight, name)| match tensors::is_finite(&weight) {
+                true => Ok(weight),
+                false => Err(format!("weight {name} holds NaN or infinity")),
+            })
+            .collect()
+    }
+
+    /// The place of a layer in the file.
+    fn place(&self, layer: &LayerRef, own: usize, how: &LoadWeights) -> Parsed<Option<usize>> {
+        if !how.by_name {
+            return Ok(Some(own));
+        }
+        let Some(names) = &self.names else {
+            return Err(
+                "holds weights without the names of their layers, as earlier versions wrote them; load them in order"
+                    .to_owned(),
+            );
+        };
+        Ok(names.iter().position(|name| *name == layer.name()))
+    }
+}
+
+/// The names of all layers as they stand in the file of a model.
+pub(super) fn names(description: &Value) -> Option<Vec<String>> {
+    let layers = description.get("layers")?.as_array()?.iter();
+    let name = |layer: &Value| Some(layer.get("config")?.get("name")?.as_str()?.to_string());
+    layers.map(name).collect()
+}
+
+/// Puts weights in place, all that are to be or none; returns the names of the layers that got some.
+pub(super) fn put(model: &Model, stored: &Stored, how: &LoadWeights) -> Parsed<Vec<String>> {
+    let mut fitting: Vec<(LayerRef, Vec<Tensor>)> = Vec::new();
+    for (own, layer) in describe::table(model).into_iter().enumerate() {
+        let current = match layer.leaf() {
+            Some(_) => layer.get_weights(),
+            None => continue,
+        };
+        let Some(place) = stored.place(&layer, own, how)? else {
+            continue;
+        };
+        let weights = stored.layer(place)?;
+        let shapes = |weights: &[Tensor]| -> Vec<Vec<usize>> {
+            weights.iter().map(|w| w.shape().to_vec()).collect()
+        };
+        let (expected, found) = (shapes(&current), shapes(&weights));
+        if expected == found {
+            if !found.is_empty() {
+                fitting.push((layer, weights));
+            }
+        } else if !how.skip_mismatch {
+            return Err(format!(
+                "has weights of shapes {found:?} for {}, whose own have shapes {expected:?}; leave such layers as they \
+                 are with skip_mismatch(true)",
+                layer.describe()
+            ));
+        }
+    }
+    if fitting.is_empty() {
+        return Err(format!(
+            "holds no weights for any layer of {}",
+            model.name()
+        ));
+    }
+    let put = |(layer, weights): (LayerRef, Vec<Tensor>)| -> Result<String> {
+        layer.set_weights(&weights)?;
+        Ok(layer.name())
+    };
+    let names: Result<Vec<String>> = fitting.into_iter().map(put).collect();
+    names.map_err(|error: Error| error.to_string())
+}
