@@ -7,6 +7,7 @@ pub mod callbacks;
 #[doc(hidden)]
 pub mod cell;
 mod config;
+pub mod constraints;
 pub mod datasets;
 pub mod device;
 pub mod display;

@@ -10,7 +10,7 @@ use super::objective::{Compiled, Objective};
 use super::tally::Tally;
 use crate::activations::Activation;
 use crate::grad::GradientTape;
-use crate::layers::{Call, Layer};
+use crate::layers::{Call, Layer, collect_activity};
 use crate::optimizers::Optimizer;
 use crate::{Error, Result, Tensor};
 
@@ -69,6 +69,7 @@ pub(super) fn apply(trained: &[LayerRef], optimizer: &mut dyn Optimizer, gradien
         trained.iter().filter_map(LayerRef::leaf_mut).collect();
     let weights = layers.iter_mut().flat_map(|layer| layer.weights_mut());
     optimizer.step(&mut weights.collect::<Vec<_>>(), gradients);
+    layers.iter_mut().for_each(|layer| layer.constrain());
 }
 
 /// The loss of one batch, as the model is, which goes into the tally with the metrics.
@@ -81,7 +82,7 @@ pub(super) fn test(
     let graph = model.graph("evaluate")?;
     let outputs = Outputs::of(&graph, compiled, &batch.x, false);
     let losses = outputs.losses(compiled, batch)?;
-    let total = total(compiled, &losses, penalty(&model.trained())).item();
+    let total = total(compiled, &losses, outputs.penalty(&model.trained())).item();
     measure(compiled, tally, total, &losses, batch, &outputs)
 }
 
@@ -96,7 +97,7 @@ fn differentiate(
     let watched = Watched::on(&tape, trained);
     let outputs = Outputs::of(graph, compiled, &batch.x, true);
     let losses = outputs.losses(compiled, batch)?;
-    let loss = total(compiled, &losses, penalty(trained));
+    let loss = total(compiled, &losses, outputs.penalty(trained));
     let value = loss.item();
     if value.is_finite() {
         measure(compiled, tally, value, &losses, batch, &outputs)?;
@@ -135,12 +136,6 @@ pub(super) fn gradients(
     Ok((value, gradients))
 }
 
-/// The sum of the penalties on the weights that are trained.
-fn penalty(trained: &[LayerRef]) -> Option<Tensor> {
-    let of = |leaf: &LayerRef| leaf.leaf().and_then(|layer| layer.penalty());
-    trained.iter().filter_map(of).reduce(|sum, one| sum + one)
-}
-
 /// The losses of the outputs, each times its weight, and the penalties.
 fn total(compiled: &Compiled, losses: &[Tensor], penalty: Option<Tensor>) -> Tensor {
     let weighted = compiled
@@ -158,6 +153,8 @@ fn total(compiled: &Compiled, losses: &[Tensor], penalty: Option<Tensor>) -> Ten
 /// A model's outputs as their losses want them: logits, where loss and last activation are one function.
 struct Outputs {
     flow: Flow,
+    /// The penalties on what layers have returned.
+    activity: Option<Tensor>,
     /// The activations that were left out.
     without: Vec<Option<Activation>>,
 }
@@ -178,10 +175,23 @@ impl Outputs {
         } else {
             Call::inference()
         };
+        let (flow, activity) = collect_activity(|| graph.run(x, &call, &logits));
         Outputs {
-            flow: graph.run(x, &call, &logits),
+            flow,
+            activity,
             without,
         }
+    }
+
+    /// The sum of the penalties on what layers have returned, and on the weights that are trained.
+    fn penalty(&self, trained: &[LayerRef]) -> Option<Tensor> {
+        let of = |leaf: &LayerRef| leaf.leaf().and_then(|layer| layer.penalty());
+        let all = self
+            .activity
+            .clone()
+            .into_iter()
+            .chain(trained.iter().filter_map(of));
+        all.reduce(|sum, one| sum + one)
     }
 
     /// The loss of each objective.
