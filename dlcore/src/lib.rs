@@ -8,6 +8,7 @@ pub mod callbacks;
 pub mod cell;
 pub mod classical;
 mod config;
+pub mod constraints;
 pub mod datasets;
 pub mod device;
 pub mod dim;

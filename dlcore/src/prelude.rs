@@ -10,6 +10,7 @@ pub use crate::classical::{
     Classifier, DecisionTreeClassifier, GaussianNB, GradientBoostingClassifier, Kernel,
     LogisticRegression, RandomForestClassifier, SVC,
 };
+pub use crate::constraints::Constraint;
 pub use crate::datasets::{self, Sequences};
 pub use crate::device::Device;
 pub use crate::dim;
@@ -21,15 +22,16 @@ pub use crate::grad::{self, GradientTape, Value};
 pub use crate::initializers::Initializer;
 pub use crate::input::{input, input_password};
 pub use crate::layers::{
-    ActivationLayer, Add, AlphaDropout, Average, AveragePooling1D, AveragePooling2D,
-    BatchNormalization, Bidirectional, Call, Concatenate, Conv1D, Conv1DTranspose, Conv2D,
-    Conv2DTranspose, Cropping1D, Cropping2D, Dense, DepthwiseConv1D, DepthwiseConv2D, Dims, Dot,
-    Dropout, ELU, Embedding, Flatten, GRU, GaussianDropout, GaussianNoise, GlobalAveragePooling1D,
-    GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, LSTM,
-    Lambda, Layer, LayerNormalization, LeakyReLU, Masking, MaxPooling1D, MaxPooling2D, Maximum,
-    Minimum, Multiply, PReLU, Permute, ReLU, RepeatVector, Rescaling, Reshape, SeparableConv1D,
-    SeparableConv2D, SimpleRNN, Softmax, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D,
-    Subtract, TimeDistributed, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
+    ActivationLayer, ActivityRegularization, Add, AlphaDropout, Average, AveragePooling1D,
+    AveragePooling2D, BatchNormalization, Bidirectional, Call, Concatenate, Conv1D,
+    Conv1DTranspose, Conv2D, Conv2DTranspose, Cropping1D, Cropping2D, Dense, DepthwiseConv1D,
+    DepthwiseConv2D, Dims, Dot, Dropout, ELU, Embedding, Flatten, GRU, GaussianDropout,
+    GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D,
+    GlobalMaxPooling2D, GroupNormalization, LSTM, Lambda, Layer, LayerNormalization, LeakyReLU,
+    Masking, MaxPooling1D, MaxPooling2D, Maximum, Minimum, Multiply, PReLU, Permute, ReLU,
+    RepeatVector, Rescaling, Reshape, SeparableConv1D, SeparableConv2D, SimpleRNN, Softmax,
+    SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, Subtract, TimeDistributed, UpSampling1D,
+    UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
 pub use crate::losses::Loss;
 pub use crate::metrics::{Metric, Metrics};

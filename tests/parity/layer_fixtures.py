@@ -6,7 +6,8 @@ A family of layers is a script beside this one that ends in
 
 For each layer: its settings in dlcore's words, weights, inputs, outputs, the gradient of
 `sum(output · cotangent)` with respect to inputs and weights, and weights and state after each of five
-steps of plain gradient descent on the mean squared error plus the layer's penalties.
+steps of plain gradient descent on the mean squared error plus the layer's penalties on weights and outputs; a
+weight's constraint is applied after each step.
 
     python3 -m venv venv && venv/bin/pip install keras jax numpy
     KERAS_BACKEND=jax venv/bin/python tests/parity/layers_core.py
@@ -34,7 +35,8 @@ def snake(name):
 
 
 def ours(value):
-    """A setting as dlcore writes it: initializers and activations by name, regularizers by strength."""
+    """A setting as dlcore writes it: initializers and activations by name, regularizers by strength, constraints by
+    name and settings."""
     if not isinstance(value, dict) or "class_name" not in value:
         return list(value) if isinstance(value, tuple) else value
     kind, config = value["class_name"], value.get("config") or {}
@@ -42,6 +44,8 @@ def ours(value):
         return {"kind": kind, "config": settings(config)}
     if kind in ("L1", "L2", "L1L2"):
         return {"l1": float(config.get("l1", 0.0)), "l2": float(config.get("l2", 0.0))}
+    if kind in ("MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"):
+        return {snake(kind): settings(config)}
     if kind == "Constant":
         return {"constant": float(config["value"])}
     return snake(kind)
@@ -82,7 +86,7 @@ def case(layer, *shapes, name=None, training=False, classes=None, mask=None, tol
     xs = make(rng)
     several = len(xs) > 1
 
-    def run(trainable, state, xs):
+    def run(trainable, state, xs, losses=False):
         kwargs = {}
         parameters = layer._call_signature.parameters if hasattr(layer, "_call_signature") else {}
         if "training" in parameters:
@@ -92,8 +96,8 @@ def case(layer, *shapes, name=None, training=False, classes=None, mask=None, tol
         if initial_state:
             kwargs["initial_state"] = list(xs[1:])
         first = xs if several and not initial_state else xs[0]
-        outputs, state = layer.stateless_call(trainable, state, first, **kwargs)
-        return as_list(outputs), state
+        outputs, state, *penalties = layer.stateless_call(trainable, state, first, return_losses=losses, **kwargs)
+        return (as_list(outputs), state, *penalties)
 
     layer.build([x.shape for x in xs] if several and not initial_state else xs[0].shape) if not layer.built else None
     for variable in layer.trainable_variables:
@@ -124,18 +128,17 @@ def case(layer, *shapes, name=None, training=False, classes=None, mask=None, tol
     }
     targets = [rng.uniform(-1, 1, size=o.shape).astype("float32") for o in outputs]
     recorded["targets"] = [tensor(t) for t in targets]
-    penalised = [(v, i) for i, v in enumerate(layer.trainable_variables) if getattr(v, "regularizer", None)]
 
     def loss(trainable, state, xs):
-        outputs, state = run(trainable, state, xs)
-        value = sum(jnp.mean((o - t) ** 2) for o, t in zip(outputs, targets))
-        value += sum(v.regularizer(trainable[i]) for v, i in penalised)
-        return value, state
+        outputs, state, penalties = run(trainable, state, xs, losses=True)
+        return sum(jnp.mean((o - t) ** 2) for o, t in zip(outputs, targets)) + sum(penalties), state
 
     for _ in range(steps if trainable else 0):
         xs = make(rng)
         (value, state), gradients = jax.value_and_grad(loss, has_aux=True)(trainable, state, xs)
         trainable = [w - RATE * g for w, g in zip(trainable, gradients)]
+        constraints = [getattr(v, "constraint", None) for v in layer.trainable_variables]
+        trainable = [constrain(w) if constrain else w for w, constrain in zip(trainable, constraints)]
         recorded["steps"].append({
             "inputs": [tensor(x) for x in xs], "loss": float(value), "weights": [tensor(w) for w in trainable],
             "state": [tensor(state[i]) for i in kept],

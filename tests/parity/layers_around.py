@@ -6,9 +6,11 @@ from layer_fixtures import case, write
 
 from keras import activations, layers
 
+# Without sparsemax: Keras 3.15 adds up the partial sums of the largest elements where the paper takes the last one, so that
+# rows with several elements above 0 do not sum to 1; dlcore follows the paper.
 NAMES = """linear relu sigmoid tanh softmax log_softmax elu selu celu gelu silu mish softplus softsign exponential
     hard_sigmoid hard_silu hard_tanh hard_shrink soft_shrink tanh_shrink leaky_relu relu6 log_sigmoid sparse_plus
-    sparse_sigmoid squareplus""".split()
+    sparse_sigmoid squareplus glu""".split()
 
 
 def wide(shape):
@@ -24,6 +26,14 @@ def approximate():
     recorded = case(layers.Activation(lambda x: activations.gelu(x, approximate=True)), (8,), name="activation gelu_approximate",
                     inputs=wide((8,)))
     recorded["config"] = {"name": "gelu_approximate", "trainable": True, "activation": "gelu_approximate"}
+    return recorded
+
+
+def threshold():
+    recorded = case(layers.Activation(lambda x: activations.threshold(x, 0.5, -1.0)), (8,), name="activation threshold",
+                    inputs=wide((8,)))
+    setting = {"threshold": {"threshold": 0.5, "default_value": -1.0}}
+    recorded["config"] = {"name": "threshold", "trainable": True, "activation": setting}
     return recorded
 
 
@@ -43,6 +53,7 @@ rectifiers = [
     rectifier(layers.ELU(), "elu"),
     case(layers.PReLU(), (4,), name="prelu"),
     case(layers.PReLU(alpha_regularizer="l1", shared_axes=[1, 2]), (2, 2, 3), name="prelu of channels"),
+    case(layers.PReLU(alpha_constraint="non_neg", activity_regularizer="l1"), (4,), name="prelu that cannot fall"),
     case(layers.Softmax(), (5,), name="softmax"),
     case(layers.Softmax(axis=1), (4, 3), name="softmax along axis 1"),
     case(layers.Softmax(axis=[1, 2]), (4, 3), name="softmax along both axes"),
@@ -73,6 +84,8 @@ normalization = [
     batch_norm((4, 2, 3), "channels first at inference", axis=1, training=False),
     batch_norm((2, 4), "without scale", scale=False),
     batch_norm((2, 4), "without shift", center=False, gamma_regularizer="l2"),
+    batch_norm((2, 4), "with constraints", gamma_constraint="unit_norm", beta_constraint="non_neg",
+               activity_regularizer="l2"),
     batch_norm((2, 4), "without both", scale=False, center=False),
     batch_norm((4, 3), "masked", mask=MASK, momentum=0.5),
     batch_norm((4, 3), "masked, channels first", mask=MASK, axis=1, beta_regularizer="l1"),
@@ -114,5 +127,5 @@ merging = [
     case(layers.Dot(axes=(1, 2)), (3,), (2, 3), name="dot of a vector and a sequence"),
 ]
 
-write("layers_around.json", [named(name) for name in NAMES] + [approximate()] + rectifiers + reshaping + noise + merging)
+write("layers_around.json", [named(name) for name in NAMES] + [approximate(), threshold()] + rectifiers + reshaping + noise + merging)
 write("layers_normalization.json", normalization)

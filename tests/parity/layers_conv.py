@@ -2,7 +2,7 @@
 
 from layer_fixtures import case, write
 
-from keras import layers, regularizers
+from keras import constraints, layers, regularizers
 
 FIRST = "channels_first"
 
@@ -22,6 +22,10 @@ write("layers_conv.json", [
     case(layers.Conv2D(3, 1, strides=2), (4, 3, 2), name="one by one, strides"),
     case(layers.Conv2D(3, 1, activation="sigmoid"), (2, 3, 2), name="one by one"),
     case(layers.Conv2D(2, 2, data_format=FIRST, padding="same", use_bias=False), (3, 3, 4), name="channels first"),
+    case(layers.Conv1D(4, 2, activation="glu"), (4, 2), name="glu"),
+    case(layers.Conv2D(2, 2, activation="relu", activity_regularizer="l2", bias_constraint="non_neg",
+                       kernel_constraint=constraints.MaxNorm(0.8, axis=[0, 1, 2])), (3, 3, 2),
+         name="penalty on the output, constraints"),
 ])
 
 write("layers_conv_by_channel.json", [
@@ -43,5 +47,7 @@ write("layers_conv_by_channel.json", [
          name="same, output padding"),
     case(layers.Conv2DTranspose(2, (1, 2), strides=(2, 3), use_bias=False), (2, 2, 3), name="strides beyond the kernel"),
     case(layers.Conv2DTranspose(2, 2, dilation_rate=2, padding="same"), (3, 3, 1), name="same, dilation"),
+    case(layers.SeparableConv1D(2, 2, depthwise_constraint="non_neg", pointwise_constraint="unit_norm",
+                                activity_regularizer="l1"), (4, 2), name="penalty on the output, constraints"),
     case(layers.Conv2DTranspose(2, 2, strides=2, data_format=FIRST), (2, 2, 3), name="channels first"),
 ])

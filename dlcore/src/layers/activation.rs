@@ -11,7 +11,7 @@ use crate::{Result, Tensor};
 /// [`Activation`], have here.
 ///
 /// # Shapes
-/// any → the same
+/// any → the same; `"glu"`: `[batch, …, 2·n]` → `[batch, …, n]`
 ///
 /// ```
 /// use dlcore::prelude::*;
@@ -50,14 +50,16 @@ impl ActivationLayer {
 impl Layer for ActivationLayer {
     base_methods!();
 
-    fn build(&mut self, _input_shape: &[usize]) -> Result<()> {
+    fn build(&mut self, input_shape: &[usize]) -> Result<()> {
         let known = self.activation.clone().known();
         known.map_err(|error| self.base.value_error(error))?;
+        self.output_shape(input_shape)?;
         self.base.finish()
     }
 
     fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
-        Ok(input_shape.to_vec())
+        let shape = self.activation.output_shape(input_shape);
+        shape.map_err(|error| self.base.shape_error(error))
     }
 
     fn forward(&self, x: &Tensor, _training: bool) -> Tensor {
@@ -81,42 +83,22 @@ impl Layer for ActivationLayer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activations::NAMES;
     use crate::layers::conformance::{Case, check_layer};
 
     #[test]
     fn conforms() {
-        for name in [
-            "linear",
-            "relu",
-            "sigmoid",
-            "tanh",
-            "softmax",
-            "log_softmax",
-            "elu",
-            "selu",
-            "celu",
-            "gelu",
-            "gelu_approximate",
-            "silu",
-            "mish",
-            "softplus",
-            "softsign",
-            "exponential",
-            "hard_sigmoid",
-            "hard_silu",
-            "hard_tanh",
-            "hard_shrink",
-            "soft_shrink",
-            "tanh_shrink",
-            "leaky_relu",
-            "relu6",
-            "log_sigmoid",
-            "sparse_plus",
-            "sparse_sigmoid",
-            "squareplus",
-        ] {
-            check_layer(Case::new(ActivationLayer::new(name), &[3, 4], &[3, 4], 0));
+        for &name in NAMES {
+            let columns = if name == "glu" { 2 } else { 4 };
+            check_layer(Case::new(
+                ActivationLayer::new(name),
+                &[3, 4],
+                &[3, columns],
+                0,
+            ));
         }
+        let step = Activation::threshold(0.3, -1.0);
+        check_layer(Case::new(ActivationLayer::new(step), &[4], &[4], 0));
         let own = Activation::custom("cube", |x| x.pow(3.0));
         check_layer(Case::new(ActivationLayer::new(own), &[4], &[4], 0));
     }

@@ -16,6 +16,8 @@ pub(crate) struct Base {
     pub(crate) name: String,
     pub(crate) input_shape: Option<Vec<usize>>,
     pub(crate) trainable: bool,
+    /// The penalty on what the layer returns.
+    pub(crate) activity_regularizer: Option<Regularizer>,
     built: bool,
     /// Weights that `build` takes instead of making its own: those of a file.
     given: Option<VecDeque<Tensor>>,
@@ -29,6 +31,7 @@ impl Base {
             name: names::next(prefix),
             input_shape: None,
             trainable: true,
+            activity_regularizer: None,
             built: false,
             given: None,
         }
@@ -47,6 +50,7 @@ impl Base {
             name,
             input_shape: fields.shape("input_shape")?,
             trainable: fields.flag_or("trainable", true)?,
+            activity_regularizer: Regularizer::from_config(fields, "activity_regularizer")?,
             built: false,
             given: None,
         })
@@ -61,6 +65,10 @@ impl Base {
             "input_shape".to_string(),
             config::shape(self.input_shape.as_deref()),
         );
+        if self.activity_regularizer.is_some() {
+            let regularizer = Regularizer::config(self.activity_regularizer.as_ref());
+            fields.insert("activity_regularizer".to_string(), regularizer);
+        }
         if let Value::Object(own) = own {
             fields.extend(own);
         }
@@ -120,17 +128,12 @@ impl Base {
         }
     }
 
-    /// An error that names the setting, for a regularizer that makes no sense.
-    pub(crate) fn check_regularizer(
-        &self,
-        setting: &str,
-        regularizer: Option<&Regularizer>,
-    ) -> Result<()> {
-        regularizer.map_or(Ok(()), |regularizer| {
-            regularizer
-                .known()
-                .map_err(|error| self.value_error(format!("{setting}: {error}")))
-        })
+    /// An error for an activity regularizer that makes no sense.
+    pub(crate) fn check_activity_regularizer(&self) -> Result<()> {
+        let known = self.activity_regularizer.as_ref().map(Regularizer::known);
+        known
+            .unwrap_or(Ok(()))
+            .map_err(|error| self.value_error(format!("activity_regularizer: {error}")))
     }
 
     /// An error that names the setting, for a share that is left out while training and is none.
@@ -145,6 +148,7 @@ impl Base {
 
     /// The last act of a successful `build`.
     pub(crate) fn finish(&mut self) -> Result<()> {
+        self.check_activity_regularizer()?;
         let left = self.given.take().map_or(0, |given| given.len());
         if left > 0 {
             return Err(self.shape_error(format!("found {left} weights more than it has")));
@@ -194,13 +198,22 @@ macro_rules! layer_settings {
                 self.base.trainable = trainable;
                 self
             }
+
+            /// The penalty on what the layer returns (none): of all elements of a batch, divided by its samples.
+            pub fn activity_regularizer(
+                mut self,
+                regularizer: impl Into<$crate::regularizers::Regularizer>,
+            ) -> $layer {
+                self.base.activity_regularizer = Some(regularizer.into());
+                self
+            }
         }
     };
 }
 pub(crate) use layer_settings;
 
-/// The methods of [`Layer`](super::Layer) that a layer with a `base` answers by it.
-macro_rules! base_methods {
+/// The methods of [`Layer`](super::Layer) that every layer with a `base` answers by it.
+macro_rules! identity_methods {
     () => {
         fn name(&self) -> &str {
             &self.base.name
@@ -217,6 +230,18 @@ macro_rules! base_methods {
         fn is_built(&self) -> bool {
             self.base.is_built()
         }
+
+        fn activity_regularizer(&self) -> Option<&$crate::regularizers::Regularizer> {
+            self.base.activity_regularizer.as_ref()
+        }
+    };
+}
+pub(crate) use identity_methods;
+
+/// [`identity_methods`] and what a layer answers that has no other layers in it.
+macro_rules! base_methods {
+    () => {
+        $crate::layers::identity_methods!();
 
         fn trainable(&self) -> bool {
             self.base.trainable

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::affine::{Affine, affine_settings};
 use super::dims::with_axes_last;
+use super::weight::weight_methods;
 use super::{Base, Call, Dims, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed, number};
 use crate::grad::ops;
 use crate::initializers::Initializer;
 use crate::losses::EPSILON;
-use crate::regularizers::Regularizer;
 use crate::tensor::expect;
 use crate::{Result, Tensor};
 use moving::Noted;
@@ -273,13 +273,7 @@ impl Layer for BatchNormalization {
         }]
     }
 
-    fn weights(&self) -> Vec<&Tensor> {
-        self.affine.weights()
-    }
-
-    fn weights_mut(&mut self) -> Vec<&mut Tensor> {
-        self.affine.weights_mut()
-    }
+    weight_methods!(affine.gamma, affine.beta);
 
     fn state(&self) -> Vec<&Tensor> {
         self.moving_mean
@@ -302,10 +296,6 @@ impl Layer for BatchNormalization {
 
     fn discard(&mut self) {
         self.noted = Noted::default();
-    }
-
-    fn penalty(&self) -> Option<Tensor> {
-        self.affine.penalty()
     }
 
     fn config(&self) -> Option<Value> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Base, Call, Layer, from_config, layer_settings};
+use super::{Base, Call, Layer, from_config, identity_methods, layer_settings, note_activity};
 use crate::config::{Fields, Parsed};
 use crate::tensor::expect;
 use crate::{Error, Result, Tensor, names};
@@ -231,21 +231,7 @@ fn reversed(sequence: &Tensor) -> Tensor {
 }
 
 impl Layer for Bidirectional {
-    fn name(&self) -> &str {
-        &self.base.name
-    }
-
-    fn kind(&self) -> &str {
-        self.base.kind
-    }
-
-    fn input_shape(&self) -> Option<&[usize]> {
-        self.base.input_shape.as_deref()
-    }
-
-    fn is_built(&self) -> bool {
-        self.base.is_built()
-    }
+    identity_methods!();
 
     fn trainable(&self) -> bool {
         self.base.trainable && self.forward.trainable() && self.backward.trainable()
@@ -314,9 +300,13 @@ impl Layer for Bidirectional {
     }
 
     fn call(&self, inputs: &[Tensor], call: &Call) -> Vec<Tensor> {
+        let samples = inputs.iter().map(|input| self.base.sample(input).to_vec());
+        expect(self.output_shapes(&samples.collect::<Vec<_>>()));
         let [forward, backward] = expect(self.divided(inputs));
         let mut forward = self.forward.call(&forward, call);
         let mut backward = self.backward.call(&backward, call);
+        note_activity(&*self.forward, &forward);
+        note_activity(&*self.backward, &backward);
         let mut outputs = self.merged(forward.remove(0), backward.remove(0));
         outputs.extend(forward.into_iter().chain(backward));
         outputs
@@ -350,11 +340,25 @@ impl Layer for Bidirectional {
         self.backward.reset_states();
     }
 
+    fn carried(&self) -> Vec<Tensor> {
+        [self.forward.carried(), self.backward.carried()].concat()
+    }
+
+    fn carry(&mut self, states: &mut dyn Iterator<Item = Tensor>) -> Result<()> {
+        self.forward.carry(states)?;
+        self.backward.carry(states)
+    }
+
     fn penalty(&self) -> Option<Tensor> {
         let both = [self.forward.penalty(), self.backward.penalty()];
         both.into_iter()
             .flatten()
             .reduce(|sum, penalty| sum + penalty)
+    }
+
+    fn constrain(&mut self) {
+        self.forward.constrain();
+        self.backward.constrain();
     }
 
     fn config(&self) -> Option<Value> {
@@ -378,12 +382,13 @@ mod tests {
     fn conforms() {
         check_layer(
             Case::new(Bidirectional::new(LSTM::new(2)), &[3, 2], &[4], 80)
+                .mask()
                 .refuses(&[3, 4], "expected 2 features, as when it was built"),
         );
         for mode in ["sum", "mul", "ave"] {
             let pattern = GRU::new(2).return_sequences(true).kernel_regularizer("l2");
             let layer = Bidirectional::new(pattern).merge_mode(mode);
-            check_layer(Case::new(layer, &[3, 2], &[3, 2], 72));
+            check_layer(Case::new(layer, &[3, 2], &[3, 2], 72).mask());
         }
         let two = Bidirectional::new(SimpleRNN::new(2).return_state(true).use_bias(false));
         let shapes: &[&[usize]] = &[&[2], &[2], &[2], &[2]];

@@ -17,6 +17,8 @@ pub(crate) struct Case {
     classes: Option<usize>,
     /// Whether the output is random while training, so that its gradient is checked at inference only.
     random: bool,
+    /// How many axes of a batch the masks of the inputs have, if calls are to have some.
+    mask: Option<usize>,
 }
 
 impl Case {
@@ -56,6 +58,7 @@ impl Case {
             refused: Vec::new(),
             classes: None,
             random: false,
+            mask: None,
         }
     }
 
@@ -81,6 +84,34 @@ impl Case {
     pub(crate) fn random(mut self) -> Case {
         self.random = true;
         self
+    }
+
+    /// Calls are checked with a mask of each input's timesteps too.
+    pub(crate) fn mask(self) -> Case {
+        self.mask_of(2)
+    }
+
+    /// [`Case::mask`] of so many axes, the batch axis among them.
+    pub(crate) fn mask_of(mut self, axes: usize) -> Case {
+        self.mask = Some(axes);
+        self
+    }
+
+    /// The call, with irregular masks where the inputs have some.
+    fn call(&self, inputs: &[Tensor], training: bool, masked: bool) -> Call {
+        let mask = |input: &Tensor| {
+            let shape = &input.shape()[..self.mask?];
+            let length: usize = shape.iter().product();
+            let counts = (0..length).map(|i| i % 3 != 1).collect();
+            Some(Tensor::from_values(shape, counts))
+        };
+        Call {
+            training,
+            masks: match masked {
+                true => inputs.iter().map(mask).collect(),
+                false => Vec::new(),
+            },
+        }
     }
 
     fn batch(&self, size: usize) -> Vec<Tensor> {
@@ -111,10 +142,16 @@ pub(crate) fn check_layer(mut case: Case) {
     assert_eq!(params, case.params, "{what}: parameters");
     check_forward(&case);
     check_weights(&mut *case.layer);
-    check_gradient(&case, false);
-    if !case.random {
-        check_gradient(&case, true);
+    for masked in [false, true] {
+        if masked && case.mask.is_none() {
+            continue;
+        }
+        check_gradient(&case, false, masked);
+        if !case.random {
+            check_gradient(&case, true, masked);
+        }
     }
+    check_double(&mut case);
     check_config(&case);
     check_freezing(&mut *case.layer);
     for (shapes, words) in &case.refused {
@@ -125,7 +162,27 @@ pub(crate) fn check_layer(mut case: Case) {
             "{error:?} does not begin with {what:?}"
         );
         assert!(error.contains(words), "{error:?} does not say {words:?}");
+        check_refused_call(&*case.layer, shapes);
     }
+}
+
+/// What does not fit is told by the layer itself, not by an operation somewhere in it.
+fn check_refused_call(layer: &dyn Layer, shapes: &[Vec<usize>]) {
+    let what = describe(layer);
+    let inputs: Vec<Tensor> = shapes
+        .iter()
+        .map(|shape| Tensor::zeros([&[3], &shape[..]].concat()))
+        .collect();
+    let call = || layer.call(&inputs, &Call::inference());
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+    let Err(panic) = panic else {
+        panic!("{what}: takes inputs of shapes {shapes:?}, which output_shapes refuses");
+    };
+    let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+    assert!(
+        text.starts_with(&what),
+        "{what}: a call of {shapes:?} says {text:?}"
+    );
 }
 
 /// Irregular numbers, no two of a sample equal, and nowhere near zero, where relu has no derivative to
@@ -150,8 +207,10 @@ fn check_forward(case: &Case) {
     let (layer, what) = (&case.layer, describe(&*case.layer));
     for size in [1, 3] {
         let inputs = case.batch(size);
-        for call in [Call::inference(), Call::training()] {
+        for (training, masked) in [(false, false), (true, false), (false, true), (true, true)] {
+            let call = case.call(&inputs, training, masked);
             let outputs = layer.call(&inputs, &call);
+            check_mask(case, &inputs, &call, &outputs[0]);
             assert_eq!(outputs.len(), case.outputs.len(), "{what}: outputs");
             for (output, shape) in outputs.iter().zip(&case.outputs) {
                 let full = [&[size], &shape[..]].concat();
@@ -167,6 +226,62 @@ fn check_forward(case: &Case) {
             assert_eq!(outputs[0], activation.apply(&logits), "{what}: logits");
         }
     }
+}
+
+/// The mask that a layer passes on fits its first output.
+fn check_mask(case: &Case, inputs: &[Tensor], call: &Call, output: &Tensor) {
+    let Some(mask) = case.layer.output_mask(inputs, &call.masks) else {
+        return;
+    };
+    let what = describe(&*case.layer);
+    assert_eq!(mask.dtype(), DType::Bool, "{what}: type of the mask");
+    assert!(
+        output.shape().starts_with(mask.shape()),
+        "{what}: a mask of shape {:?} for an output of shape {:?}",
+        mask.shape(),
+        output.shape()
+    );
+}
+
+/// With weights and inputs in double precision the output is so too, and the same.
+fn check_double(case: &mut Case) {
+    let what = describe(&*case.layer);
+    let inputs = case.batch(3);
+    let single = case.layer.call(&inputs, &Call::inference());
+    let mut layer = case.layer.clone_box();
+    for weight in layer.weights_mut() {
+        *weight = weight.cast(DType::F64);
+    }
+    for state in layer.state_mut() {
+        *state = state.cast(DType::F64);
+    }
+    let inputs: Vec<Tensor> = inputs
+        .iter()
+        .map(|input| match input.dtype().is_float() {
+            true => input.cast(DType::F64),
+            false => input.clone(),
+        })
+        .collect();
+    let double = layer.call(&inputs, &Call::inference());
+    for (single, double) in single.iter().zip(&double) {
+        assert_eq!(double.dtype(), DType::F64, "{what}: in double precision");
+        let scale = single.abs().max().item().max(1.0);
+        let worst = (single.cast(DType::F64) - double).abs().max().item();
+        assert!(
+            worst < 1e-5 * scale,
+            "{what}: off by {worst} in double precision"
+        );
+    }
+    let trained = layer.call(&inputs, &Call::training());
+    layer.commit();
+    assert_eq!(
+        trained[0].dtype(),
+        DType::F64,
+        "{what}: training in double precision"
+    );
+    let doubles = layer.weights().into_iter().chain(layer.state());
+    let types: Vec<DType> = doubles.map(Tensor::dtype).collect();
+    assert!(types.iter().all(|&t| t == DType::F64), "{what}: {types:?}");
 }
 
 fn check_weights(layer: &mut dyn Layer) {
@@ -205,7 +320,7 @@ fn check_weights(layer: &mut dyn Layer) {
 }
 
 /// Every weight and input against finite differences, in double precision.
-fn check_gradient(case: &Case, training: bool) {
+fn check_gradient(case: &Case, training: bool, masked: bool) {
     let what = describe(&*case.layer);
     let inputs = case.batch(3);
     let free = if case.classes.is_some() {
@@ -227,10 +342,7 @@ fn check_gradient(case: &Case, training: bool) {
             }
             let mut inputs = inputs.clone();
             inputs[..free].clone_from_slice(&tensors[..free]);
-            let call = match training {
-                true => Call::training(),
-                false => Call::inference(),
-            };
+            let call = case.call(&inputs, training, masked);
             let outputs = layer.call(&inputs, &call);
             layer.discard();
             let outputs = outputs.iter().map(|output| output.flatten());
@@ -246,7 +358,7 @@ fn check_gradient(case: &Case, training: bool) {
     let error = error.unwrap();
     assert!(
         error < 1e-6,
-        "{what}: gradients (training: {training}) differ from finite differences by {error}"
+        "{what}: gradients (training: {training}, masks: {masked}) differ from finite differences by {error}"
     );
 }
 

@@ -1,13 +1,12 @@
 //! The fully connected layer.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::weight::{Weight, weight_methods, weight_settings};
 use super::{Base, Layer, base_methods, layer_settings};
 use crate::activations::Activation;
 use crate::config::{Fields, Parsed};
 use crate::grad::ops;
-use crate::initializers::Initializer;
-use crate::regularizers::Regularizer;
 use crate::tensor::expect;
 use crate::{Error, Result, Tensor};
 
@@ -31,30 +30,44 @@ pub struct Dense {
     units: usize,
     activation: Activation,
     use_bias: bool,
-    kernel_initializer: Initializer,
-    bias_initializer: Initializer,
-    kernel_regularizer: Option<Regularizer>,
-    bias_regularizer: Option<Regularizer>,
-    kernel: Option<Tensor>,
-    bias: Option<Tensor>,
+    kernel: Weight,
+    bias: Weight,
 }
 
 layer_settings!(Dense, "dense");
+weight_settings!(
+    Dense,
+    kernel,
+    "kernel",
+    "glorot_uniform",
+    kernel_initializer,
+    kernel_regularizer,
+    kernel_constraint
+);
+weight_settings!(
+    Dense,
+    bias,
+    "bias",
+    "zeros",
+    bias_initializer,
+    bias_regularizer,
+    bias_constraint
+);
 
 impl Dense {
     /// A layer of `units` outputs, linear, with a bias; kernel Glorot uniform, bias zero.
     pub fn new(units: usize) -> Dense {
+        Self::of(Base::new("Dense", "dense"), units)
+    }
+
+    fn of(base: Base, units: usize) -> Dense {
         Dense {
-            base: Base::new("Dense", "dense"),
+            base,
             units,
             activation: Activation::Linear,
             use_bias: true,
-            kernel_initializer: Initializer::GlorotUniform,
-            bias_initializer: Initializer::Zeros,
-            kernel_regularizer: None,
-            bias_regularizer: None,
-            kernel: None,
-            bias: None,
+            kernel: Weight::new("kernel", "glorot_uniform"),
+            bias: Weight::new("bias", "zeros"),
         }
     }
 
@@ -70,44 +83,14 @@ impl Dense {
         self
     }
 
-    /// How the kernel begins (`"glorot_uniform"`).
-    pub fn kernel_initializer(mut self, initializer: impl Into<Initializer>) -> Dense {
-        self.kernel_initializer = initializer.into();
-        self
-    }
-
-    /// How the bias begins (`"zeros"`).
-    pub fn bias_initializer(mut self, initializer: impl Into<Initializer>) -> Dense {
-        self.bias_initializer = initializer.into();
-        self
-    }
-
-    /// The penalty on the kernel (none): `"l2"`, or `Regularizer::l2(0.001)`.
-    pub fn kernel_regularizer(mut self, regularizer: impl Into<Regularizer>) -> Dense {
-        self.kernel_regularizer = Some(regularizer.into());
-        self
-    }
-
-    /// The penalty on the bias (none).
-    pub fn bias_regularizer(mut self, regularizer: impl Into<Regularizer>) -> Dense {
-        self.bias_regularizer = Some(regularizer.into());
-        self
-    }
-
     /// The layer that [`Layer::config`] described.
     pub(super) fn from_config(fields: &Fields<'_>) -> Parsed<Dense> {
-        let layer = Dense {
-            base: Base::from_config("Dense", "dense", fields)?,
-            units: fields.size("units")?,
-            activation: Activation::from_field(fields, "activation")?,
-            use_bias: fields.flag("use_bias")?,
-            kernel_initializer: Initializer::from_field(fields, "kernel_initializer")?,
-            bias_initializer: Initializer::from_field(fields, "bias_initializer")?,
-            kernel_regularizer: Regularizer::from_config(fields, "kernel_regularizer")?,
-            bias_regularizer: Regularizer::from_config(fields, "bias_regularizer")?,
-            kernel: None,
-            bias: None,
-        };
+        let base = Base::from_config("Dense", "dense", fields)?;
+        let mut layer = Self::of(base, fields.size("units")?);
+        layer.activation = Activation::from_field(fields, "activation")?;
+        layer.use_bias = fields.flag("use_bias")?;
+        layer.kernel = layer.kernel.with_config(fields)?;
+        layer.bias = layer.bias.with_config(fields)?;
         layer.check().map_err(|error| error.to_string())?;
         Ok(layer)
     }
@@ -116,27 +99,33 @@ impl Dense {
         let base = &self.base;
         let activation = self.activation.clone().known();
         activation.map_err(|error| base.value_error(error))?;
-        base.check_regularizer("kernel_regularizer", self.kernel_regularizer.as_ref())?;
-        base.check_regularizer("bias_regularizer", self.bias_regularizer.as_ref())?;
+        self.kernel.check(base)?;
+        self.bias.check(base)?;
         if self.units == 0 {
             return Err(base.value_error("units must be at least 1, got 0"));
         }
         Ok(())
     }
 
+    /// The shape of a sample whose axes before the last are `before`.
+    fn of_activation(&self, before: &[usize]) -> Result<Vec<usize>> {
+        let shape = [before, &[self.units]].concat();
+        let shape = self.activation.output_shape(&shape);
+        shape.map_err(|error| self.base.shape_error(error))
+    }
+
     fn linear(&self, x: &Tensor) -> Tensor {
-        let Some(kernel) = &self.kernel else {
-            panic!("{}", self.base.unbuilt());
-        };
+        let kernel = self.kernel.built(&self.base);
         if x.ndim() < 2 || x.shape().last() != kernel.shape().first() {
             panic!("{}", self.unfit(x.shape()));
         }
-        expect(ops::dense(x, kernel, self.bias.as_ref()))
+        expect(ops::dense(x, kernel, self.bias.value.as_ref()))
     }
 
     /// The text for an input, batch axis included, that the kernel cannot take.
     fn unfit(&self, shape: &[usize]) -> Error {
-        let features = self.kernel.as_ref().map_or(0, |kernel| kernel.shape()[0]);
+        let kernel = self.kernel.value.as_ref();
+        let features = kernel.map_or(0, |kernel| kernel.shape()[0]);
         let samples: usize = shape.iter().skip(1).product();
         let hint = if shape.len() > 2 && samples == features {
             format!("; reshape it: x.reshape([{}, {features}])", shape[0])
@@ -165,14 +154,15 @@ impl Layer for Dense {
                 )));
             }
         };
+        self.of_activation(&[])?;
         let base = &mut self.base;
-        let kernel = base.weight("kernel", &[features, self.units], &self.kernel_initializer)?;
+        let kernel = self.kernel.make(base, &[features, self.units])?;
         let bias = match self.use_bias {
-            true => Some(base.weight("bias", &[self.units], &self.bias_initializer)?),
+            true => Some(self.bias.make(base, &[self.units])?),
             false => None,
         };
         base.finish()?;
-        (self.kernel, self.bias) = (Some(kernel), bias);
+        (self.kernel.value, self.bias.value) = (Some(kernel), bias);
         Ok(())
     }
 
@@ -183,7 +173,7 @@ impl Layer for Dense {
                  x.reshape([-1, 1])",
             ));
         };
-        if let Some(kernel) = &self.kernel
+        if let Some(kernel) = &self.kernel.value
             && kernel.shape()[0] != *features
         {
             let expected = kernel.shape()[0];
@@ -197,38 +187,23 @@ impl Layer for Dense {
                 "expected last axis {expected}, as when it was built, got samples of shape {input_shape:?}{hint}"
             )));
         }
-        Ok([before, &[self.units]].concat())
+        self.of_activation(before)
     }
 
     fn forward(&self, x: &Tensor, training: bool) -> Tensor {
         self.activation.apply(&self.forward_logits(x, training))
     }
 
-    fn weights(&self) -> Vec<&Tensor> {
-        self.kernel.iter().chain(&self.bias).collect()
-    }
-
-    fn weights_mut(&mut self) -> Vec<&mut Tensor> {
-        self.kernel.iter_mut().chain(&mut self.bias).collect()
-    }
+    weight_methods!(kernel, bias);
 
     fn config(&self) -> Option<Value> {
-        Some(self.base.config(json!({
-            "units": self.units,
-            "activation": self.activation.config()?,
-            "use_bias": self.use_bias,
-            "kernel_initializer": self.kernel_initializer.config(),
-            "bias_initializer": self.bias_initializer.config(),
-            "kernel_regularizer": Regularizer::config(self.kernel_regularizer.as_ref()),
-            "bias_regularizer": Regularizer::config(self.bias_regularizer.as_ref()),
-        })))
-    }
-
-    fn penalty(&self) -> Option<Tensor> {
-        super::penalties([
-            (self.kernel.as_ref(), self.kernel_regularizer.as_ref()),
-            (self.bias.as_ref(), self.bias_regularizer.as_ref()),
-        ])
+        let mut own = Map::new();
+        own.insert("units".into(), json!(self.units));
+        own.insert("activation".into(), self.activation.config()?);
+        own.insert("use_bias".into(), json!(self.use_bias));
+        self.kernel.write(&mut own);
+        self.bias.write(&mut own);
+        Some(self.base.config(Value::Object(own)))
     }
 
     fn activation(&self) -> Option<&Activation> {
@@ -244,6 +219,7 @@ impl Layer for Dense {
 mod tests {
     use super::*;
     use crate::layers::conformance::{Case, check_layer};
+    use crate::regularizers::Regularizer;
 
     #[test]
     fn conforms() {
@@ -260,6 +236,7 @@ mod tests {
             .kernel_regularizer(Regularizer::l1_l2(0.1, 0.2));
         check_layer(
             Case::new(regularized, &[3, 5], &[3, 2], 10)
+                .mask()
                 .refuses(&[3, 4], "expected last axis 5")
                 .refuses(&[], "x.reshape([-1, 1])"),
         );
@@ -281,7 +258,7 @@ mod tests {
     fn computes_activation_of_product_plus_bias() {
         let mut layer = Dense::new(2).activation("relu").bias_initializer("ones");
         layer.build(&[2]).unwrap();
-        layer.kernel = Some(Tensor::from([[1.0, -2.0], [3.0, 1.0]]));
+        layer.kernel.value = Some(Tensor::from([[1.0, -2.0], [3.0, 1.0]]));
         let y = layer.forward(&Tensor::from([[1.0, 2.0], [-1.0, 0.0]]), false);
         assert_eq!(y.to_vec(), [8.0, 1.0, 0.0, 3.0]);
     }

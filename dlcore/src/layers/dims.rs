@@ -18,7 +18,7 @@ impl Dims {
     }
 
     /// What [`Dims::config`] wrote, or a single number; none where there is no such field.
-    pub(super) fn from_field(fields: &Fields<'_>, key: &str) -> Parsed<Option<Dims>> {
+    pub(crate) fn from_field(fields: &Fields<'_>, key: &str) -> Parsed<Option<Dims>> {
         let Some(value) = fields.get(key) else {
             return Ok(None);
         };
@@ -46,7 +46,7 @@ impl Dims {
         }
     }
 
-    pub(super) fn config(&self) -> Value {
+    pub(crate) fn config(&self) -> Value {
         Value::from(self.0.iter().map(|&n| n as i64).collect::<Vec<_>>())
     }
 }

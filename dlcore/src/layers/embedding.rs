@@ -1,11 +1,10 @@
 //! From integers to vectors that are learned.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::weight::{Weight, weight_methods, weight_settings};
 use super::{Base, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed};
-use crate::initializers::Initializer;
-use crate::regularizers::Regularizer;
 use crate::tensor::expect;
 use crate::{DType, Result, Tensor};
 
@@ -33,43 +32,40 @@ pub struct Embedding {
     input_dim: usize,
     output_dim: usize,
     mask_zero: bool,
-    embeddings_initializer: Initializer,
-    embeddings_regularizer: Option<Regularizer>,
-    embeddings: Option<Tensor>,
+    embeddings: Weight,
 }
 
 layer_settings!(Embedding, "embedding");
+weight_settings!(
+    Embedding,
+    embeddings,
+    "embedding",
+    "random_uniform",
+    embeddings_initializer,
+    embeddings_regularizer,
+    embeddings_constraint
+);
 
 impl Embedding {
     /// Vectors of `output_dim` numbers, uniform within ±0.05 at first, for `input_dim` integers: one more
     /// than the largest.
     pub fn new(input_dim: usize, output_dim: usize) -> Embedding {
+        Self::of(Base::new("Embedding", "embedding"), input_dim, output_dim)
+    }
+
+    fn of(base: Base, input_dim: usize, output_dim: usize) -> Embedding {
         Embedding {
-            base: Base::new("Embedding", "embedding"),
+            base,
             input_dim,
             output_dim,
             mask_zero: false,
-            embeddings_initializer: Initializer::from("random_uniform"),
-            embeddings_regularizer: None,
-            embeddings: None,
+            embeddings: Weight::new("embeddings", "random_uniform"),
         }
     }
 
     /// Whether 0 stands for padding, which the layers that follow pass over (false).
     pub fn mask_zero(mut self, mask_zero: bool) -> Embedding {
         self.mask_zero = mask_zero;
-        self
-    }
-
-    /// How the vectors begin (`"random_uniform"`).
-    pub fn embeddings_initializer(mut self, initializer: impl Into<Initializer>) -> Embedding {
-        self.embeddings_initializer = initializer.into();
-        self
-    }
-
-    /// The penalty on the vectors (none).
-    pub fn embeddings_regularizer(mut self, regularizer: impl Into<Regularizer>) -> Embedding {
-        self.embeddings_regularizer = Some(regularizer.into());
         self
     }
 
@@ -80,19 +76,10 @@ impl Embedding {
 
     /// The layer that [`Layer::config`] described.
     pub(super) fn from_config(fields: &Fields<'_>) -> Parsed<Embedding> {
-        let initializer = match fields.get("embeddings_initializer") {
-            Some(_) => Initializer::from_field(fields, "embeddings_initializer")?,
-            None => Initializer::from("random_uniform"),
-        };
-        let layer = Embedding {
-            base: Base::from_config("Embedding", "embedding", fields)?,
-            input_dim: fields.size("input_dim")?,
-            output_dim: fields.size("output_dim")?,
-            mask_zero: fields.flag_or("mask_zero", false)?,
-            embeddings_initializer: initializer,
-            embeddings_regularizer: Regularizer::from_config(fields, "embeddings_regularizer")?,
-            embeddings: None,
-        };
+        let base = Base::from_config("Embedding", "embedding", fields)?;
+        let mut layer = Self::of(base, fields.size("input_dim")?, fields.size("output_dim")?);
+        layer.mask_zero = fields.flag_or("mask_zero", false)?;
+        layer.embeddings = layer.embeddings.with_config(fields)?;
         layer.check().map_err(|error| error.to_string())?;
         Ok(layer)
     }
@@ -107,9 +94,7 @@ impl Embedding {
                 return Err(self.base.value_error(text));
             }
         }
-        let regularizer = self.embeddings_regularizer.as_ref();
-        self.base
-            .check_regularizer("embeddings_regularizer", regularizer)
+        self.embeddings.check(&self.base)
     }
 
     /// The rows of the weight that the input names.
@@ -154,10 +139,9 @@ impl Layer for Embedding {
     fn build(&mut self, _input_shape: &[usize]) -> Result<()> {
         self.check()?;
         let shape = [self.input_dim, self.output_dim];
-        let initializer = &self.embeddings_initializer;
-        let embeddings = self.base.weight("embeddings", &shape, initializer)?;
+        let embeddings = self.embeddings.make(&mut self.base, &shape)?;
         self.base.finish()?;
-        self.embeddings = Some(embeddings);
+        self.embeddings.value = Some(embeddings);
         Ok(())
     }
 
@@ -166,9 +150,7 @@ impl Layer for Embedding {
     }
 
     fn forward(&self, x: &Tensor, _training: bool) -> Tensor {
-        let Some(embeddings) = &self.embeddings else {
-            panic!("{}", self.base.unbuilt());
-        };
+        let embeddings = self.embeddings.built(&self.base);
         let rows = expect(self.indices(x));
         let shape = [x.shape(), &[self.output_dim]].concat();
         embeddings.rows(&rows).reshape(shape)
@@ -179,29 +161,15 @@ impl Layer for Embedding {
         Some(x.to_dense().detach().cast(DType::Bool))
     }
 
-    fn weights(&self) -> Vec<&Tensor> {
-        self.embeddings.iter().collect()
-    }
-
-    fn weights_mut(&mut self) -> Vec<&mut Tensor> {
-        self.embeddings.iter_mut().collect()
-    }
+    weight_methods!(embeddings);
 
     fn config(&self) -> Option<Value> {
-        Some(self.base.config(json!({
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "mask_zero": self.mask_zero,
-            "embeddings_initializer": self.embeddings_initializer.config(),
-            "embeddings_regularizer": Regularizer::config(self.embeddings_regularizer.as_ref()),
-        })))
-    }
-
-    fn penalty(&self) -> Option<Tensor> {
-        super::penalties([(
-            self.embeddings.as_ref(),
-            self.embeddings_regularizer.as_ref(),
-        )])
+        let mut own = Map::new();
+        own.insert("input_dim".into(), json!(self.input_dim));
+        own.insert("output_dim".into(), json!(self.output_dim));
+        own.insert("mask_zero".into(), json!(self.mask_zero));
+        self.embeddings.write(&mut own);
+        Some(self.base.config(Value::Object(own)))
     }
 }
 
@@ -222,7 +190,7 @@ mod tests {
     fn built() -> Embedding {
         let mut layer = Embedding::new(3, 2).name("words").mask_zero(true);
         layer.build(&[2]).unwrap();
-        layer.embeddings = Some(Tensor::from([[0.0, 1.0], [10.0, 11.0], [20.0, 21.0]]));
+        layer.embeddings.value = Some(Tensor::from([[0.0, 1.0], [10.0, 11.0], [20.0, 21.0]]));
         layer
     }
 

@@ -2,11 +2,10 @@
 
 use serde_json::Value;
 
-use super::recurrent::{Core, recurrent_methods, recurrent_settings};
+use super::recurrent::{Core, Form, recurrent_methods, recurrent_settings};
 use super::{Base, Layer};
+use crate::Tensor;
 use crate::config::{Fields, Parsed};
-use crate::device::cpu::recurrent::Cell;
-use crate::{Result, Tensor};
 
 /// Gated recurrent unit: a recurrent layer whose gates say how much of the state is kept (z) and how much
 /// of it the candidate g sees (r):
@@ -83,13 +82,10 @@ impl GRU {
         Ok(layer)
     }
 
-    fn cell(&self) -> Result<Cell> {
-        let (activation, recurrent) = self.core.functions(&self.base)?;
-        Ok(Cell::Gru {
-            activation,
-            recurrent,
+    fn form(&self) -> Form {
+        Form::Gru {
             reset_after: self.reset_after,
-        })
+        }
     }
 
     fn first_bias(&self) -> fn(&Tensor) -> Tensor {
@@ -101,9 +97,9 @@ impl Layer for GRU {
     recurrent_methods!();
 
     fn config(&self) -> Option<Value> {
-        let mut own = self.core.config();
-        own["reset_after"] = self.reset_after.into();
-        Some(self.base.config(own))
+        let mut own = self.core.config()?;
+        own.insert("reset_after".into(), self.reset_after.into());
+        Some(self.base.config(Value::Object(own)))
     }
 }
 
@@ -118,6 +114,7 @@ mod tests {
             let layer = GRU::new(3).reset_after(reset_after);
             check_layer(
                 Case::new(layer, &[4, 2], &[3], params)
+                    .mask()
                     .refuses(&[4, 5], "expected 2 features, as when it was built"),
             );
             let layer = GRU::new(2)

@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use super::affine::{Affine, affine_settings};
 use super::dims::with_axes_last;
+use super::weight::weight_methods;
 use super::{Base, Dims, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed, number};
 use crate::grad::ops;
-use crate::initializers::Initializer;
-use crate::regularizers::Regularizer;
 use crate::tensor::expect;
 use crate::{Result, Tensor};
 
@@ -124,17 +123,7 @@ impl Layer for LayerNormalization {
         })
     }
 
-    fn weights(&self) -> Vec<&Tensor> {
-        self.affine.weights()
-    }
-
-    fn weights_mut(&mut self) -> Vec<&mut Tensor> {
-        self.affine.weights_mut()
-    }
-
-    fn penalty(&self) -> Option<Tensor> {
-        self.affine.penalty()
-    }
+    weight_methods!(affine.gamma, affine.beta);
 
     fn config(&self) -> Option<Value> {
         Some(self.base.config(self.affine.config(json!({

@@ -4,6 +4,7 @@
 //! tensors into tensors. Shapes here leave out the batch axis unless they are written with it.
 
 mod activation;
+mod activity;
 mod affine;
 mod base;
 mod batch_normalization;
@@ -37,6 +38,7 @@ mod spatial;
 mod spatial_dropout;
 mod time_distributed;
 mod up_sampling;
+mod weight;
 mod zero_padding;
 
 #[cfg(test)]
@@ -45,6 +47,7 @@ mod conformance;
 mod parity;
 
 pub use activation::ActivationLayer;
+pub use activity::ActivityRegularization;
 pub use batch_normalization::BatchNormalization;
 pub use bidirectional::Bidirectional;
 pub use concatenate::Concatenate;
@@ -83,7 +86,8 @@ pub use time_distributed::TimeDistributed;
 pub use up_sampling::{Interpolation, UpSampling1D, UpSampling2D};
 pub use zero_padding::{Margins, ZeroPadding1D, ZeroPadding2D};
 
-pub(crate) use base::{Base, base_methods, layer_settings};
+pub(crate) use activity::{collect as collect_activity, note as note_activity};
+pub(crate) use base::{Base, base_methods, identity_methods, layer_settings};
 
 use serde_json::Value;
 
@@ -234,6 +238,21 @@ pub trait Layer: LayerClone + Send + Sync {
     /// Begins anew what a stateful layer carries from batch to batch.
     fn reset_states(&mut self) {}
 
+    /// What a stateful layer carries to the next batch; it is saved with the model. Empty where that
+    /// begins with zeros.
+    fn carried(&self) -> Vec<Tensor> {
+        Vec::new()
+    }
+
+    /// Takes over what [`Layer::carried`] returned: as many of the tensors as it carries.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if they do not fit.
+    fn carry(&mut self, states: &mut dyn Iterator<Item = Tensor>) -> Result<()> {
+        let _ = states;
+        Ok(())
+    }
+
     /// Whether training changes the weights.
     fn trainable(&self) -> bool {
         true
@@ -248,6 +267,14 @@ pub trait Layer: LayerClone + Send + Sync {
     fn penalty(&self) -> Option<Tensor> {
         None
     }
+
+    /// The penalty on what the layer returns; models add it to the loss.
+    fn activity_regularizer(&self) -> Option<&Regularizer> {
+        None
+    }
+
+    /// Brings the weights back to where their constraints allow them; `fit` does it after each update.
+    fn constrain(&mut self) {}
 
     /// What the next `build` is to take for weights, then for state, instead of making its own.
     #[doc(hidden)]
@@ -352,6 +379,7 @@ known_layers! {
     "Dense" => Dense,
     "Dropout" => Dropout,
     "Activation" => ActivationLayer,
+    "ActivityRegularization" => ActivityRegularization,
     "ReLU" => ReLU,
     "LeakyReLU" => LeakyReLU,
     "PReLU" => PReLU,
@@ -433,14 +461,4 @@ pub(crate) fn describe(layer: &dyn Layer) -> String {
 pub(crate) fn count_params(layer: &dyn Layer) -> usize {
     let all = layer.weights().into_iter().chain(layer.state());
     all.map(|weight| weight.len()).sum()
-}
-
-/// The sum of the penalties on weights, for those that have one.
-pub(crate) fn penalties<'a>(
-    pairs: impl IntoIterator<Item = (Option<&'a Tensor>, Option<&'a Regularizer>)>,
-) -> Option<Tensor> {
-    pairs
-        .into_iter()
-        .filter_map(|(weight, regularizer)| Some(regularizer?.penalty(weight?)))
-        .reduce(|sum, penalty| sum + penalty)
 }

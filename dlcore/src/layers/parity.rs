@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{Call, KINDS, Layer, build_with, from_config};
+use super::{Call, KINDS, Layer, build_with, collect_activity, from_config, note_activity};
 use crate::{DType, GradientTape, Tensor};
 
 const RATE: f64 = 0.1;
@@ -96,6 +96,15 @@ impl Parity {
         }
     }
 
+    /// The outputs, and the penalty on them.
+    fn pass(&self, inputs: &[Tensor]) -> (Vec<Tensor>, Option<Tensor>) {
+        collect_activity(|| {
+            let outputs = self.layer.call(inputs, &self.call());
+            note_activity(&*self.layer, &outputs);
+            outputs
+        })
+    }
+
     fn check(&self, what: &str, actual: &Tensor, expected: &Tensor) {
         assert_eq!(actual.shape(), expected.shape(), "{}: {what}", self.what);
         let scale = expected.abs().max().item().max(1e-3);
@@ -131,7 +140,7 @@ impl Parity {
         for weight in self.layer.weights_mut() {
             *weight = tape.watch(weight);
         }
-        let outputs = self.layer.call(&watched, &self.call());
+        let (outputs, _) = self.pass(&watched);
         self.layer.discard();
         let detached: Vec<Tensor> = outputs.iter().map(Tensor::detach).collect();
         self.check_all("output", &detached, &tensors(&self.case["outputs"]));
@@ -168,22 +177,21 @@ impl Parity {
             for weight in self.layer.weights_mut() {
                 *weight = tape.watch(weight);
             }
-            let outputs = self.layer.call(&self.inputs(&step["inputs"]), &self.call());
+            let (outputs, activity) = self.pass(&self.inputs(&step["inputs"]));
             let errors = outputs
                 .iter()
                 .zip(&targets)
                 .map(|(o, t)| (o - t).square().mean());
             let data = errors.reduce(|sum, error| sum + error).unwrap();
-            let loss = match self.layer.penalty() {
-                Some(penalty) => data + penalty,
-                None => data,
-            };
+            let penalties = activity.into_iter().chain(self.layer.penalty());
+            let loss = penalties.fold(data, |sum, penalty| sum + penalty);
             let expected = Tensor::from(step["loss"].as_f64().unwrap() as f32);
             self.check(&format!("step {number}, loss"), &loss.detach(), &expected);
             let gradients = tape.gradient(&loss, &self.layer.weights());
             for (weight, gradient) in self.layer.weights_mut().into_iter().zip(gradients) {
                 *weight = weight.detach() - gradient * RATE;
             }
+            self.layer.constrain();
             self.layer.commit();
             let owned = |all: Vec<&Tensor>| -> Vec<Tensor> { all.into_iter().cloned().collect() };
             let (weights, state) = (owned(self.layer.weights()), owned(self.layer.state()));
@@ -215,6 +223,37 @@ fn layers_compute_what_keras_computes() {
         ));
     }
     println!("{}", table.join("\n"));
+}
+
+/// Masks that differ from Keras's on purpose.
+const OTHER_MASKS: &[&str] = &[];
+
+#[test]
+fn layers_pass_on_the_masks_that_keras_passes_on() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/parity/fixtures/masks.json"
+    );
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mask = |json: &Value| (!json.is_null()).then(|| tensor(json).cast(DType::Bool));
+    let mut differ = Vec::new();
+    for case in json["cases"].as_array().unwrap() {
+        let kind = case["kind"].as_str().unwrap();
+        let mut layer =
+            from_config(kind, &case["config"]).unwrap_or_else(|e| panic!("{kind}: {e}"));
+        let inputs = tensors(&case["inputs"]);
+        let samples = inputs.iter().map(|input| input.shape()[1..].to_vec());
+        layer.build_many(&samples.collect::<Vec<_>>()).unwrap();
+        let masks = case["masks"].as_array().unwrap().iter().map(mask);
+        let passed = layer.output_mask(&inputs, &masks.collect::<Vec<_>>());
+        if passed != mask(&case["passed"]) && !OTHER_MASKS.contains(&kind) {
+            differ.push(format!(
+                "{kind} passes on {passed:?}, in Keras {}",
+                case["passed"]
+            ));
+        }
+    }
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
 
 /// Layers that Keras has nothing to compare with.

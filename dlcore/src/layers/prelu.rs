@@ -1,11 +1,11 @@
 //! The rectifier that learns its slope.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::weight::{Weight, weight_methods, weight_settings};
 use super::{Base, Dims, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed};
-use crate::initializers::Initializer;
-use crate::regularizers::Regularizer;
+use crate::tensor::expect;
 use crate::{Result, Tensor};
 
 /// Parametric ReLU: `x` above 0, `alpha · x` below, where each feature learns an `alpha` of its own.
@@ -26,13 +26,20 @@ use crate::{Result, Tensor};
 #[derive(Clone, Debug)]
 pub struct PReLU {
     base: Base,
-    alpha_initializer: Initializer,
-    alpha_regularizer: Option<Regularizer>,
     shared_axes: Option<Dims>,
-    alpha: Option<Tensor>,
+    alpha: Weight,
 }
 
 layer_settings!(PReLU, "p_re_lu");
+weight_settings!(
+    PReLU,
+    alpha,
+    "slope",
+    "zeros",
+    alpha_initializer,
+    alpha_regularizer,
+    alpha_constraint
+);
 
 impl Default for PReLU {
     fn default() -> PReLU {
@@ -45,23 +52,9 @@ impl PReLU {
     pub fn new() -> PReLU {
         PReLU {
             base: Base::new("PReLU", "p_re_lu"),
-            alpha_initializer: Initializer::Zeros,
-            alpha_regularizer: None,
             shared_axes: None,
-            alpha: None,
+            alpha: Weight::new("alpha", "zeros"),
         }
-    }
-
-    /// How the slopes begin (`"zeros"`).
-    pub fn alpha_initializer(mut self, initializer: impl Into<Initializer>) -> PReLU {
-        self.alpha_initializer = initializer.into();
-        self
-    }
-
-    /// The penalty on the slopes (none).
-    pub fn alpha_regularizer(mut self, regularizer: impl Into<Regularizer>) -> PReLU {
-        self.alpha_regularizer = Some(regularizer.into());
-        self
     }
 
     /// Axes along which the slope is the same (none), counted with the batch axis as 0.
@@ -74,10 +67,8 @@ impl PReLU {
     pub(super) fn from_config(fields: &Fields<'_>) -> Parsed<PReLU> {
         Ok(PReLU {
             base: Base::from_config("PReLU", "p_re_lu", fields)?,
-            alpha_initializer: Initializer::from_field(fields, "alpha_initializer")?,
-            alpha_regularizer: Regularizer::from_config(fields, "alpha_regularizer")?,
             shared_axes: Dims::from_field(fields, "shared_axes")?,
-            alpha: None,
+            alpha: Weight::new("alpha", "zeros").with_config(fields)?,
         })
     }
 
@@ -97,18 +88,16 @@ impl Layer for PReLU {
     base_methods!();
 
     fn build(&mut self, input_shape: &[usize]) -> Result<()> {
-        let base = &self.base;
-        base.check_regularizer("alpha_regularizer", self.alpha_regularizer.as_ref())?;
         let shape = self.alpha_shape(input_shape)?;
-        let alpha = self.base.weight("alpha", &shape, &self.alpha_initializer)?;
+        let alpha = self.alpha.make(&mut self.base, &shape)?;
         self.base.finish()?;
-        self.alpha = Some(alpha);
+        self.alpha.value = Some(alpha);
         Ok(())
     }
 
     fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
         let shape = self.alpha_shape(input_shape)?;
-        match &self.alpha {
+        match &self.alpha.value {
             Some(alpha) if alpha.shape() != shape => Err(self.base.shape_error(format!(
                 "its slopes have shape {:?}, as when it was built; samples of shape {input_shape:?} need \
                  {shape:?}; shared_axes leaves the length of an axis open",
@@ -119,37 +108,27 @@ impl Layer for PReLU {
     }
 
     fn forward(&self, x: &Tensor, _training: bool) -> Tensor {
-        let Some(alpha) = &self.alpha else {
-            panic!("{}", self.base.unbuilt());
-        };
+        let alpha = self.alpha.built(&self.base);
+        expect(self.output_shape(self.base.sample(x)));
         let x = x.as_float();
         x.relu() - alpha * (-&x).relu()
     }
 
-    fn weights(&self) -> Vec<&Tensor> {
-        self.alpha.iter().collect()
-    }
-
-    fn weights_mut(&mut self) -> Vec<&mut Tensor> {
-        self.alpha.iter_mut().collect()
-    }
-
-    fn penalty(&self) -> Option<Tensor> {
-        super::penalties([(self.alpha.as_ref(), self.alpha_regularizer.as_ref())])
-    }
+    weight_methods!(alpha);
 
     fn config(&self) -> Option<Value> {
-        Some(self.base.config(json!({
-            "alpha_initializer": self.alpha_initializer.config(),
-            "alpha_regularizer": Regularizer::config(self.alpha_regularizer.as_ref()),
-            "shared_axes": self.shared_axes.as_ref().map(Dims::config),
-        })))
+        let mut own = Map::new();
+        let shared = self.shared_axes.as_ref().map(Dims::config);
+        own.insert("shared_axes".into(), json!(shared));
+        self.alpha.write(&mut own);
+        Some(self.base.config(Value::Object(own)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::initializers::Initializer;
     use crate::layers::conformance::{Case, check_layer};
 
     #[test]

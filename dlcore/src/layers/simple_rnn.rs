@@ -2,11 +2,10 @@
 
 use serde_json::Value;
 
-use super::recurrent::{Core, recurrent_methods, recurrent_settings};
+use super::recurrent::{Core, Form, recurrent_methods, recurrent_settings};
 use super::{Base, Layer};
+use crate::Tensor;
 use crate::config::{Fields, Parsed};
-use crate::device::cpu::recurrent::Cell;
-use crate::{Result, Tensor};
 
 /// Recurrent layer: `h = activation(x·kernel + h·recurrent_kernel + bias)`, timestep by timestep.
 ///
@@ -56,9 +55,8 @@ impl SimpleRNN {
         Ok(layer)
     }
 
-    fn cell(&self) -> Result<Cell> {
-        let (activation, _) = self.core.functions(&self.base)?;
-        Ok(Cell::Simple { activation })
+    fn form(&self) -> Form {
+        Form::Simple
     }
 
     fn first_bias(&self) -> fn(&Tensor) -> Tensor {
@@ -70,12 +68,9 @@ impl Layer for SimpleRNN {
     recurrent_methods!();
 
     fn config(&self) -> Option<Value> {
-        let mut config = self.base.config(self.core.config());
-        config
-            .as_object_mut()
-            .expect("an object")
-            .remove("recurrent_activation");
-        Some(config)
+        let mut own = self.core.config()?;
+        own.remove("recurrent_activation");
+        Some(self.base.config(Value::Object(own)))
     }
 }
 
@@ -88,6 +83,7 @@ mod tests {
     fn conforms() {
         check_layer(
             Case::new(SimpleRNN::new(3), &[4, 2], &[3], 18)
+                .mask()
                 .refuses(&[4, 5], "expected 2 features, as when it was built")
                 .refuses(&[4], "x.reshape([-1, 4, 1])")
                 .refuses(&[0, 2], "at least one timestep"),

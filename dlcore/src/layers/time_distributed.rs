@@ -2,14 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{Base, Call, Layer, from_config, layer_settings};
+use super::{Base, Call, Layer, from_config, identity_methods, layer_settings};
 use crate::config::{Fields, Parsed};
 use crate::tensor::expect;
 use crate::{Error, Result, Tensor};
 
 /// Applies a layer to every timestep of sequences, with the same weights.
 ///
-/// The timesteps are taken as further samples of the batch. The mask of the input is passed on.
+/// The timesteps are taken as further samples of the batch, but by a layer that notes their statistics while
+/// training ([`BatchNormalization`](crate::layers::BatchNormalization)) one after another, as in Keras. The mask of
+/// the input is passed on.
 ///
 /// # Shapes
 /// input `[batch, timesteps, …]` → output `[batch, timesteps, …]`, where the layer takes `[batch, …]` to
@@ -60,6 +62,21 @@ impl TimeDistributed {
         }
     }
 
+    /// A training call of a layer that notes statistics of what it gets: those of one timestep after
+    /// another, each normalized by its own.
+    fn step_by_step(&self, x: &Tensor, mask: Option<&Tensor>) -> Tensor {
+        let outputs: Vec<Tensor> = (0..x.shape()[1])
+            .map(|step| {
+                let call = Call {
+                    training: true,
+                    masks: vec![mask.map(|mask| mask.slice((.., step)))],
+                };
+                self.layer.call(&[x.slice((.., step))], &call).remove(0)
+            })
+            .collect();
+        Tensor::stack(&outputs.iter().collect::<Vec<_>>(), 1)
+    }
+
     fn own(&self, error: Error) -> Error {
         match error {
             Error::Shape(text) => self.base.shape_error(text),
@@ -76,21 +93,7 @@ fn folded(tensor: &Tensor) -> Tensor {
 }
 
 impl Layer for TimeDistributed {
-    fn name(&self) -> &str {
-        &self.base.name
-    }
-
-    fn kind(&self) -> &str {
-        self.base.kind
-    }
-
-    fn input_shape(&self) -> Option<&[usize]> {
-        self.base.input_shape.as_deref()
-    }
-
-    fn is_built(&self) -> bool {
-        self.base.is_built()
-    }
+    identity_methods!();
 
     fn trainable(&self) -> bool {
         self.base.trainable && self.layer.trainable()
@@ -127,8 +130,11 @@ impl Layer for TimeDistributed {
 
     fn call(&self, inputs: &[Tensor], call: &Call) -> Vec<Tensor> {
         let x = &inputs[0];
-        expect(self.parts(x.shape().get(1..).unwrap_or_default()));
+        expect(self.output_shape(self.base.sample(x)));
         let (batch, steps) = (x.shape()[0], x.shape()[1]);
+        if call.training && !self.layer.state().is_empty() {
+            return vec![self.step_by_step(x, call.mask(0))];
+        }
         // A mask of the timesteps says nothing within one; a mask with more axes does.
         let inner = call.mask(0).filter(|mask| mask.ndim() > 2).map(folded);
         let call = Call {
@@ -169,8 +175,20 @@ impl Layer for TimeDistributed {
         self.layer.reset_states();
     }
 
+    fn carried(&self) -> Vec<Tensor> {
+        self.layer.carried()
+    }
+
+    fn carry(&mut self, states: &mut dyn Iterator<Item = Tensor>) -> Result<()> {
+        self.layer.carry(states)
+    }
+
     fn penalty(&self) -> Option<Tensor> {
         self.layer.penalty()
+    }
+
+    fn constrain(&mut self) {
+        self.layer.constrain();
     }
 
     fn config(&self) -> Option<Value> {
@@ -184,18 +202,34 @@ impl Layer for TimeDistributed {
 mod tests {
     use super::*;
     use crate::layers::conformance::{Case, check_layer};
-    use crate::layers::{Dense, LSTM};
+    use crate::layers::{BatchNormalization, Dense, LSTM};
 
     #[test]
     fn conforms() {
         let dense = Dense::new(3).activation("tanh").bias_regularizer("l2");
         check_layer(
             Case::new(TimeDistributed::new(dense), &[5, 4], &[5, 3], 15)
+                .mask()
                 .refuses(&[5, 2], "expected last axis 4")
                 .refuses(&[5], "expected sequences [timesteps, …]"),
         );
         let nested = TimeDistributed::new(LSTM::new(2));
-        check_layer(Case::new(nested, &[2, 3, 2], &[2, 2], 40));
+        check_layer(Case::new(nested, &[2, 3, 2], &[2, 2], 40).mask());
+        let normalized = TimeDistributed::new(BatchNormalization::new());
+        check_layer(Case::new(normalized, &[3, 2], &[3, 2], 8).mask());
+    }
+
+    #[test]
+    fn while_training_each_timestep_has_statistics_of_its_own() {
+        let mut layer = TimeDistributed::new(BatchNormalization::new().momentum(0.5));
+        layer.build(&[2, 1]).unwrap();
+        let x = Tensor::from([[[1.0], [10.0]], [[3.0], [30.0]]]);
+        let y = layer.forward(&x, true);
+        let expected = Tensor::from([[[-1.0], [-1.0]], [[1.0], [1.0]]]);
+        assert!((y - expected).abs().max().item() < 1e-2);
+        layer.commit();
+        // (0 / 2 + 2 / 2) / 2 + 20 / 2
+        assert_eq!(layer.state()[0].to_vec(), [10.5]);
     }
 
     #[test]

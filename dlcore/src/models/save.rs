@@ -191,7 +191,15 @@ fn load_weights(model: &Model, path: &Path) -> Result<()> {
     model.set_weights(&weights).map_err(|error| {
         let error = error.to_string();
         failed(error.replace("set_weights", "load_weights"))
-    })
+    })?;
+    for (index, layer) in table.iter().enumerate() {
+        let carried = describe::take_carried(&mut tensors, index);
+        if let Some(mut leaf) = layer.leaf_mut().filter(|_| !carried.is_empty()) {
+            let taken = leaf.carry(&mut carried.into_iter());
+            taken.map_err(|error| failed(error.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 fn load_weights_with(model: &Model, path: &Path, how: &LoadWeights) -> Result<Vec<String>> {
@@ -294,6 +302,13 @@ fn weights_of(model: &Model) -> Parsed<Vec<u8>> {
                 ));
             }
             tensors.insert(describe::weight_name(index, place), weight);
+        }
+        let carried = layer.leaf().map(|leaf| leaf.carried()).unwrap_or_default();
+        // States that are no numbers are of no use to the next batch, which begins with zeros then.
+        if carried.iter().all(tensors::is_finite) {
+            for (place, state) in carried.into_iter().enumerate() {
+                tensors.insert(describe::carried_name(index, place), state);
+            }
         }
     }
     let names: Vec<String> = table.iter().map(LayerRef::name).collect();

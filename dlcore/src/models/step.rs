@@ -10,7 +10,7 @@ use super::objective::{Compiled, Objective};
 use super::tally::Tally;
 use crate::activations::Activation;
 use crate::grad::GradientTape;
-use crate::layers::{Call, Layer};
+use crate::layers::{Call, Layer, collect_activity};
 use crate::optimizers::Optimizer;
 use crate::{Error, Result, Tensor};
 
@@ -94,6 +94,7 @@ pub(super) fn apply(
         trained.iter().filter_map(LayerRef::leaf_mut).collect();
     let weights = layers.iter_mut().flat_map(|layer| layer.weights_mut());
     optimizer.step(&mut weights.collect::<Vec<_>>(), gradients);
+    layers.iter_mut().for_each(|layer| layer.constrain());
     Ok(())
 }
 
@@ -167,12 +168,6 @@ pub(super) fn gradients(
     Ok((value, gradients))
 }
 
-/// The sum of the penalties on the weights that are trained.
-fn penalty(trained: &[LayerRef]) -> Option<Tensor> {
-    let of = |leaf: &LayerRef| leaf.leaf().and_then(|layer| layer.penalty());
-    trained.iter().filter_map(of).reduce(|sum, one| sum + one)
-}
-
 /// The losses of the outputs, each times its weight, what the graph adds to them, and the penalties.
 fn total(
     compiled: &Compiled,
@@ -189,7 +184,7 @@ fn total(
             weight => loss * weight,
         });
     let added = outputs.flow.losses.iter().map(Tensor::mean);
-    let all = weighted.chain(added).chain(penalty(trained));
+    let all = weighted.chain(added).chain(outputs.penalty(trained));
     let sum = all.reduce(|sum, one| sum + one);
     sum.unwrap_or_else(|| Tensor::from(0.0))
 }
@@ -197,6 +192,8 @@ fn total(
 /// A model's outputs as their losses want them: logits, where loss and last activation are one function.
 struct Outputs {
     flow: Flow,
+    /// The penalties on what layers have returned.
+    activity: Option<Tensor>,
     /// The activations that were left out.
     without: Vec<Option<Activation>>,
 }
@@ -217,10 +214,23 @@ impl Outputs {
         } else {
             Call::inference()
         };
+        let (flow, activity) = collect_activity(|| graph.run(x, &call, &logits));
         Outputs {
-            flow: graph.run(x, &call, &logits),
+            flow,
+            activity,
             without,
         }
+    }
+
+    /// The sum of the penalties on what layers have returned, and on the weights that are trained.
+    fn penalty(&self, trained: &[LayerRef]) -> Option<Tensor> {
+        let of = |leaf: &LayerRef| leaf.leaf().and_then(|layer| layer.penalty());
+        let all = self
+            .activity
+            .clone()
+            .into_iter()
+            .chain(trained.iter().filter_map(of));
+        all.reduce(|sum, one| sum + one)
     }
 
     /// The loss of each objective.

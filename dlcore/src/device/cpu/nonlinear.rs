@@ -24,6 +24,7 @@ pub(crate) enum Nonlinearity {
 
 impl Nonlinearity {
     /// Every function has its place in this list.
+    #[cfg(test)]
     pub(crate) const NAMES: [&'static str; 6] = [
         "linear",
         "relu",

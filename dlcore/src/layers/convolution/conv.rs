@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Head, Weight, check_channels, check_count, convolution_methods, convolution_settings,
-    kernel_shape, sample, weight_settings,
+    kernel_of_images, kernel_shape, sample, weight_methods, weight_settings,
 };
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::Window;
@@ -38,7 +38,8 @@ macro_rules! conv {
             "kernel",
             "glorot_uniform",
             kernel_initializer,
-            kernel_regularizer
+            kernel_regularizer,
+            kernel_constraint
         );
 
         impl $layer {
@@ -50,7 +51,7 @@ macro_rules! conv {
                     filters,
                     groups: 1,
                     sliding: Sliding::new("kernel_size", $rank, $pair(kernel_size), [1, 1]),
-                    kernel: Weight::new("kernel"),
+                    kernel: Weight::new("kernel", "glorot_uniform"),
                     head: Head::new(),
                 }
             }
@@ -73,7 +74,7 @@ macro_rules! conv {
                     filters: fields.size("filters")?,
                     groups,
                     sliding: Sliding::from_config("kernel_size", $rank, fields, |_| [1, 1])?,
-                    kernel: Weight::from_config("kernel", fields)?,
+                    kernel: Weight::new("kernel", "glorot_uniform").with_config(fields)?,
                     head: Head::from_config(fields)?,
                 };
                 layer.check().map_err(|error| error.to_string())?;
@@ -117,6 +118,7 @@ macro_rules! conv {
 
             fn build(&mut self, input_shape: &[usize]) -> Result<()> {
                 self.check()?;
+                self.output_shape(input_shape)?;
                 let (_, _, channels) = self.over(input_shape)?;
                 if !channels.is_multiple_of(self.groups) {
                     return Err(self.base.shape_error(format!(
@@ -136,11 +138,12 @@ macro_rules! conv {
 
             fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
                 let (_, positions, _) = self.over(input_shape)?;
-                Ok(self.sliding.layout.join(positions, self.filters))
+                let shape = self.sliding.layout.join(positions, self.filters);
+                self.head.output_shape(&self.base, &shape)
             }
 
             fn forward_logits(&self, x: &Tensor, _training: bool) -> Tensor {
-                let kernel = self.kernel.kernel(&self.base);
+                let kernel = kernel_of_images(&self.kernel, &self.base);
                 let (window, positions, _) = expect(self.over(sample(x)));
                 let op = ops::Conv {
                     window,

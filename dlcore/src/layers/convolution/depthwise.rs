@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Head, Weight, check_channels, check_count, convolution_methods, convolution_settings,
-    kernel_shape, sample, weight_settings,
+    kernel_of_images, kernel_shape, sample, weight_methods, weight_settings,
 };
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::Window;
@@ -34,7 +34,8 @@ macro_rules! depthwise {
             "kernel",
             "glorot_uniform",
             depthwise_initializer,
-            depthwise_regularizer
+            depthwise_regularizer,
+            depthwise_constraint
         );
 
         impl $layer {
@@ -45,7 +46,7 @@ macro_rules! depthwise {
                     base: Base::new(stringify!($layer), $prefix),
                     depth_multiplier: 1,
                     sliding: Sliding::new("kernel_size", $rank, $pair(kernel_size), [1, 1]),
-                    depthwise: Weight::new("depthwise"),
+                    depthwise: Weight::new("depthwise", "glorot_uniform"),
                     head: Head::new(),
                 }
             }
@@ -65,7 +66,7 @@ macro_rules! depthwise {
                         None => 1,
                     },
                     sliding: Sliding::from_config("kernel_size", $rank, fields, |_| [1, 1])?,
-                    depthwise: Weight::from_config("depthwise", fields)?,
+                    depthwise: Weight::new("depthwise", "glorot_uniform").with_config(fields)?,
                     head: Head::from_config(fields)?,
                 };
                 layer.check().map_err(|error| error.to_string())?;
@@ -100,6 +101,7 @@ macro_rules! depthwise {
 
             fn build(&mut self, input_shape: &[usize]) -> Result<()> {
                 self.check()?;
+                self.output_shape(input_shape)?;
                 let (_, _, channels) = self.over(input_shape)?;
                 let rest = [channels, self.depth_multiplier];
                 let shape = kernel_shape($rank, self.sliding.size, rest);
@@ -113,11 +115,12 @@ macro_rules! depthwise {
             fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
                 let (_, positions, channels) = self.over(input_shape)?;
                 let outputs = channels * self.depth_multiplier;
-                Ok(self.sliding.layout.join(positions, outputs))
+                let shape = self.sliding.layout.join(positions, outputs);
+                self.head.output_shape(&self.base, &shape)
             }
 
             fn forward_logits(&self, x: &Tensor, _training: bool) -> Tensor {
-                let kernel = self.depthwise.kernel(&self.base);
+                let kernel = kernel_of_images(&self.depthwise, &self.base);
                 let (window, positions, _) = expect(self.over(sample(x)));
                 let images = self.sliding.layout.images(x);
                 let bias = self.head.bias.value.as_ref();

@@ -13,76 +13,20 @@ pub use transpose::{Conv1DTranspose, Conv2DTranspose};
 use serde_json::{Map, Value, json};
 
 use super::Base;
+use super::weight::{Weight, weight_methods, weight_settings};
 use crate::activations::Activation;
 use crate::config::{Fields, Parsed};
-use crate::initializers::Initializer;
-use crate::regularizers::Regularizer;
 use crate::{Result, Tensor};
 
-/// A weight and its settings.
-#[derive(Clone, Debug)]
-struct Weight {
-    /// What its settings begin with: `kernel`, `depthwise`, `pointwise`, `bias`.
-    name: &'static str,
-    initializer: Initializer,
-    regularizer: Option<Regularizer>,
-    value: Option<Tensor>,
-}
-
-impl Weight {
-    fn new(name: &'static str) -> Weight {
-        Weight {
-            name,
-            initializer: match name {
-                "bias" => Initializer::Zeros,
-                _ => Initializer::GlorotUniform,
-            },
-            regularizer: None,
-            value: None,
-        }
-    }
-
-    fn from_config(name: &'static str, fields: &Fields<'_>) -> Parsed<Weight> {
-        let mut weight = Self::new(name);
-        let key = format!("{name}_initializer");
-        if fields.get(&key).is_some() {
-            weight.initializer = Initializer::from_field(fields, &key)?;
-        }
-        weight.regularizer = Regularizer::from_config(fields, &format!("{name}_regularizer"))?;
-        Ok(weight)
-    }
-
-    fn write(&self, config: &mut Map<String, Value>) {
-        let mut insert = |what, value| config.insert(format!("{}_{what}", self.name), value);
-        insert("initializer", self.initializer.config());
-        insert(
-            "regularizer",
-            Regularizer::config(self.regularizer.as_ref()),
-        );
-    }
-
-    fn check(&self, base: &Base) -> Result<()> {
-        let setting = format!("{}_regularizer", self.name);
-        base.check_regularizer(&setting, self.regularizer.as_ref())
-    }
-
-    /// A value for a layer that is being built.
-    fn make(&self, base: &mut Base, shape: &[usize]) -> Result<Tensor> {
-        base.weight(self.name, shape, &self.initializer)
-    }
-
-    /// The value with four axes, a sequence's window being one of height 1.
-    ///
-    /// # Panics
-    /// If the layer is not built.
-    fn kernel(&self, base: &Base) -> Tensor {
-        let Some(value) = &self.value else {
-            panic!("{}", base.unbuilt());
-        };
-        match *value.shape() {
-            [length, inputs, outputs] => value.reshape([1, length, inputs, outputs]),
-            _ => value.clone(),
-        }
+/// A kernel with four axes, a sequence's window being one of height 1.
+///
+/// # Panics
+/// If the layer is not built.
+fn kernel_of_images(weight: &Weight, base: &Base) -> Tensor {
+    let kernel = weight.built(base);
+    match *kernel.shape() {
+        [length, inputs, outputs] => kernel.reshape([1, length, inputs, outputs]),
+        _ => kernel.clone(),
     }
 }
 
@@ -99,26 +43,30 @@ impl Head {
         Head {
             activation: Activation::Linear,
             use_bias: true,
-            bias: Weight::new("bias"),
+            bias: Weight::new("bias", "zeros"),
         }
     }
 
     fn from_config(fields: &Fields<'_>) -> Parsed<Head> {
-        let activation = match fields.get("activation") {
-            Some(_) => fields.text("activation")?.into(),
-            None => Activation::Linear,
-        };
         Ok(Head {
-            activation,
+            activation: Activation::from_field(fields, "activation")?,
             use_bias: fields.flag_or("use_bias", true)?,
-            bias: Weight::from_config("bias", fields)?,
+            bias: Head::new().bias.with_config(fields)?,
         })
     }
 
-    fn write(&self, config: &mut Map<String, Value>) {
-        config.insert("activation".into(), json!(self.activation.name()));
+    /// None for an activation that no file can hold.
+    fn write(&self, config: &mut Map<String, Value>) -> Option<()> {
+        config.insert("activation".into(), self.activation.config()?);
         config.insert("use_bias".into(), json!(self.use_bias));
         self.bias.write(config);
+        Some(())
+    }
+
+    /// The shape of a sample after the activation.
+    fn output_shape(&self, base: &Base, shape: &[usize]) -> Result<Vec<usize>> {
+        let shape = self.activation.output_shape(shape);
+        shape.map_err(|error| base.shape_error(error))
     }
 
     fn check(&self, base: &Base) -> Result<()> {
@@ -198,40 +146,12 @@ macro_rules! convolution_settings {
             "bias",
             "zeros",
             bias_initializer,
-            bias_regularizer
+            bias_regularizer,
+            bias_constraint
         );
     };
 }
 use convolution_settings;
-
-/// Defines the settings of a weight.
-macro_rules! weight_settings {
-    (
-        $layer:ident, $($weight:ident).+, $what:literal, $default:literal,
-        $initializer:ident, $regularizer:ident
-    ) => {
-        impl $layer {
-            #[doc = concat!("How the ", $what, " begins (`\"", $default, "\"`).")]
-            pub fn $initializer(
-                mut self,
-                initializer: impl Into<$crate::initializers::Initializer>,
-            ) -> $layer {
-                self.$($weight).+.initializer = initializer.into();
-                self
-            }
-
-            #[doc = concat!("The penalty on the ", $what, " (none): `\"l2\"`, or `Regularizer::l2(0.001)`.")]
-            pub fn $regularizer(
-                mut self,
-                regularizer: impl Into<$crate::regularizers::Regularizer>,
-            ) -> $layer {
-                self.$($weight).+.regularizer = Some(regularizer.into());
-                self
-            }
-        }
-    };
-}
-use weight_settings;
 
 /// The methods of [`Layer`](super::Layer) that convolutions answer alike: with these kernels, a bias
 /// and an activation in `self.head`, and `self.settings()` beside those of window, kernels and bias.
@@ -243,28 +163,13 @@ macro_rules! convolution_methods {
             self.head.activation.apply(&self.forward_logits(x, training))
         }
 
-        fn weights(&self) -> Vec<&Tensor> {
-            let all = [$(&self.$kernel,)+ &self.head.bias];
-            all.into_iter().filter_map(|weight| weight.value.as_ref()).collect()
-        }
-
-        fn weights_mut(&mut self) -> Vec<&mut Tensor> {
-            let all = [$(&mut self.$kernel,)+ &mut self.head.bias];
-            all.into_iter().filter_map(|weight| weight.value.as_mut()).collect()
-        }
-
-        fn penalty(&self) -> Option<Tensor> {
-            let all = [$(&self.$kernel,)+ &self.head.bias];
-            $crate::layers::penalties(
-                all.map(|weight| (weight.value.as_ref(), weight.regularizer.as_ref())),
-            )
-        }
+        weight_methods!($($kernel),+, head.bias);
 
         fn config(&self) -> Option<Value> {
             let mut own = self.settings();
             self.sliding.write(&mut own);
             $(self.$kernel.write(&mut own);)+
-            self.head.write(&mut own);
+            self.head.write(&mut own)?;
             Some(self.base.config(Value::Object(own)))
         }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Head, Weight, check_channels, check_count, convolution_methods, convolution_settings,
-    kernel_shape, sample, weight_settings,
+    kernel_of_images, kernel_shape, sample, weight_methods, weight_settings,
 };
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::Window;
@@ -36,7 +36,8 @@ macro_rules! separable {
             "kernel of the first convolution",
             "glorot_uniform",
             depthwise_initializer,
-            depthwise_regularizer
+            depthwise_regularizer,
+            depthwise_constraint
         );
         weight_settings!(
             $layer,
@@ -44,7 +45,8 @@ macro_rules! separable {
             "kernel of the second convolution",
             "glorot_uniform",
             pointwise_initializer,
-            pointwise_regularizer
+            pointwise_regularizer,
+            pointwise_constraint
         );
 
         impl $layer {
@@ -56,8 +58,8 @@ macro_rules! separable {
                     filters,
                     depth_multiplier: 1,
                     sliding: Sliding::new("kernel_size", $rank, $pair(kernel_size), [1, 1]),
-                    depthwise: Weight::new("depthwise"),
-                    pointwise: Weight::new("pointwise"),
+                    depthwise: Weight::new("depthwise", "glorot_uniform"),
+                    pointwise: Weight::new("pointwise", "glorot_uniform"),
                     head: Head::new(),
                 }
             }
@@ -78,8 +80,8 @@ macro_rules! separable {
                         None => 1,
                     },
                     sliding: Sliding::from_config("kernel_size", $rank, fields, |_| [1, 1])?,
-                    depthwise: Weight::from_config("depthwise", fields)?,
-                    pointwise: Weight::from_config("pointwise", fields)?,
+                    depthwise: Weight::new("depthwise", "glorot_uniform").with_config(fields)?,
+                    pointwise: Weight::new("pointwise", "glorot_uniform").with_config(fields)?,
                     head: Head::from_config(fields)?,
                 };
                 layer.check().map_err(|error| error.to_string())?;
@@ -119,6 +121,7 @@ macro_rules! separable {
 
             fn build(&mut self, input_shape: &[usize]) -> Result<()> {
                 self.check()?;
+                self.output_shape(input_shape)?;
                 let (_, _, channels) = self.over(input_shape)?;
                 let rest = [channels, self.depth_multiplier];
                 let shape = kernel_shape($rank, self.sliding.size, rest);
@@ -136,12 +139,13 @@ macro_rules! separable {
 
             fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
                 let (_, positions, _) = self.over(input_shape)?;
-                Ok(self.sliding.layout.join(positions, self.filters))
+                let shape = self.sliding.layout.join(positions, self.filters);
+                self.head.output_shape(&self.base, &shape)
             }
 
             fn forward_logits(&self, x: &Tensor, _training: bool) -> Tensor {
-                let depthwise = self.depthwise.kernel(&self.base);
-                let pointwise = self.pointwise.kernel(&self.base);
+                let depthwise = kernel_of_images(&self.depthwise, &self.base);
+                let pointwise = kernel_of_images(&self.pointwise, &self.base);
                 let (window, positions, _) = expect(self.over(sample(x)));
                 let images = self.sliding.layout.images(x);
                 let op = ops::DepthwiseConv { window, positions };

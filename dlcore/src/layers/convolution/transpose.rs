@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Head, Weight, check_channels, check_count, convolution_methods, convolution_settings,
-    kernel_shape, sample, weight_settings,
+    kernel_of_images, kernel_shape, sample, weight_methods, weight_settings,
 };
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::Window;
@@ -57,7 +57,8 @@ macro_rules! transpose {
             "kernel",
             "glorot_uniform",
             kernel_initializer,
-            kernel_regularizer
+            kernel_regularizer,
+            kernel_constraint
         );
 
         impl $layer {
@@ -69,7 +70,7 @@ macro_rules! transpose {
                     filters,
                     output_padding: None,
                     sliding: Sliding::new("kernel_size", $rank, $pair(kernel_size), [1, 1]),
-                    kernel: Weight::new("kernel"),
+                    kernel: Weight::new("kernel", "glorot_uniform"),
                     head: Head::new(),
                 }
             }
@@ -93,7 +94,7 @@ macro_rules! transpose {
                     filters: fields.size("filters")?,
                     output_padding: sliding.layout.field(fields, "output_padding")?,
                     sliding,
-                    kernel: Weight::from_config("kernel", fields)?,
+                    kernel: Weight::new("kernel", "glorot_uniform").with_config(fields)?,
                     head: Head::from_config(fields)?,
                 };
                 if $rank == 1 {
@@ -157,6 +158,7 @@ macro_rules! transpose {
 
             fn build(&mut self, input_shape: &[usize]) -> Result<()> {
                 self.check()?;
+                self.output_shape(input_shape)?;
                 let (_, _, channels) = self.over(input_shape)?;
                 let shape = kernel_shape($rank, self.sliding.size, [self.filters, channels]);
                 let kernel = self.kernel.make(&mut self.base, &shape)?;
@@ -168,11 +170,12 @@ macro_rules! transpose {
 
             fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
                 let (_, images, _) = self.over(input_shape)?;
-                Ok(self.sliding.layout.join(images, self.filters))
+                let shape = self.sliding.layout.join(images, self.filters);
+                self.head.output_shape(&self.base, &shape)
             }
 
             fn forward_logits(&self, x: &Tensor, _training: bool) -> Tensor {
-                let kernel = self.kernel.kernel(&self.base);
+                let kernel = kernel_of_images(&self.kernel, &self.base);
                 let (window, images, _) = expect(self.over(sample(x)));
                 let op = ops::ConvTranspose { window, images };
                 let x = self.sliding.layout.images(x);

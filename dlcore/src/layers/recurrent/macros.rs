@@ -4,10 +4,38 @@
 macro_rules! recurrent_settings {
     ($layer:ident, $prefix:literal) => {
         $crate::layers::layer_settings!($layer, $prefix);
+        $crate::layers::weight::weight_settings!(
+            $layer,
+            core.kernel,
+            "kernel",
+            "glorot_uniform",
+            kernel_initializer,
+            kernel_regularizer,
+            kernel_constraint
+        );
+        $crate::layers::weight::weight_settings!(
+            $layer,
+            core.recurrent,
+            "recurrent kernel",
+            "orthogonal",
+            recurrent_initializer,
+            recurrent_regularizer,
+            recurrent_constraint
+        );
+        $crate::layers::weight::weight_settings!(
+            $layer,
+            core.bias,
+            "bias",
+            "zeros",
+            bias_initializer,
+            bias_regularizer,
+            bias_constraint
+        );
 
         impl $layer {
-            /// The activation, by name (`"tanh"`): also `"linear"`, `"relu"`, `"sigmoid"`, `"hard_sigmoid"` and
-            /// `"hard_sigmoid_2017"`.
+            /// The activation, by name (`"tanh"`). With `"linear"`, `"relu"`, `"sigmoid"`, `"hard_sigmoid"` and
+            /// `"hard_sigmoid_2017"` a sequence is computed at once, with others step by step, which takes
+            /// several times as long.
             pub fn activation(
                 mut self,
                 activation: impl Into<$crate::activations::Activation>,
@@ -22,60 +50,6 @@ macro_rules! recurrent_settings {
                 self
             }
 
-            /// How the kernel begins (`"glorot_uniform"`).
-            pub fn kernel_initializer(
-                mut self,
-                initializer: impl Into<$crate::initializers::Initializer>,
-            ) -> $layer {
-                self.core.kernel_initializer = initializer.into();
-                self
-            }
-
-            /// How the recurrent kernel begins (`"orthogonal"`).
-            pub fn recurrent_initializer(
-                mut self,
-                initializer: impl Into<$crate::initializers::Initializer>,
-            ) -> $layer {
-                self.core.recurrent_initializer = initializer.into();
-                self
-            }
-
-            /// How the bias begins (`"zeros"`).
-            pub fn bias_initializer(
-                mut self,
-                initializer: impl Into<$crate::initializers::Initializer>,
-            ) -> $layer {
-                self.core.bias_initializer = initializer.into();
-                self
-            }
-
-            /// The penalty on the kernel (none).
-            pub fn kernel_regularizer(
-                mut self,
-                regularizer: impl Into<$crate::regularizers::Regularizer>,
-            ) -> $layer {
-                self.core.kernel_regularizer = Some(regularizer.into());
-                self
-            }
-
-            /// The penalty on the recurrent kernel (none).
-            pub fn recurrent_regularizer(
-                mut self,
-                regularizer: impl Into<$crate::regularizers::Regularizer>,
-            ) -> $layer {
-                self.core.recurrent_regularizer = Some(regularizer.into());
-                self
-            }
-
-            /// The penalty on the bias (none).
-            pub fn bias_regularizer(
-                mut self,
-                regularizer: impl Into<$crate::regularizers::Regularizer>,
-            ) -> $layer {
-                self.core.bias_regularizer = Some(regularizer.into());
-                self
-            }
-
             /// The share of the input's features that is left out while training (0): the same ones at
             /// every timestep of a sequence.
             pub fn dropout(mut self, rate: f64) -> $layer {
@@ -84,8 +58,8 @@ macro_rules! recurrent_settings {
             }
 
             /// The share of the state that does not reach the recurrent kernel while training (0): the
-            /// same units at every timestep of a sequence, for all gates alike. Source: Gal and
-            /// Ghahramani, 2016.
+            /// same units at every timestep of a sequence, for each gate others, and so for the input's
+            /// `dropout` then. Source: Gal and Ghahramani, 2016; Keras 3.
             pub fn recurrent_dropout(mut self, rate: f64) -> $layer {
                 self.core.recurrent_dropout = rate;
                 self
@@ -129,7 +103,7 @@ macro_rules! recurrent_settings {
 }
 pub(in crate::layers) use recurrent_settings;
 
-/// The methods of [`Layer`](super::Layer) that a recurrent layer answers by its `core`; it has a `cell`
+/// The methods of [`Layer`](super::Layer) that a recurrent layer answers by its `core`; it has a `form`
 /// of its own, and says in `first_bias` how the bias begins.
 macro_rules! recurrent_methods {
     () => {
@@ -140,8 +114,8 @@ macro_rules! recurrent_methods {
         }
 
         fn build_many(&mut self, input_shapes: &[Vec<usize>]) -> $crate::Result<()> {
-            let (cell, bias) = (self.cell()?, self.first_bias());
-            self.core.build(&mut self.base, cell, input_shapes, bias)
+            let (form, bias) = (self.form(), self.first_bias());
+            self.core.build(&mut self.base, form, input_shapes, bias)
         }
 
         fn output_shape(&self, input_shape: &[usize]) -> $crate::Result<Vec<usize>> {
@@ -150,7 +124,7 @@ macro_rules! recurrent_methods {
 
         fn output_shapes(&self, input_shapes: &[Vec<usize>]) -> $crate::Result<Vec<Vec<usize>>> {
             self.core
-                .output_shapes(&self.base, self.cell()?, input_shapes)
+                .output_shapes(&self.base, self.form(), input_shapes)
         }
 
         fn forward(&self, x: &$crate::Tensor, training: bool) -> $crate::Tensor {
@@ -166,8 +140,7 @@ macro_rules! recurrent_methods {
             inputs: &[$crate::Tensor],
             call: &$crate::layers::Call,
         ) -> Vec<$crate::Tensor> {
-            let cell = $crate::tensor::expect(self.cell());
-            self.core.call(&self.base, cell, inputs, call)
+            self.core.call(&self.base, self.form(), inputs, call)
         }
 
         fn output_mask(
@@ -179,16 +152,7 @@ macro_rules! recurrent_methods {
             mask.filter(|_| self.core.return_sequences)
         }
 
-        fn weights(&self) -> Vec<&$crate::Tensor> {
-            let kernels = self.core.kernel.iter().chain(&self.core.recurrent_kernel);
-            kernels.chain(&self.core.bias).collect()
-        }
-
-        fn weights_mut(&mut self) -> Vec<&mut $crate::Tensor> {
-            let core = &mut self.core;
-            let kernels = core.kernel.iter_mut().chain(&mut core.recurrent_kernel);
-            kernels.chain(&mut core.bias).collect()
-        }
+        $crate::layers::weight::weight_methods!(core.kernel, core.recurrent, core.bias);
 
         fn commit(&mut self) {
             self.core.commit();
@@ -202,8 +166,16 @@ macro_rules! recurrent_methods {
             self.core.reset();
         }
 
-        fn penalty(&self) -> Option<$crate::Tensor> {
-            self.core.penalty()
+        fn carried(&self) -> Vec<$crate::Tensor> {
+            self.core.carried()
+        }
+
+        fn carry(
+            &mut self,
+            states: &mut dyn Iterator<Item = $crate::Tensor>,
+        ) -> $crate::Result<()> {
+            let form = self.form();
+            self.core.carry(&self.base, form, states)
         }
     };
 }

@@ -1,8 +1,11 @@
 //! What the recurrent layers share: dropout, states that go from batch to batch, masks.
 
 use super::*;
+use crate::DType;
+use crate::grad::check_gradients;
 use crate::initializers::Initializer;
-use crate::layers::{GRU, LSTM, Layer, SimpleRNN};
+use crate::layers::{Call, GRU, LSTM, Layer, SimpleRNN};
+use stepwise::{Drops, Stepwise};
 
 fn built(mut layer: impl Layer, shape: &[usize]) -> impl Layer {
     layer.build(shape).unwrap();
@@ -152,4 +155,175 @@ fn a_sequence_of_another_length_is_as_good() {
         layer.forward(&Tensor::ones([3, 9, 2]), false).shape(),
         [3, 2]
     );
+}
+
+const FORMS: [Form; 4] = [
+    Form::Simple,
+    Form::Lstm,
+    Form::Gru { reset_after: true },
+    Form::Gru { reset_after: false },
+];
+
+/// A core of two units for three features, with weights and a bias.
+fn core(form: Form) -> (Core, Base) {
+    let (mut core, mut base) = (Core::new(2), Base::new("Test", "recurrent_test"));
+    core.bias.initializer = "random_normal".into();
+    let shapes = [vec![4, 3]];
+    core.build(&mut base, form, &shapes, Tensor::clone).unwrap();
+    (core, base)
+}
+
+#[test]
+fn step_by_step_gives_what_the_fused_operation_gives() {
+    let x = Tensor::uniform([3, 4, 3], -1.0, 1.0);
+    let mask = Tensor::from([[1, 1, 0, 1], [0, 1, 1, 1], [1, 0, 0, 0]]).cast(DType::Bool);
+    let drop = |width: usize| vec![Tensor::uniform([3, width], 0.0, 2.0)];
+    for form in FORMS {
+        for (number, mask) in [None, Some(mask.clone())].into_iter().enumerate() {
+            let (mut core, base) = core(form);
+            core.return_state = true;
+            core.return_sequences = number == 1;
+            core.go_backwards = number == 1;
+            core.zero_output_for_mask = number == 1;
+            let initial = vec![Tensor::uniform([3, 2], -1.0, 1.0); form.states()];
+            let (input, recurrent) = (drop(3), drop(2));
+            let drops = || Drops {
+                input: input.clone(),
+                recurrent: recurrent.clone(),
+            };
+            let cell = core.fused(form).unwrap();
+            let expected = core.at_once(cell, &x, &initial, mask.clone(), drops());
+            let stepwise = Stepwise::new(&core, &base, form, drops());
+            let (output, states) = stepwise.run(&x, &initial, mask.as_ref());
+            close(&output, &expected.0);
+            for (state, expected) in states.iter().zip(&expected.1) {
+                close(state, expected);
+            }
+            // What all gates leave out alike may as well be given for each.
+            let each = |one: &[Tensor]| vec![one[0].clone(); form.gates()];
+            let (input, recurrent) = (each(&input), each(&recurrent));
+            let drops = Drops { input, recurrent };
+            let (output, _) =
+                Stepwise::new(&core, &base, form, drops).run(&x, &initial, mask.as_ref());
+            close(&output, &expected.0);
+        }
+    }
+}
+
+#[test]
+fn a_gate_leaves_out_what_is_left_out_for_it() {
+    let x = Tensor::uniform([2, 4, 3], -1.0, 1.0);
+    for form in FORMS {
+        for gate in 0..form.gates() {
+            let (core, base) = core(form);
+            let masks = |width: usize| -> Vec<Tensor> {
+                let of = |other| Tensor::full([2, width], if other == gate { 0.0 } else { 1.0 });
+                (0..form.gates()).map(of).collect()
+            };
+            let drops = Drops {
+                input: masks(3),
+                recurrent: masks(2),
+            };
+            let (dropped, _) = Stepwise::new(&core, &base, form, drops).run(&x, &[], None);
+            // Without the columns of that gate.
+            let mut without = core.clone();
+            let columns = Tensor::arange(0.0, 2.0 * form.gates() as f64, 1.0).to_vec();
+            let kept = columns
+                .iter()
+                .map(|&c| if c as usize / 2 == gate { 0.0 } else { 1.0 });
+            let kept = Tensor::from(kept.collect::<Vec<f32>>());
+            for weight in [&mut without.kernel, &mut without.recurrent] {
+                weight.value = weight.value.take().map(|value| value * &kept);
+            }
+            let plain = Stepwise::new(&without, &base, form, Drops::default());
+            close(&dropped, &plain.run(&x, &[], None).0);
+        }
+    }
+}
+
+#[test]
+fn recurrent_dropout_differs_from_gate_to_gate_and_from_batch_to_batch() {
+    let layer = LSTM::new(4).recurrent_dropout(0.5).return_sequences(true);
+    let layer = built(layer, &[3, 2]);
+    let x = Tensor::ones([5, 3, 2]);
+    let (first, second) = (layer.forward(&x, true), layer.forward(&x, true));
+    assert_ne!(first, second);
+    // At the first step the state is 0, of which nothing can be left out.
+    let step = |y: &Tensor| y.slice((.., 0));
+    close(&step(&first), &step(&layer.forward(&x, false)));
+    assert_ne!(first, layer.forward(&x, false));
+}
+
+#[test]
+fn any_activation_will_do_and_its_gradient_is_right() {
+    let own = Activation::custom("third", |x| x / 3.0);
+    let layers: [Box<dyn Layer>; 4] = [
+        Box::new(SimpleRNN::new(2).activation("softsign")),
+        Box::new(
+            LSTM::new(2)
+                .activation("elu")
+                .recurrent_activation("softmax"),
+        ),
+        Box::new(GRU::new(2).activation(own).recurrent_activation("sigmoid")),
+        Box::new(
+            GRU::new(2)
+                .reset_after(false)
+                .activation("gelu")
+                .recurrent_activation("hard_sigmoid_2017")
+                .return_sequences(true),
+        ),
+    ];
+    for mut layer in layers {
+        layer.build(&[3, 2]).unwrap();
+        let mut sources = vec![Tensor::uniform([2, 3, 2], -1.0, 1.0)];
+        sources.extend(layer.weights().into_iter().cloned());
+        let layer = std::sync::Mutex::new(layer);
+        let error = check_gradients(
+            |tensors| {
+                let mut layer = layer.lock().unwrap();
+                for (weight, tensor) in layer.weights_mut().into_iter().zip(&tensors[1..]) {
+                    *weight = tensor.clone();
+                }
+                layer.forward(&tensors[0], false)
+            },
+            &sources,
+        );
+        assert!(error.unwrap() < 1e-6);
+    }
+    assert_eq!(
+        GRU::new(1)
+            .activation(Activation::custom("own", Tensor::clone))
+            .config(),
+        None
+    );
+    let error = LSTM::new(1)
+        .activation("glu")
+        .build(&[3, 2])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("activation: glu returns half"), "{error}");
+}
+
+#[test]
+fn carried_states_can_be_handed_over() {
+    let layer = built(LSTM::new(2).stateful(true), &[3, 2]);
+    assert!(layer.carried().is_empty());
+    let x = Tensor::uniform([2, 3, 2], -1.0, 1.0);
+    layer.forward(&x, false);
+    let states = layer.carried();
+    assert_eq!(states.len(), 2);
+    let mut other = built(LSTM::new(2).stateful(true), &[3, 2]);
+    other.carry(&mut states.clone().into_iter()).unwrap();
+    assert_eq!(other.carried(), states);
+    let error = other
+        .carry(&mut [Tensor::ones([2, 3])].into_iter())
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("expected 2 carried states [batch, 2], found [[2, 3]]")
+    );
+    let mut plain = built(LSTM::new(2), &[3, 2]);
+    plain.carry(&mut states.into_iter()).unwrap();
+    assert!(plain.carried().is_empty());
 }

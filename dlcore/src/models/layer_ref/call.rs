@@ -1,7 +1,7 @@
 //! Layers called: on symbols, and on tensors.
 
 use super::{Content, LayerRef, read};
-use crate::layers::Call;
+use crate::layers::{self, Call};
 use crate::models::graph::Flow;
 use crate::models::symbol::{Symbol, Symbols};
 use crate::tensor::expect;
@@ -90,6 +90,12 @@ impl LayerRef {
                     Some(true) => vec![layer.forward_logits(&inputs[0], call.training)],
                     _ => layer.call(inputs, call),
                 };
+                match (logits.first(), layer.activation()) {
+                    (Some(true), Some(last)) if layer.activity_regularizer().is_some() => {
+                        layers::note_activity(&**layer, &[last.apply(&tensors[0])]);
+                    }
+                    _ => layers::note_activity(&**layer, &tensors),
+                }
                 (tensors, layer.output_mask(inputs, &call.masks))
             }
         };

@@ -28,6 +28,17 @@ pub(super) fn weight_name(layer: usize, place: usize) -> String {
     format!("layers.{layer}.{place}")
 }
 
+/// The name of a state that a stateful layer carries from batch to batch.
+pub(super) fn carried_name(layer: usize, place: usize) -> String {
+    format!("layers.{layer}.carried.{place}")
+}
+
+/// The carried states of a layer.
+pub(super) fn take_carried(tensors: &mut Tensors, layer: usize) -> Vec<Tensor> {
+    let names = (0..).map(|place| carried_name(layer, place));
+    names.map_while(|name| tensors.remove(&name)).collect()
+}
+
 /// All layers of a model, each once, those of a model within it before that.
 pub(super) fn table(model: &Model) -> Vec<LayerRef> {
     fn list(layer: LayerRef, table: &mut Vec<LayerRef>) {
@@ -190,12 +201,13 @@ impl Table {
             let count = Fields::of(layer, "layer")?.size("weights")?;
             counts.push(count.min(weights.len() + 1));
         }
-        let weights = take_layers(weights, &counts)?;
+        let taken = take_layers(weights, &counts)?;
         let mut table = Table {
             layers: vec![],
             depths: vec![],
         };
-        for (layer, weights) in described.iter().zip(weights) {
+        for (index, (layer, taken)) in described.iter().zip(taken).enumerate() {
+            let carried = take_carried(weights, index);
             let fields = Fields::of(layer, "layer")?;
             let (kind, config) = (
                 fields.text("kind")?,
@@ -213,12 +225,19 @@ impl Table {
                     // the file also where that has none: what is said of shapes must not decide how much
                     // is allocated.
                     match builds {
-                        true => layer.give_weights(weights),
-                        false if weights.is_empty() => {}
+                        true => layer.give_weights(taken),
+                        false if taken.is_empty() => {}
                         false => {
                             return Err(
                                 "has weights, but does not say for which input_shape".to_owned()
                             );
+                        }
+                    }
+                    if !carried.is_empty() {
+                        let carried = &mut carried.into_iter();
+                        layer.carry(carried).map_err(|error| error.to_string())?;
+                        if carried.next().is_some() {
+                            return Err(format!("has more carried states than layer {index} has"));
                         }
                     }
                     (LayerRef::boxed(layer), 0)

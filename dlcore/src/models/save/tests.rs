@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::*;
-use crate::layers::{Dense, Dropout};
+use crate::layers::{Bidirectional, Dense, Dropout, GRU, LSTM};
 use crate::losses::Loss;
 use crate::metrics::{Metric, Metrics};
 use crate::models::Fit;
@@ -115,6 +115,28 @@ fn what_is_loaded_is_what_was_saved() {
     }
     let left: Vec<_> = std::fs::read_dir(&folder.0).unwrap().collect();
     assert_eq!(left.len(), 1, "nothing but the model is left: {left:?}");
+}
+
+#[test]
+fn a_stateful_layer_goes_on_where_it_was_saved() {
+    let pattern = LSTM::new(2).stateful(true);
+    let mut model = Sequential::new()
+        .add(GRU::new(3).stateful(true).return_sequences(true))
+        .add(Bidirectional::new(pattern))
+        .add(Dense::new(1));
+    model.build(&[4, 2]).unwrap();
+    let x = Tensor::uniform([2, 4, 2], -1.0, 1.0);
+    let first = model.predict(&x).unwrap();
+    let loaded = reread(&bytes(&model)).unwrap();
+    let folder = Folder::new();
+    model.save_weights(folder.file()).unwrap();
+    let expected = model.predict(&x).unwrap();
+    assert_ne!(expected, first);
+    assert_eq!(loaded.predict(&x).unwrap(), expected);
+    loaded.load_weights(folder.file()).unwrap();
+    assert_eq!(loaded.predict(&x).unwrap(), expected);
+    loaded.reset_states();
+    assert_eq!(loaded.predict(&x).unwrap(), first);
 }
 
 #[test]
