@@ -23,7 +23,7 @@ use std::path::Path;
 pub(crate) use canvas::escape;
 pub use graph::ModelPlot;
 pub use image::{Image, image, try_image};
-pub use live::{LiveFit, LivePlan};
+pub(crate) use live::{LiveFit, LivePlan};
 use run::{Run, Running};
 pub use value_graph::ValueGraph;
 pub(crate) use value_graph::ValueNode;
