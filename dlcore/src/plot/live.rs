@@ -57,10 +57,12 @@ pub struct LiveFit {
     /// Batches before this moment are not looked at.
     due: Instant,
     every: Duration,
+    /// Every so many batches one is looked at all the same.
+    stride: usize,
 }
 
-/// A fit of one epoch is drawn batch by batch, so it is looked at more often: it may be short.
-const EVERY_OF_ONE: Duration = Duration::from_millis(4);
+/// A fit of one epoch is drawn by its batches, about so many of them, however short it is.
+const POINTS_OF_ONE: usize = 200;
 
 enum Mode {
     Silent,
@@ -71,6 +73,7 @@ enum Mode {
 impl LiveFit {
     /// Begins; nothing is shown before there is something to show.
     pub fn start(plan: LivePlan) -> Self {
+        let (is_one, steps) = (plan.epochs == plan.initial_epoch + 1, plan.steps_per_epoch);
         let mode = match plan.verbose {
             0 => Mode::Silent,
             1 if channel::connected() => {
@@ -78,12 +81,11 @@ impl LiveFit {
             }
             verbose => Mode::Terminal(Terminal::start(&plan, verbose == 1)),
         };
-        let is_chart = matches!(mode, Mode::Chart(_));
-        let every = match plan.epochs == plan.initial_epoch + 1 && is_chart {
-            true => EVERY_OF_ONE,
-            false => EVERY,
-        };
-        LiveFit::with_mode(mode, every)
+        let mut live = LiveFit::with_mode(mode, EVERY);
+        if is_one {
+            live.stride = steps.div_ceil(POINTS_OF_ONE).max(1);
+        }
+        live
     }
 
     fn with_mode(mode: Mode, every: Duration) -> Self {
@@ -91,6 +93,7 @@ impl LiveFit {
             mode,
             due: Instant::now(),
             every,
+            stride: usize::MAX,
         }
     }
 
@@ -101,7 +104,7 @@ impl LiveFit {
             return;
         }
         let now = Instant::now();
-        if now < self.due {
+        if now < self.due && !step.is_multiple_of(self.stride) {
             return;
         }
         self.due = now + self.every;
@@ -410,6 +413,46 @@ mod tests {
             "{}",
             last.plain()
         );
+    }
+
+    #[test]
+    fn an_only_epoch_is_drawn_by_its_batches_however_short_it_is() {
+        let mut one = LiveFit::start(LivePlan {
+            steps_per_epoch: 1000,
+            ..plan(1)
+        });
+        assert_eq!(one.stride, 5);
+        let (sender, frames) = channel();
+        let output: Output = Box::new(move |frame| sender.send(frame).unwrap());
+        let pace = Pace {
+            first: Duration::MAX,
+            every: EVERY,
+        };
+        one.mode = Mode::Chart(Chart::start(&plan(1), pace, output));
+        // Nothing is due by the clock.
+        one.due = Instant::now() + Duration::from_secs(3600);
+        one.stride = 2;
+        for step in 1..=10 {
+            one.due = Instant::now() + Duration::from_secs(3600);
+            one.batch_end(0, step, &[1.0 / step as f64, 0.5]);
+        }
+        let Mode::Chart(chart) = &one.mode else {
+            unreachable!("set above")
+        };
+        let steps: Vec<usize> = chart
+            .shared
+            .lock()
+            .run
+            .running
+            .iter()
+            .flat_map(|running| running.trace.iter().map(|(step, _)| *step))
+            .collect();
+        assert_eq!(steps, [2, 4, 6, 8, 10]);
+        one.epoch_end(0, &[0.2, 0.6], None);
+        one.finish("completed", &History::default());
+        drop(one);
+        let last = frames.iter().last().unwrap();
+        assert!(last.get(SVG).unwrap().as_str().unwrap().contains("batch"));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub use histogram::{Histogram, histogram};
 pub use image::{Image, image, try_image};
 pub use images::{Images, images};
 pub use linear_map::{LinearMap, linear_map};
-pub use live::{LiveFit, LiveOptions, LivePlan};
+pub(crate) use live::{LiveFit, LiveOptions, LivePlan};
 pub use paper_ball::{PaperBall, paper_ball};
 use run::{Run, Running};
 pub use scatter::{Scatter, scatter};

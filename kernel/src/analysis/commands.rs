@@ -23,7 +23,7 @@ pub fn complete(code: &str, at: usize) -> Option<Completions> {
     let (start, line) = line(code, at)?;
     let (begun, from, choices) = match line.split_once(char::is_whitespace) {
         None => {
-            let all = commands().map(|(name, text)| (name, format!("{name} {text}")));
+            let all = commands().map(|(name, text)| (name, brief(text), format!("{name} {text}")));
             (line, start, all.collect())
         }
         Some((command, _)) if WITH_RUST.contains(&command) => return None,
@@ -34,18 +34,20 @@ pub fn complete(code: &str, at: usize) -> Option<Completions> {
                 ":opt" => &["0", "1", "2", "3"],
                 _ => &[],
             };
-            let all = choices.iter().map(|name| (*name, (*name).to_owned()));
+            let all = choices
+                .iter()
+                .map(|name| (*name, "keyword", (*name).to_owned()));
             (rest, at - rest.len(), all.collect::<Vec<_>>())
         }
     };
     let offered = choices
         .into_iter()
-        .filter(|(name, _)| name.starts_with(begun) && *name != begun);
+        .filter(|(name, ..)| name.starts_with(begun) && *name != begun);
     Some(Completions {
         matches: offered
-            .map(|(name, label)| Match {
+            .map(|(name, kind, label)| Match {
                 text: name.to_owned(),
-                kind: "keyword".to_owned(),
+                kind: kind.to_owned(),
                 label,
             })
             .collect(),
@@ -53,6 +55,11 @@ pub fn complete(code: &str, at: usize) -> Option<Completions> {
         end: code_points(code, at),
         loading: false,
     })
+}
+
+/// The first words of what a command does: JupyterLab shows them where it shows a name's kind.
+fn brief(text: &str) -> &str {
+    text.split([',', ':', ';']).next().unwrap_or(text).trim()
 }
 
 /// What the command does whose name `at` stands in.
@@ -111,11 +118,9 @@ mod tests {
             assert_eq!(offered(rust), None, "{rust}");
         }
         let found = complete(":ti", 3).unwrap();
-        assert!(
-            found.matches[0].label.starts_with(":time how long"),
-            "{:?}",
-            found.matches[0]
-        );
+        let time = &found.matches[0];
+        assert_eq!(time.kind, "how long an expression takes");
+        assert!(time.label.starts_with(":time how long"), "{time:?}");
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl Analysis {
         let found = asked.answer().and_then(Answer::completions);
         if let Some(mut found) = found.and_then(|found| source.in_code(found, code)) {
             let hides = self.names().hides(view, code, at);
-            found.matches.retain(|one| !hides(&one.text));
+            found.matches.retain(|one| !hides(one));
             if !found.matches.is_empty() {
                 return found;
             }

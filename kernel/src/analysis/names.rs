@@ -116,14 +116,14 @@ impl Names {
         }
     }
 
-    /// Whether `name`, which rust-analyzer would offer at `at`, is nothing that a cell can use: it
-    /// takes dlcore for a part of the same workspace, whose private parts may be edited.
+    /// Whether what rust-analyzer would offer at `at` is nothing that a cell can use: it takes dlcore
+    /// for a part of the same workspace, whose private parts may be edited.
     pub fn hides<'n>(
         &'n self,
         view: &SessionView,
         code: &str,
         at: usize,
-    ) -> impl Fn(&str) -> bool + use<'n> {
+    ) -> impl Fn(&Match) -> bool + use<'n> {
         let start = start_of_name(code, at);
         let of = tokens(&code[..start]).and_then(|tokens| {
             let session = Library::of_items(&view.items);
@@ -137,7 +137,11 @@ impl Names {
                 .then(|| scope.path_before(tokens.len() - 1).1)?;
             path.last().map(|of| (*of).to_owned())
         });
-        move |name| of.as_ref().is_some_and(|of| self.library.hides(of, name))
+        move |found| {
+            let is_field = found.kind != "function";
+            of.as_ref()
+                .is_some_and(|of| self.library.hides(of, &found.text, is_field))
+        }
     }
 
     fn scope<'s>(

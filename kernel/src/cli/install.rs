@@ -45,8 +45,10 @@ pub fn install(places: &Places, source: Option<&Path>) -> Result<()> {
 /// Removes what [`install`] made, what the kernel kept in the cache, and directories left empty; says
 /// what goes before it does, since much takes a moment, and what stays.
 pub fn uninstall(places: &Places) -> Result<()> {
+    let jupyter = places.home.join("jupyter");
     let parts = [
         ("the kernelspec", &places.kernelspec),
+        ("the JupyterLab that was installed beside it", &jupyter),
         ("the program and what was built for it", &places.home),
     ];
     let mut found = false;

@@ -127,15 +127,18 @@ impl Library {
         self.types.contains_key(name)
     }
 
-    /// Whether a type has something of this name that only the library itself can use.
-    pub fn hides(&self, of: &str, name: &str) -> bool {
+    /// Whether a type has something of this name that only the library itself can use: of a field,
+    /// though a function may have the same name.
+    pub fn hides(&self, of: &str, name: &str, is_field: bool) -> bool {
         let hidden = |of: &str| {
             self.types
                 .get(of)
                 .is_some_and(|known| known.hidden.contains(name))
         };
         let front = self.types.get(of).and_then(|known| known.front.as_deref());
-        (hidden(of) || front.is_some_and(hidden)) && self.member_of(of, name).is_none()
+        let usable = self.member_of(of, name);
+        let usable = usable.is_some_and(|member| !is_field || member.kind == "instance");
+        (hidden(of) || front.is_some_and(hidden)) && !usable
     }
 
     /// The names that a module takes as text.

@@ -194,15 +194,25 @@ fn paths_lead_into_types_and_modules_and_only_to_what_is_public() {
     }
     let whole = |code: &str| matches!(names.complete(&view(), code, code.len()), Known::All(_));
     assert!(whole("plot::") && !whole("Tensor::"));
-    let hides = names.hides(&view(), "sé.", "sé.".len());
-    for (name, hidden) in [
-        ("data", true),
-        ("internal", true),
-        ("cell", true),
-        ("reshape", false),
-        ("to_string", false),
+    let hides = |code: &str, name: &str, kind: &str| {
+        let hides = names.hides(&view(), code, code.len());
+        hides(&Match {
+            text: name.to_owned(),
+            kind: kind.to_owned(),
+            label: name.to_owned(),
+        })
+    };
+    for (code, name, kind, hidden) in [
+        ("sé.", "data", "instance", true),
+        ("sé.", "internal", "function", true),
+        ("sé.", "cell", "function", true),
+        ("sé.", "reshape", "function", false),
+        ("sé.", "to_string", "function", false),
+        ("Fit::epochs(3).", "epochs", "instance", true),
+        ("Fit::", "epochs", "function", false),
+        ("data::mnist::load()?.", "images", "instance", false),
     ] {
-        assert_eq!(hides(name), hidden, "{name}");
+        assert_eq!(hides(code, name, kind), hidden, "{code}{name}");
     }
 }
 
@@ -346,7 +356,7 @@ fn all_of_dlcore_is_known() {
     has(
         "plot::",
         &["image", "Image"],
-        &["escape", "ValueNode", "WIDTH", "run"],
+        &["escape", "ValueNode", "WIDTH", "run", "LiveFit"],
     );
     has(
         "Dense::new(10).",
