@@ -199,29 +199,30 @@ fn classifiers(gallery: &mut Gallery) -> Result<()> {
 
 fn training(gallery: &mut Gallery) -> Result<()> {
     let (x, y) = datasets::make_spirals(400, 2, 0.02, 1);
-    let network = |units: usize| -> Result<(Sequential, History)> {
+    let network = |units: usize, epochs: usize| -> Result<(Sequential, History)> {
         let mut model = Sequential::new()
             .add(Dense::new(units).activation("tanh").input_shape([2]))
+            .add(Dense::new(units).activation("tanh"))
             .add(Dense::new(units).activation("tanh"))
             .add(Dense::new(2).activation("tanh"))
             .add(Dense::new(1).activation("sigmoid"));
         model.compile(
-            Adam::new().learning_rate(0.02),
+            Adam::new().learning_rate(0.01),
             "binary_crossentropy",
             ["accuracy"],
         )?;
-        let fit = Fit::epochs(80)
+        let fit = Fit::epochs(epochs)
             .batch_size(32)
             .validation_split(0.25)
             .verbose(0);
         let history = model.fit(&x, &y.cast(DType::F32), fit)?;
         Ok((model, history))
     };
-    let ((model, large), (_, small)) = (network(24)?, network(4)?);
+    let ((model, large), (_, small)) = (network(32, 200)?, network(6, 120)?);
     add!(
         gallery,
         "compare",
-        large.compare("24 units", [("4 units", &small)])?
+        large.compare("32 units", [("6 units", &small)])?
     );
     add!(
         gallery,
@@ -351,7 +352,7 @@ fn pages(folder: &Path, shown: &[Shown]) -> Result<()> {
         let mut html = format!(
             "<!doctype html><html lang=\"en\" style=\"color-scheme:{scheme}\"><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\"><title>Gallery, {scheme}</title>\
-             <style>body{{font:14px sans-serif;margin:16px}}figure{{margin:0 0 24px}}img{{max-width:100%}}</style>\n"
+             <style>body{{font:14px sans-serif;margin:16px}}figure{{margin:0 12px 24px 0;display:inline-block;vertical-align:top}}img{{max-width:100%}}</style>\n"
         );
         for Shown {
             name,

@@ -26,7 +26,7 @@ impl Rows {
         };
         let values = x.to_vec_of::<f64>();
         // Trees compare in single precision, as scikit-learn's do.
-        let unfit = |value: &f64| !(value.abs() <= f64::from(f32::MAX));
+        let unfit = |value: &f64| value.is_nan() || value.abs() > f64::from(f32::MAX);
         if let Some(place) = values.iter().position(unfit) {
             return Err(Error::Value(format!(
                 "{operation}: expected finite numbers, got {} in row {}, column {}; \
@@ -124,7 +124,7 @@ pub(crate) fn class_numbers(operation: &str, y: &Tensor) -> Result<Vec<i64>> {
     }
     let values = y.to_vec_of::<f64>();
     // Beyond 2^53 not every whole number has a float.
-    let unfit = |value: &f64| value.fract() != 0.0 || !(value.abs() < 9e15);
+    let unfit = |value: &f64| value.fract() != 0.0 || value.abs() >= 9e15;
     match values.iter().position(unfit) {
         Some(place) => Err(Error::Value(format!(
             "{operation}: expected class numbers, got {} at position {place} of y; \
@@ -133,6 +133,11 @@ pub(crate) fn class_numbers(operation: &str, y: &Tensor) -> Result<Vec<i64>> {
         ))),
         None => Ok(values.into_iter().map(|value| value as i64).collect()),
     }
+}
+
+/// Whether a setting is a number above 0: NaN is not.
+pub(super) fn positive(setting: f64) -> bool {
+    setting > 0.0
 }
 
 /// An error if a stop was asked for.

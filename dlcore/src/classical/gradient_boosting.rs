@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::base::{self, Fitted, Rule, classifier, probabilities};
 use super::criterion::SquaredError;
-use super::data::{Labelled, Rows};
+use super::data::{Labelled, Rows, positive};
 use super::naive_bayes::softmax;
 use super::tree::{Columns, Limits, MOST, Tree, generator, grow, limits};
 use crate::{Error, Result, Tensor};
@@ -65,7 +65,7 @@ impl GradientBoostingClassifier {
 
     fn learn(&self, data: &Labelled) -> Result<Boosted> {
         self.limits.check("GradientBoostingClassifier")?;
-        if !(1..=100_000).contains(&self.n_estimators) || !(self.learning_rate > 0.0) {
+        if !(1..=100_000).contains(&self.n_estimators) || !positive(self.learning_rate) {
             return Err(Error::Value(format!(
                 "GradientBoostingClassifier: expected 1 to 100000 rounds and a learning rate above 0, got {} and {}",
                 self.n_estimators, self.learning_rate

@@ -46,7 +46,8 @@ pub(super) fn minimise(
                 *next = at + step * direction;
             }
             found = function(&next, &mut next_gradient)?;
-            if !(found <= value + 1e-4 * step * slope) {
+            let descends = found <= value + 1e-4 * step * slope;
+            if !descends {
                 high = step;
             } else if dot(&direction, &next_gradient) < 0.9 * slope {
                 low = step;
@@ -58,7 +59,8 @@ pub(super) fn minimise(
                 false => 2.0 * low,
             };
         }
-        if !(found < value) {
+        let lower = found < value;
+        if !lower {
             break; // As low as numbers go.
         }
         let pair = Pair::between((&at, &gradient), (&next, &next_gradient));

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::base::{self, Fitted, Rule, classifier, probabilities};
-use super::data::{Labelled, Rows, go_on};
+use super::data::{Labelled, Rows, go_on, positive};
 use super::lbfgs::{dot, minimise};
 use super::naive_bayes::softmax;
 use crate::{Error, Result, Tensor};
@@ -90,7 +90,7 @@ impl LogisticRegression {
     }
 
     fn learn(&self, data: &Labelled) -> Result<Sums> {
-        if !(self.c > 0.0) || !(self.tol > 0.0) {
+        if !positive(self.c) || !positive(self.tol) {
             return Err(Error::Value(format!(
                 "LogisticRegression: expected C and tol above 0, got {} and {}",
                 self.c, self.tol

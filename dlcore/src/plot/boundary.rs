@@ -1,5 +1,6 @@
 //! Where a classifier draws the line between classes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::axis::Axis;
@@ -8,8 +9,8 @@ use super::figure::{Area, Figure, Head, SMALL, counted, figure, fitted, percent}
 use super::frame::{Frame, range};
 use super::palette::{Legend, color, mark};
 use super::points::{Points, named};
-use super::regions::{Grid, Place, contours, fill, smoothed};
-use super::scatter::{draw_points, legend, lines_of};
+use super::regions::{Grid, Place, Side, borders, ends, fill, lines};
+use super::scatter::{draw_points, legend, lines_of, radius};
 use crate::classical::Classifier;
 use crate::{Error, Result, Tensor};
 
@@ -18,6 +19,8 @@ const MOST: usize = 5_000;
 /// Where the classifier is asked: columns and rows.
 const COLUMNS: usize = 200;
 const ROWS: usize = 150;
+/// How often a side is halved to find where the decision changes: to a sixteenth of its length.
+const HALVINGS: usize = 4;
 const RATIO: f64 = 0.78;
 /// How strongly the plane is tinted.
 const STRENGTH: f64 = 0.2;
@@ -33,6 +36,8 @@ pub struct DecisionBoundary {
     labels: [String; 2],
     /// For each cell the place of its class among the points' classes.
     kinds: Arc<Grid<usize>>,
+    /// At which share of a side between two cells the decision changes.
+    crossings: Arc<BTreeMap<Side, f64>>,
     /// For each point whether the classifier is wrong about it.
     wrong: Vec<bool>,
 }
@@ -74,17 +79,24 @@ pub fn decision_boundary(
     };
     let xs = span(&mut points.at.iter().map(|at| at.0));
     let ys = span(&mut points.at.iter().map(|at| at.1));
-    let cell = |(low, high): (f64, f64), index: usize, count: usize| {
-        (low + (index as f64 + 0.5) * (high - low) / count as f64) as f32
+    // The middle of a cell, or what lies between middles.
+    let middle = |(column, row): (f64, f64)| {
+        let along = |(low, high): (f64, f64), index: f64, count: usize| {
+            (low + (index + 0.5) * (high - low) / count as f64) as f32
+        };
+        [along(xs, column, COLUMNS), along(ys, row, ROWS)]
     };
     let at: Vec<f32> = (0..ROWS * COLUMNS)
-        .flat_map(|i| [cell(xs, i % COLUMNS, COLUMNS), cell(ys, i / COLUMNS, ROWS)])
+        .flat_map(|i| middle(((i % COLUMNS) as f64, (i / COLUMNS) as f64)))
         .collect();
-    let decided = model
-        .decide(&Tensor::from_shape_vec([ROWS * COLUMNS, 2], at)?)?
-        .to_vec_of::<i64>();
+    let decided = model.decide(&Tensor::from_shape_vec([ROWS * COLUMNS, 2], at)?)?;
+    let decided = Grid {
+        columns: COLUMNS,
+        rows: ROWS,
+        values: decided.to_vec_of::<i64>(),
+    };
     let own = model.decide(x)?.to_vec_of::<i64>();
-    if decided.len() != ROWS * COLUMNS || own.len() != points.at.len() {
+    if decided.values.len() != ROWS * COLUMNS || own.len() != points.at.len() {
         return Err(Error::Model(format!(
             "{operation}: expected a class for each point, got {} for {}",
             own.len(),
@@ -97,12 +109,14 @@ pub fn decision_boundary(
         .map(|&class| points.classes[class])
         .collect();
     // A class may be decided for that no point here has.
-    points.classes.extend(&decided);
+    points.classes.extend(&decided.values);
     points.classes.sort_unstable();
     points.classes.dedup();
     let place = |class: &i64| points.classes.binary_search(class).unwrap_or(0);
-    let kinds = decided.iter().map(place).collect();
-    points.class_of = truth.iter().map(place).collect();
+    let kinds = decided.map(|class| place(&class));
+    let class_of = truth.iter().map(place).collect();
+    let crossings = crossings(model, &decided, &kinds, &middle)?;
+    points.class_of = class_of;
     Ok(DecisionBoundary {
         head: Head::default(),
         name: model.title(),
@@ -110,13 +124,44 @@ pub fn decision_boundary(
         names: Vec::new(),
         axes: (Axis::linear(xs.0, xs.1), Axis::linear(ys.0, ys.1)),
         labels: [String::new(), String::new()],
-        kinds: Arc::new(Grid {
-            columns: COLUMNS,
-            rows: ROWS,
-            values: kinds,
-        }),
+        kinds: Arc::new(kinds),
+        crossings: Arc::new(crossings),
         points,
     })
+}
+
+/// Where on each side between two kinds the decision changes, by halving the side: a straight boundary is
+/// drawn straight, and a step as a step.
+fn crossings(
+    model: &dyn Classifier,
+    decided: &Grid<i64>,
+    kinds: &Grid<usize>,
+    place: &dyn Fn((f64, f64)) -> [f32; 2],
+) -> Result<BTreeMap<Side, f64>> {
+    let sides = borders(kinds);
+    let mut spans = vec![(0.0, 1.0); sides.len()];
+    for _ in 0..HALVINGS {
+        if sides.is_empty() {
+            break;
+        }
+        let at = sides.iter().zip(&spans).flat_map(|(&side, &(low, high))| {
+            let [(a, b), (c, d)] = ends(side).map(|(column, row)| (column as f64, row as f64));
+            let share = (low + high) / 2.0;
+            place((a + share * (c - a), b + share * (d - b)))
+        });
+        let at = Tensor::from_shape_vec([sides.len(), 2], at.collect())?;
+        let classes = model.decide(&at)?.to_vec_of::<i64>();
+        for ((&side, span), class) in sides.iter().zip(&mut spans).zip(classes) {
+            let [(column, row), _] = ends(side);
+            let middle = (span.0 + span.1) / 2.0;
+            match class == decided.at(column, row) {
+                true => span.0 = middle,
+                false => span.1 = middle,
+            }
+        }
+    }
+    let shares = spans.into_iter().map(|(low, high)| (low + high) / 2.0);
+    Ok(sides.into_iter().zip(shares).collect())
 }
 
 impl DecisionBoundary {
@@ -187,7 +232,7 @@ impl Figure for DecisionBoundary {
     }
 
     fn default_title(&self) -> String {
-        format!("Decision boundary of {}", self.name)
+        format!("Boundary of {}", self.name)
     }
 
     fn height(&self, width: f64) -> f64 {
@@ -214,10 +259,11 @@ impl Figure for DecisionBoundary {
         fill(canvas, &self.kinds, place, |kind| {
             Some(tint(color(kind), STRENGTH))
         });
+        let share = |side: Side| self.crossings.get(&side).copied().unwrap_or(0.5);
         // Every line lies between two classes: those of the last are others' already.
         for class in 0..self.points.classes.len().saturating_sub(1) {
             let inside = self.kinds.map(|kind| if kind == class { 1.0 } else { 0.0 });
-            for line in contours(&smoothed(&inside), 0.5, place) {
+            for line in lines(&inside, 0.5, place, &share) {
                 canvas.line(&line, 1.4, MUTED);
             }
         }
@@ -229,10 +275,12 @@ impl Figure for DecisionBoundary {
             .zip(&self.points.class_of)
             .zip(&self.wrong);
         let wrong = points.filter(|(_, wrong)| **wrong).map(|(point, _)| point);
-        draw_points(canvas, &self.points, |x, y| frame.at(x, y));
+        let box_size = (frame.right - frame.left, frame.bottom - frame.top);
+        let radius = radius(&self.points, box_size);
+        draw_points(canvas, &self.points, radius, |x, y| frame.at(x, y));
         for (&(x, y), &class) in wrong {
-            canvas.ring(frame.at(x, y), 6.4, 1.4, INK);
-            mark(canvas, class, frame.at(x, y), 3.4);
+            canvas.ring(frame.at(x, y), radius + 2.6, 1.3, INK);
+            mark(canvas, class, frame.at(x, y), radius);
         }
     }
 

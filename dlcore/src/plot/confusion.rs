@@ -122,7 +122,7 @@ impl ConfusionMatrix {
             .map(|(row, column)| (self.counts[row][column], row, column))
             .filter(|(count, _, _)| *count > 0)
             .collect();
-        mistakes.sort_by(|a, b| b.0.cmp(&a.0));
+        mistakes.sort_by_key(|mistake| std::cmp::Reverse(mistake.0));
         mistakes
     }
 

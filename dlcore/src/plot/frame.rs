@@ -24,18 +24,19 @@ pub(super) struct Frame {
 impl Frame {
     /// A frame of this height, names included, that fills an area's width.
     pub fn new(area: Area, height: f64, (x, y): (Axis, Axis), labels: [&str; 2]) -> Frame {
-        let widest = y
-            .ticks(y_ticks(height))
+        let name = |label: &str| if label.is_empty() { 0.0 } else { NAME };
+        let top = area.top + name(labels[1]) + 4.0;
+        let bottom = area.top + height - TICKS - name(labels[0]);
+        let widest = y_ticks(&y, bottom - top)
             .iter()
             .map(|(_, label)| text_width(label, SMALL))
             .fold(20.0, f64::max);
-        let name = |label: &str| if label.is_empty() { 0.0 } else { NAME };
         Frame {
             left: area.left + widest + 7.0,
             // Half of the last tick's label stands out.
             right: area.right() - 10.0,
-            top: area.top + name(labels[1]) + 4.0,
-            bottom: area.top + height - TICKS - name(labels[0]),
+            top,
+            bottom,
             x,
             y,
             whole: false,
@@ -55,11 +56,8 @@ impl Frame {
     pub fn draw(&self, canvas: &mut dyn Canvas, with_grid: bool) {
         let style = Type::new(SMALL, MUTED);
         let edge = tint(MUTED, 0.6);
-        for (tick, label) in self.y.ticks(y_ticks(self.bottom - self.top)) {
+        for (tick, label) in y_ticks(&self.y, self.bottom - self.top) {
             let y = self.bottom - self.y.place(tick) * (self.bottom - self.top);
-            if !(self.top - 0.5..=self.bottom + 0.5).contains(&y) {
-                continue;
-            }
             if with_grid {
                 canvas.line(&[(self.left, y), (self.right, y)], 1.0, GRID);
             } else {
@@ -120,8 +118,19 @@ impl Frame {
     }
 }
 
-fn y_ticks(height: f64) -> usize {
-    ((height / 44.0) as usize).clamp(2, 8)
+/// Ticks for so many pixels: more than two where there is room, at most one in 24 pixels.
+fn y_ticks(axis: &Axis, height: f64) -> Vec<(f64, String)> {
+    let most = ((height / 24.0) as usize).max(2);
+    let first = ((height / 44.0) as usize).clamp(2, 8);
+    let inside = |count: usize| {
+        let mut ticks = axis.ticks(count);
+        ticks.retain(|(tick, _)| (-1e-9..=1.0 + 1e-9).contains(&axis.place(*tick)));
+        ticks
+    };
+    let tries = (first..=most.max(first)).map(inside);
+    let mut tries = tries.filter(|ticks| ticks.len() <= most);
+    let enough = tries.find(|ticks| ticks.len() > 2);
+    enough.unwrap_or_else(|| inside(first))
 }
 
 /// An axis over all of these values, with a little room at both ends.

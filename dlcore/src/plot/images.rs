@@ -162,7 +162,7 @@ impl Images {
         // Names of classes need room.
         let least = if self.names.is_empty() { 52.0 } else { 72.0 };
         let most = (((width + GAP) / (least + GAP)) as usize).max(1);
-        let natural = ((count as f64).sqrt().ceil() as usize).max(4).min(10);
+        let natural = ((count as f64).sqrt().ceil() as usize).clamp(4, 10);
         let columns = self.columns.unwrap_or(natural).min(most).min(count);
         let (height, across) = (self.size.0 as f64, self.size.1 as f64);
         let side =

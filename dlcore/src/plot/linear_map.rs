@@ -79,7 +79,7 @@ impl LinearMap {
         let size = determinant.abs();
         let area = match size {
             size if size < 1e-9 => return "everything falls onto a line or a point".to_owned(),
-            size if (size - 1.0).abs() < 1e-6 => "areas stay as they are".to_owned(),
+            size if number(size) == "1" => "areas stay as they are".to_owned(),
             _ => format!("areas become {} times as large", number(size)),
         };
         match determinant < 0.0 {

@@ -6,13 +6,15 @@ use super::frame::range;
 use super::palette::Legend;
 use super::points::Points;
 use super::principal::two_directions;
-use super::scatter::{draw_points, legend};
+use super::scatter::{draw_points, legend, radius};
 use crate::classical::LogisticRegression;
 use crate::models::Model;
 use crate::{Error, Result, Tensor};
 
 /// More points than this are not drawn.
 const MOST: usize = 2_000;
+/// Signs in all views together.
+const DRAWN: usize = 6_000;
 /// More layers than this are not drawn.
 const LAYERS: usize = 24;
 /// Wider outputs of layers are not turned into two directions.
@@ -167,13 +169,18 @@ impl PaperBall {
         self
     }
 
+    /// Of so many points one is drawn: more would make the notebook heavy.
+    fn stride(&self) -> usize {
+        (self.views.len() * self.views[0].points.at.len()).div_ceil(DRAWN)
+    }
+
     fn legend(&self) -> Legend {
         legend(&self.views[0].points, &self.names)
     }
 
     /// Columns, and the side of each view.
     fn layout(&self, width: f64) -> (usize, f64) {
-        let most = (((width + GAP) / (168.0 + GAP)) as usize).max(1);
+        let most = (((width + GAP) / (150.0 + GAP)) as usize).max(1);
         let columns = most.min(self.views.len()).min(4);
         (columns, ((width + GAP) / columns as f64 - GAP).min(300.0))
     }
@@ -212,7 +219,9 @@ impl PaperBall {
                 0.0
             }
         };
-        draw_points(canvas, &view.points, |px, py| {
+        let shown = view.points.every(self.stride());
+        let radius = radius(&shown, (side, side)).max(1.6);
+        draw_points(canvas, &shown, radius, |px, py| {
             (
                 x + room + place(px, xs, across) * (side - 2.0 * room),
                 top + side - room - place(py, ys, up) * (side - 2.0 * room),
@@ -264,8 +273,12 @@ impl Figure for PaperBall {
 
     fn summary(&self) -> String {
         let (first, last) = (&self.views[0], &self.views[self.views.len() - 1]);
+        let thinned = match self.stride() {
+            1 => String::new(),
+            stride => format!(" One point of {stride} is drawn."),
+        };
         format!(
-            "{} in {} classes through {} of {}: a straight cut puts {} of them right in the input and {} after {}.",
+            "{} in {} classes through {} of {}: a straight cut puts {} of them right in the input and {} after {}.{thinned}",
             counted(first.points.at.len(), "point"),
             first.points.classes.len(),
             counted(self.views.len() - 1, "layer"),

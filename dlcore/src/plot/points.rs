@@ -81,6 +81,15 @@ impl Points {
         })
     }
 
+    /// One of so many points.
+    pub fn every(&self, stride: usize) -> Points {
+        Points {
+            at: self.at.iter().step_by(stride).copied().collect(),
+            class_of: self.class_of.iter().step_by(stride).copied().collect(),
+            classes: self.classes.clone(),
+        }
+    }
+
     /// How many points each class has.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];

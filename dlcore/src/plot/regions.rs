@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use super::canvas::{Canvas, Color};
 
+/// How far a region reaches beneath its neighbours, in pixels.
+const SEAM: f64 = 0.7;
+
 /// Values on a grid, row by row from the bottom left.
 #[derive(Debug)]
 pub(super) struct Grid<T> {
@@ -65,12 +68,14 @@ pub(super) fn fill(
             let (first, end, kind) = key;
             let from = open.remove(&key).unwrap_or(row);
             if let Some(color) = color(kind) {
-                let corner = (
+                // A little too large, under what comes next: no ground shows between them.
+                let right = place.right.min(place.left + end as f64 * width + SEAM);
+                let top = place.top.max(place.bottom - row as f64 * height - SEAM);
+                let (left, bottom) = (
                     place.left + first as f64 * width,
-                    place.bottom - row as f64 * height,
+                    place.bottom - from as f64 * height,
                 );
-                let size = ((end - first) as f64 * width, (row - from) as f64 * height);
-                canvas.rectangle(corner, size, color);
+                canvas.rectangle((left, top), (right - left, bottom - top), color);
             }
         }
         for stretch in stretches {
@@ -92,31 +97,46 @@ fn stretches(kinds: &Grid<usize>, row: usize) -> Vec<(usize, usize, usize)> {
     stretches
 }
 
-/// Each value averaged with its neighbours: the edge of a region becomes a slope.
-pub(super) fn smoothed(grid: &Grid<f64>) -> Grid<f64> {
-    let near = |at: usize, count: usize| at.saturating_sub(1)..(at + 2).min(count);
-    let mut values = Vec::with_capacity(grid.values.len());
-    for row in 0..grid.rows {
-        for column in 0..grid.columns {
-            let (mut sum, mut count) = (0.0, 0.0);
-            for row in near(row, grid.rows) {
-                for column in near(column, grid.columns) {
-                    sum += grid.at(column, row);
-                    count += 1.0;
-                }
-            }
-            values.push(sum / count);
-        }
+/// A side of a cell that a line crosses: its lower left end, and whether it goes up.
+pub(super) type Side = (usize, usize, bool);
+
+/// The two ends of a side, as columns and rows.
+pub(super) fn ends((column, row, up): Side) -> [(usize, usize); 2] {
+    match up {
+        true => [(column, row), (column, row + 1)],
+        false => [(column, row), (column + 1, row)],
     }
-    Grid { values, ..*grid }
 }
 
-/// A side of a cell that a line crosses: its lower left end, and whether it goes up.
-type Side = (usize, usize, bool);
+/// The sides between cells of different kinds.
+pub(super) fn borders(kinds: &Grid<usize>) -> Vec<Side> {
+    let sides = (0..kinds.rows).flat_map(|row| {
+        (0..kinds.columns).flat_map(move |column| [(column, row, false), (column, row, true)])
+    });
+    let differs = |side: &Side| {
+        let [(a, b), (c, d)] = ends(*side);
+        c < kinds.columns && d < kinds.rows && kinds.at(a, b) != kinds.at(c, d)
+    };
+    sides.filter(differs).collect()
+}
 
 /// The lines along which the grid has this value, in pixels, by marching squares. The values lie in the
-/// middles of the cells.
+/// middles of the cells and are taken to rise evenly between them.
 pub(super) fn contours(grid: &Grid<f64>, level: f64, place: Place) -> Vec<Vec<(f64, f64)>> {
+    let share = |side: Side| {
+        let [a, b] = ends(side).map(|(column, row)| grid.at(column, row));
+        ((level - a) / (b - a)).clamp(0.0, 1.0)
+    };
+    lines(grid, level, place, &share)
+}
+
+/// [`contours`] where it is known otherwise at which share of a side a line crosses it.
+pub(super) fn lines(
+    grid: &Grid<f64>,
+    level: f64,
+    place: Place,
+    share: &dyn Fn(Side) -> f64,
+) -> Vec<Vec<(f64, f64)>> {
     let mut neighbours: BTreeMap<Side, Vec<Side>> = BTreeMap::new();
     for row in 0..grid.rows.saturating_sub(1) {
         for column in 0..grid.columns.saturating_sub(1) {
@@ -137,7 +157,7 @@ pub(super) fn contours(grid: &Grid<f64>, level: f64, place: Place) -> Vec<Vec<(f
                 lines.push(
                     sides
                         .into_iter()
-                        .map(|side| point(grid, level, place, side))
+                        .map(|side| point(grid, place, side, share(side)))
                         .collect(),
                 );
             }
@@ -151,9 +171,7 @@ fn walk(neighbours: &mut BTreeMap<Side, Vec<Side>>, start: Side) -> Vec<Side> {
     let (mut line, mut at) = (vec![start], start);
     while let Some(next) = neighbours.get_mut(&at).and_then(Vec::pop) {
         if let Some(back) = neighbours.get_mut(&next) {
-            if let Some(place) = back.iter().position(|side| *side == at) {
-                back.remove(place);
-            }
+            back.retain(|side| *side != at);
         }
         line.push(next);
         at = next;
@@ -192,13 +210,8 @@ fn crossings(grid: &Grid<f64>, level: f64, column: usize, row: usize) -> Vec<(Si
     }
 }
 
-/// Where on a side the level is reached.
-fn point(grid: &Grid<f64>, level: f64, place: Place, (column, row, up): Side) -> (f64, f64) {
-    let (a, b) = match up {
-        true => (grid.at(column, row), grid.at(column, row + 1)),
-        false => (grid.at(column, row), grid.at(column + 1, row)),
-    };
-    let share = ((level - a) / (b - a)).clamp(0.0, 1.0);
+/// Where a share of a side lies.
+fn point<T>(grid: &Grid<T>, place: Place, (column, row, up): Side, share: f64) -> (f64, f64) {
     let (dx, dy) = if up { (0.0, share) } else { (share, 0.0) };
     (
         place.left + (column as f64 + dx + 0.5) * (place.right - place.left) / grid.columns as f64,

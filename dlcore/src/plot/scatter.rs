@@ -10,8 +10,8 @@ use crate::{Error, Result, Tensor};
 
 /// More points than this are not drawn: the notebook would carry megabytes of them.
 pub(super) const MOST: usize = 20_000;
-/// More points than this have no rim.
-const RIMMED: usize = 600;
+/// Smaller signs have no rim.
+const RIMMED: f64 = 2.2;
 /// The height of the box for its width.
 const RATIO: f64 = 0.72;
 
@@ -120,21 +120,20 @@ pub(super) fn axes(points: &Points) -> (Axis, Axis) {
     )
 }
 
+/// How large the signs are: the smaller the more of them there are on an area of this size.
+pub(super) fn radius(points: &Points, (width, height): (f64, f64)) -> f64 {
+    (0.14 * (width * height / points.at.len() as f64).sqrt()).clamp(1.3, 3.8)
+}
+
 /// Each point with the sign of its class.
 pub(super) fn draw_points(
     canvas: &mut dyn Canvas,
     points: &Points,
+    radius: f64,
     at: impl Fn(f64, f64) -> (f64, f64),
 ) {
-    let rimmed = points.at.len() <= RIMMED;
-    let radius = match points.at.len() {
-        0..=150 => 3.8,
-        151..=RIMMED => 3.2,
-        601..=3000 => 2.2,
-        _ => 1.5,
-    };
     for (&(x, y), &class) in points.at.iter().zip(&points.class_of) {
-        match rimmed {
+        match radius >= RIMMED {
             true => mark(canvas, class, at(x, y), radius),
             false => plain_mark(canvas, class, at(x, y), radius),
         }
@@ -198,7 +197,9 @@ impl Figure for Scatter {
         let [x, y] = &self.axes;
         let frame = Frame::new(below, RATIO * area.width, axes(&self.points), [x, y]);
         frame.draw(canvas, true);
-        draw_points(canvas, &self.points, |x, y| frame.at(x, y));
+        let box_size = (frame.right - frame.left, frame.bottom - frame.top);
+        let radius = radius(&self.points, box_size);
+        draw_points(canvas, &self.points, radius, |x, y| frame.at(x, y));
     }
 
     fn summary(&self) -> String {

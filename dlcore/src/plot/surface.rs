@@ -21,18 +21,21 @@ const MOST: usize = 10_000;
 /// A way of fewer steps has a dot for each.
 const DOTTED: usize = 80;
 
-/// A function of two numbers, dark where it is high; a cell that ends in one shows it.
+/// A function of two numbers, strongly tinted where it is high; a cell that ends in one shows it.
 #[derive(Clone, Debug)]
 pub struct Surface {
     head: Head,
     x: (f64, f64),
     y: (f64, f64),
     grid: Arc<Grid<f64>>,
-    paths: Vec<(String, Vec<(f64, f64)>)>,
+    paths: Vec<Way>,
     axes: [String; 2],
 }
 
 figure!(Surface);
+
+/// The name of an optimizer and the points that it came by.
+type Way = (String, Vec<(f64, f64)>);
 
 /// A function of two numbers, such as a loss of two weights, as a map with lines of equal height.
 ///
@@ -168,7 +171,7 @@ impl Surface {
     }
 
     fn legend(&self) -> Legend {
-        let entry = |(index, (name, way)): (usize, &(String, Vec<(f64, f64)>))| {
+        let entry = |(index, (name, way)): (usize, &Way)| {
             (
                 index + 1,
                 format!("{name}: {}", counted(way.len() - 1, "step")),
@@ -182,7 +185,7 @@ impl Surface {
 
     fn note(&self) -> String {
         let (low, high) = self.range();
-        format!("from {} (light) to {} (dark)", number(low), number(high))
+        format!("from {} (faint) to {} (strong)", number(low), number(high))
     }
 
     /// A way: a line on a rim, a dot for each step, a ring at its start and its sign at its end.
@@ -332,7 +335,7 @@ impl Figure for Surface {
     }
 
     fn details(&self) -> String {
-        let rows = |(name, way): &(String, Vec<(f64, f64)>)| {
+        let rows = |(name, way): &Way| {
             let step = way.len().div_ceil(12).max(1);
             let chosen = (0..way.len()).filter(|at| at % step == 0 || at + 1 == way.len());
             let one = |at: usize| {
