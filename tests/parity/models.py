@@ -64,14 +64,14 @@ def masked(units, activation):
 
 
 def record(name, model, x, y, loss, loss_weights=None, metrics=None, sample_weight=None, class_weight=None,
-           weighted_metrics=None):
+           weighted_metrics=None, callbacks=None):
     for variable in model.trainable_variables:
         variable.assign(uniform(*variable.shape))
     before = model.get_weights()
     model.compile(keras.optimizers.RMSprop(0.01), loss=loss, loss_weights=loss_weights, metrics=metrics,
                   weighted_metrics=weighted_metrics)
     history = model.fit(x, y, epochs=3, batch_size=4, shuffle=False, verbose=0, sample_weight=sample_weight,
-                        class_weight=class_weight)
+                        class_weight=class_weight, callbacks=callbacks)
     if any(isinstance(layer, layers.Embedding) for layer in model.layers):
         # On JAX the predictions of a training step have lost their mask when the metrics see them; in evaluate,
         # and on TensorFlow, they have it.
@@ -111,6 +111,11 @@ cases = [
            sample_weight=weights[0]),
     record("sample weights in metrics", binary, inputs[0], classes, "binary_crossentropy",
            metrics=["accuracy", "mae"], weighted_metrics=["accuracy"], sample_weight=weights[0]),
+    record("a scheduled learning rate", binary, inputs[0], classes, "binary_crossentropy", metrics=["accuracy"],
+           callbacks=[keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)]),
+    record("a learning rate that falls on a plateau", binary, inputs[0], classes, "binary_crossentropy",
+           metrics=["accuracy"],
+           callbacks=[keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=10.0)]),
     record("a loss that a layer adds", autoencoder(), pixels, pixels, "binary_crossentropy", metrics=["mae"]),
     record("nothing but a loss that a layer adds", autoencoder(), pixels, None, None),
     record("masked timesteps", masked(1, None), words, numbers, "mse", metrics=["mae"]),

@@ -179,7 +179,7 @@ fn input(model: &Model, place: usize, x: &Tensor, what: &str) -> Result<Tensor> 
         let size = expected.iter().filter(|_| known).product::<usize>();
         let whole = |count: usize| [&[count], expected].concat();
         let hint = if as_long(sample, expected) {
-            ", whose axes have these lengths; for samples of any length declare it with dim::ANY"
+            "; the input was declared for these lengths: give it dim::ANY where any will do"
                 .to_string()
         } else if !known {
             String::new()

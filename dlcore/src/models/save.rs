@@ -10,8 +10,8 @@
 //! - `optimizer.safetensors`: what the optimizer keeps beside each weight, `velocities.0` for the
 //!   first weight of the model that is trained.
 //!
-//! A file of weights alone is the second of these by itself; its metadata has the layers' names. What is read is not trusted: sizes are
-//! bounded by the file's own, nothing is run or unpacked, and every number must be one.
+//! A file of weights alone is the second of these by itself; its metadata has the layers' names. What is read
+//! is not trusted: sizes are bounded by the file's own, nothing is run or unpacked, and every number must be one.
 
 mod compiled;
 mod describe;
@@ -28,7 +28,6 @@ use std::path::Path;
 use serde_json::Value;
 
 pub use self::weights::LoadWeights;
-use self::weights::Stored;
 use super::layer_ref::LayerRef;
 use super::{Model, Sequential};
 use crate::config::Parsed;
@@ -127,7 +126,7 @@ impl Model {
         path: impl AsRef<Path>,
         how: LoadWeights,
     ) -> Result<Vec<String>> {
-        load_weights_with(self, path.as_ref(), &how)
+        weights::load(self, path.as_ref(), &how)
     }
 }
 
@@ -169,7 +168,7 @@ fn save_weights(model: &Model, path: &Path) -> Result<()> {
     model.check_built("save_weights")?;
     check_name(path)?;
     let bytes =
-        weights_of(model).map_err(|message| Error::Model(format!("save_weights: {message}")))?;
+        weights(model).map_err(|message| Error::Model(format!("save_weights: {message}")))?;
     file::replace(path, |file| {
         file.write_all(&bytes).map_err(|error| error.to_string())
     })
@@ -202,31 +201,6 @@ fn load_weights(model: &Model, path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn load_weights_with(model: &Model, path: &Path, how: &LoadWeights) -> Result<Vec<String>> {
-    model.check_built("load_weights")?;
-    let (mut opened, size) = file::open(path)?;
-    let put = stored(&mut opened, size).and_then(|stored| weights::put(model, &stored, how));
-    put.map_err(|message| file::error(path, message))
-}
-
-/// The weights of a file, with the names of their layers: of a model, or of weights alone.
-fn stored(from: &mut (impl Read + Seek), size: u64) -> Parsed<Stored> {
-    let bytes = file::weights(from, size)?;
-    let rewind = from.seek(std::io::SeekFrom::Start(0));
-    rewind.map_err(|problem| format!("cannot be read: {problem}"))?;
-    let names = match file::Members::open(from, size) {
-        Ok(mut members) => {
-            let description = members.read(MODEL, LONGEST_DESCRIPTION)?;
-            serde_json::from_slice(&description)
-                .ok()
-                .and_then(|description| weights::names(&description))
-        }
-        Err(_) => tensors::names(&bytes),
-    };
-    let tensors = tensors::read(&bytes)?;
-    Ok(Stored { tensors, names })
-}
-
 /// An error for names of Keras's formats, which are not the one that is written.
 pub(crate) fn check_name(path: &Path) -> Result<()> {
     let ending = path.extension().and_then(|ending| ending.to_str());
@@ -256,7 +230,7 @@ impl Parts {
     pub(crate) fn of(model: &Model) -> Parsed<Parts> {
         Ok(Parts {
             description: describe::model(model)?,
-            weights: weights_of(model)?,
+            weights: weights(model)?,
             optimizer: compiled::optimizer_state(model)?,
         })
     }
@@ -287,7 +261,7 @@ pub(crate) fn read(from: &mut (impl Read + Seek), size: u64) -> Parsed<Model> {
     describe::restore(&description, weights, state)
 }
 
-fn weights_of(model: &Model) -> Parsed<Vec<u8>> {
+fn weights(model: &Model) -> Parsed<Vec<u8>> {
     let mut tensors = tensors::Tensors::new();
     let table = describe::table(model);
     for (index, layer) in table.iter().enumerate() {

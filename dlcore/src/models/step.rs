@@ -109,7 +109,7 @@ pub(super) fn test(
     let graph = model.graph("evaluate")?;
     let outputs = Outputs::of(&graph, compiled, &batch.x, false);
     let losses = outputs.losses(compiled, batch)?;
-    let total = total(compiled, &losses, &outputs, &model.trained()).item();
+    let total = total(compiled, &losses, outputs.penalty(&model.trained())).item();
     measure(compiled, tally, total, &losses, batch, &outputs)?;
     let masked = |o: &Objective| outputs.flow.masks[o.output].is_some();
     Ok(compiled.objectives.iter().any(masked))
@@ -126,7 +126,7 @@ fn differentiate(
     let watched = Watched::on(&tape, trained);
     let outputs = Outputs::of(graph, compiled, &batch.x, true);
     let losses = outputs.losses(compiled, batch)?;
-    let loss = total(compiled, &losses, &outputs, trained);
+    let loss = total(compiled, &losses, outputs.penalty(trained));
     let value = loss.item();
     if value.is_finite() {
         measure(compiled, tally, value, &losses, batch, &outputs)?;
@@ -168,13 +168,8 @@ pub(super) fn gradients(
     Ok((value, gradients))
 }
 
-/// The losses of the outputs, each times its weight, what the graph adds to them, and the penalties.
-fn total(
-    compiled: &Compiled,
-    losses: &[Tensor],
-    outputs: &Outputs,
-    trained: &[LayerRef],
-) -> Tensor {
+/// The losses of the outputs, each times its weight, and the penalties.
+fn total(compiled: &Compiled, losses: &[Tensor], penalty: Option<Tensor>) -> Tensor {
     let weighted = compiled
         .objectives
         .iter()
@@ -183,9 +178,7 @@ fn total(
             1.0 => loss.clone(),
             weight => loss * weight,
         });
-    let added = outputs.flow.losses.iter().map(Tensor::mean);
-    let all = weighted.chain(added).chain(outputs.penalty(trained));
-    let sum = all.reduce(|sum, one| sum + one);
+    let sum = weighted.chain(penalty).reduce(|sum, one| sum + one);
     sum.unwrap_or_else(|| Tensor::from(0.0))
 }
 
@@ -222,14 +215,13 @@ impl Outputs {
         }
     }
 
-    /// The sum of the penalties on what layers have returned, and on the weights that are trained.
+    /// What the graph adds to the loss, and the penalties on what layers have returned and on the weights that
+    /// are trained.
     fn penalty(&self, trained: &[LayerRef]) -> Option<Tensor> {
         let of = |leaf: &LayerRef| leaf.leaf().and_then(|layer| layer.penalty());
-        let all = self
-            .activity
-            .clone()
-            .into_iter()
-            .chain(trained.iter().filter_map(of));
+        let added = self.flow.losses.iter().map(Tensor::mean);
+        let activity = self.activity.clone();
+        let all = added.chain(activity).chain(trained.iter().filter_map(of));
         all.reduce(|sum, one| sum + one)
     }
 

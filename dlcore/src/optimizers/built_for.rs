@@ -21,12 +21,19 @@ impl BuiltFor {
                 Ok(())
             }
             Some((known, _)) if *known == layers => Ok(()),
-            Some((_, known)) => Err(format!(
-                "was built for the weights of {}, and keeps what belongs to these; here it would change those of {}: \
-                 make a new optimizer for them",
-                listed(known),
-                listed(&names())
-            )),
+            Some((_, known)) => {
+                let others = names();
+                let alike = match others == *known {
+                    true => "other layers of the same names, ",
+                    false => "",
+                };
+                Err(format!(
+                    "was built for the weights of {}, and keeps what belongs to these; here it would change those of \
+                     {alike}{}: make a new optimizer for them",
+                    listed(known),
+                    listed(&others)
+                ))
+            }
         }
     }
 

@@ -30,9 +30,8 @@ pub(super) fn output_shapes(
     if inputs.iter().all(|shape| dim::known(shape)) {
         return shapes_of(inputs);
     }
-    in_either_length(inputs, |lengths| {
-        let [one, other] = lengths.map(|length| shapes_of(&with_length(inputs, length)));
-        let (one, other) = (one?, other?);
+    in_either_length(inputs, |one, other| {
+        let (one, other) = (shapes_of(one)?, shapes_of(other)?);
         let axis = |(&one, &other): (&usize, &usize)| if one == other { one } else { dim::ANY };
         let shape = |(one, other): (&Vec<usize>, &Vec<usize>)| {
             one.iter().zip(other).map(axis).collect::<Vec<usize>>()
@@ -48,13 +47,13 @@ pub(super) fn build(
     inputs: &[Vec<usize>],
     build: impl Fn(&LayerRef, &[Vec<usize>]) -> Result<()>,
 ) -> Result<()> {
-    in_either_length(inputs, |[one, other]| {
+    in_either_length(inputs, |one, other| {
         let before = layer.before_build();
         let copy = layer.deep_copy(&mut super::Copies::new());
-        let built = build(layer, &with_length(inputs, one)).and_then(|()| {
+        let built = build(layer, one).and_then(|()| {
             // The copy takes the weights that are there: nothing is drawn, and none but these fit.
             give_weights(layer, &copy);
-            let fits = build(&copy, &with_length(inputs, other)).is_ok();
+            let fits = build(&copy, other).is_ok();
             match fits && weight_shapes(layer) == weight_shapes(&copy) {
                 true => Ok(()),
                 false => Err(depends(layer, inputs)),
@@ -91,30 +90,54 @@ fn weight_shapes(layer: &LayerRef) -> Shapes {
     weights.iter().map(|w| w.shape().to_vec()).collect()
 }
 
-/// Tries the first pair of lengths, then the second; an error is that of the first, in the inputs' own words.
+/// Tries the first pair of lengths, then the second, then what other inputs say; an error is that of the first,
+/// in the inputs' own words.
 fn in_either_length<T>(
     inputs: &[Vec<usize>],
-    attempt: impl Fn([usize; 2]) -> Result<T>,
+    attempt: impl Fn(&Shapes, &Shapes) -> Result<T>,
 ) -> Result<T> {
-    let error = match attempt(LENGTHS[0]) {
+    let [first, second] = LENGTHS.map(|pair| pair.map(|length| with_length(inputs, length)));
+    let error = match attempt(&first[0], &first[1]) {
         Ok(result) => return Ok(result),
         Err(error) => error,
     };
-    attempt(LENGTHS[1]).map_err(|_| {
-        let mut text = error.to_string();
-        let length = LENGTHS[0][0];
-        for (input, numbers) in inputs.iter().zip(with_length(inputs, length)) {
-            text = text.replace(&format!("{numbers:?}"), &dim::text(input));
-        }
-        // Advice with a number in it that nobody has given.
-        if let Some((problem, advice)) = text.rsplit_once("; ")
-            && advice.contains(&length.to_string())
-        {
-            text = problem.to_string();
-        }
-        match error {
-            Error::Value(_) => Error::Value(text),
-            _ => Error::Shape(text),
-        }
-    })
+    let again = attempt(&second[0], &second[1]);
+    let matched = |error| matched(inputs).map_or(Err(error), |shapes| attempt(&shapes, &shapes));
+    again
+        .or_else(matched)
+        .map_err(|_| in_words(error, inputs, &first[0]))
+}
+
+/// The shapes where a layer takes inputs of one shape only, and another input says how long the axes are.
+fn matched(inputs: &[Vec<usize>]) -> Option<Shapes> {
+    let known = |axis: usize| {
+        let lengths = inputs.iter().filter_map(|shape| shape.get(axis));
+        lengths
+            .copied()
+            .find(|&length| length != dim::ANY && length != 1)
+    };
+    let axis = |(axis, &length): (usize, &usize)| match length {
+        dim::ANY => known(axis),
+        length => Some(length),
+    };
+    let shape = |shape: &Vec<usize>| shape.iter().enumerate().map(axis).collect();
+    inputs.iter().map(shape).collect()
+}
+
+/// An error about lengths that stand in, as one about the axes they stand for.
+fn in_words(error: Error, inputs: &[Vec<usize>], tried: &Shapes) -> Error {
+    let mut text = error.to_string();
+    for (input, numbers) in inputs.iter().zip(tried) {
+        text = text.replace(&format!("{numbers:?}"), &dim::text(input));
+    }
+    // Advice with a number in it that nobody has given.
+    if let Some((problem, advice)) = text.rsplit_once("; ")
+        && advice.contains(&LENGTHS[0][0].to_string())
+    {
+        text = problem.to_string();
+    }
+    match error {
+        Error::Value(_) => Error::Value(text),
+        _ => Error::Shape(text),
+    }
 }

@@ -1,9 +1,13 @@
 //! Weights of a file put into the layers of a model, by their places or by their names.
 
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::describe::{self, weight_name};
 use super::tensors::{self, Tensors};
+use super::{LONGEST_DESCRIPTION, MODEL, file};
 use crate::config::Parsed;
 use crate::models::layer_ref::LayerRef;
 use crate::models::model::Model;
@@ -47,9 +51,9 @@ impl LoadWeights {
 }
 
 /// The layers of a file: their weights, and their names where the file has them.
-pub(super) struct Stored {
-    pub(super) tensors: Tensors,
-    pub(super) names: Option<Vec<String>>,
+struct Stored {
+    tensors: Tensors,
+    names: Option<Vec<String>>,
 }
 
 impl Stored {
@@ -80,15 +84,40 @@ impl Stored {
     }
 }
 
+/// Reads a file, and puts its weights in place.
+pub(super) fn load(model: &Model, path: &Path, how: &LoadWeights) -> Result<Vec<String>> {
+    model.check_built("load_weights")?;
+    let (mut opened, size) = file::open(path)?;
+    let put = stored(&mut opened, size).and_then(|stored| put(model, &stored, how));
+    put.map_err(|message| file::error(path, message))
+}
+
+/// The weights of a file, with the names of their layers: of a model, or of weights alone.
+fn stored(from: &mut (impl Read + Seek), size: u64) -> Parsed<Stored> {
+    let bytes = file::weights(from, size)?;
+    let rewind = from.seek(SeekFrom::Start(0));
+    rewind.map_err(|problem| format!("cannot be read: {problem}"))?;
+    let names = match file::Members::open(from, size) {
+        Ok(mut members) => {
+            let description = members.read(MODEL, LONGEST_DESCRIPTION)?;
+            let description: Option<Value> = serde_json::from_slice(&description).ok();
+            description.and_then(|description| names(&description))
+        }
+        Err(_) => tensors::names(&bytes),
+    };
+    let tensors = tensors::read(&bytes)?;
+    Ok(Stored { tensors, names })
+}
+
 /// The names of all layers as they stand in the file of a model.
-pub(super) fn names(description: &Value) -> Option<Vec<String>> {
+fn names(description: &Value) -> Option<Vec<String>> {
     let layers = description.get("layers")?.as_array()?.iter();
     let name = |layer: &Value| Some(layer.get("config")?.get("name")?.as_str()?.to_string());
     layers.map(name).collect()
 }
 
 /// Puts weights in place, all that are to be or none; returns the names of the layers that got some.
-pub(super) fn put(model: &Model, stored: &Stored, how: &LoadWeights) -> Parsed<Vec<String>> {
+fn put(model: &Model, stored: &Stored, how: &LoadWeights) -> Parsed<Vec<String>> {
     let mut fitting: Vec<(LayerRef, Vec<Tensor>)> = Vec::new();
     for (own, layer) in describe::table(model).into_iter().enumerate() {
         let current = match layer.leaf() {

@@ -57,6 +57,43 @@ fn layers_say_which_axes_of_their_outputs_are_known() {
             shape_of(Lambda::new(|x| x.mean_axis(1)), &[ANY, 3]),
             vec![3],
         ),
+        (shape_of(Masking::new(0.0), &[ANY, 3]), vec![ANY, 3]),
+        (
+            shape_of(SeparableConv1D::new(4, 3), &[ANY, 3]),
+            vec![ANY, 4],
+        ),
+        (
+            shape_of(DepthwiseConv2D::new(3), &[ANY, ANY, 3]),
+            vec![ANY, ANY, 3],
+        ),
+        (
+            shape_of(Conv1DTranspose::new(4, 3).strides(2), &[ANY, 3]),
+            vec![ANY, 4],
+        ),
+        (shape_of(Cropping1D::new(1), &[ANY, 3]), vec![ANY, 3]),
+        (
+            shape_of(ZeroPadding2D::new(1), &[ANY, 4, 3]),
+            vec![ANY, 6, 3],
+        ),
+        (
+            shape_of(AveragePooling2D::new(2), &[4, ANY, 3]),
+            vec![2, ANY, 3],
+        ),
+        (shape_of(LayerNormalization::new(), &[ANY, 3]), vec![ANY, 3]),
+        (
+            shape_of(GroupNormalization::new(3), &[ANY, 3]),
+            vec![ANY, 3],
+        ),
+        (
+            shape_of(SpatialDropout1D::new(0.1), &[ANY, 3]),
+            vec![ANY, 3],
+        ),
+        (shape_of(Dropout::new(0.1), &[ANY, 3]), vec![ANY, 3]),
+        (shape_of(Reshape::new([-1, 2]), &[ANY, 4]), vec![ANY, 2]),
+        (
+            shape_of(TimeDistributed::new(Conv2D::new(2, 3)), &[ANY, 8, 8, 1]),
+            vec![ANY, 6, 6, 2],
+        ),
     ];
     for (place, (shape, expected)) in cases.into_iter().enumerate() {
         assert_eq!(shape, expected, "case {place}");
@@ -65,6 +102,17 @@ fn layers_say_which_axes_of_their_outputs_are_known() {
     assert_eq!(Add::new().on([&a, &b]).shape(), [ANY, 3]);
     assert_eq!(Concatenate::new().axis(1).on([&a, &b]).shape(), [ANY, 3]);
     assert_eq!(Concatenate::new().on([&a, &b]).shape(), [ANY, 6]);
+    // The other says how long the axis is to be; nobody where they stand after each other.
+    let known = Input::new([5, 3]);
+    assert_eq!(Multiply::new().on([&a, &known]).shape(), [5, 3]);
+    assert_eq!(
+        Concatenate::new().axis(1).on([&a, &known]).shape(),
+        [ANY, 3]
+    );
+    assert!(Add::new().try_on([&a, &Input::new([5, 4])]).is_err());
+    let both = Bidirectional::new(LSTM::new(2).return_sequences(true).input_shape([ANY, 3]));
+    let model = Sequential::new().add(both).add(LSTM::new(1));
+    assert_eq!(model.outputs().unwrap()[0].shape(), [1]);
 }
 
 #[test]

@@ -61,6 +61,13 @@ fn a_layer_that_is_frozen_between_steps_needs_another_optimizer() {
     let text = refusal(step(&mut model, &mut optimizer));
     assert!(text.contains("change those of frozen_2"), "{text}");
     step(&mut model, &mut Adam::new()).unwrap();
+    model.layer("frozen_1").unwrap().set_trainable(true);
+    let text = refusal(step(&mut model.clone(), &mut optimizer));
+    assert!(
+        text.contains("other layers of the same names, frozen_1, frozen_2"),
+        "{text}"
+    );
+    step(&mut model, &mut optimizer).unwrap();
 }
 
 #[test]
