@@ -4,6 +4,7 @@ mod data;
 mod functional;
 mod layers;
 mod parity;
+mod penalties;
 mod save;
 mod sharing;
 mod weights;
