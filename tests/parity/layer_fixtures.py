@@ -86,7 +86,7 @@ def case(layer, *shapes, name=None, training=False, classes=None, mask=None, tol
     xs = make(rng)
     several = len(xs) > 1
 
-    def run(trainable, state, xs, losses=False):
+    def run(trainable, state, xs):
         kwargs = {}
         parameters = layer._call_signature.parameters if hasattr(layer, "_call_signature") else {}
         if "training" in parameters:
@@ -96,8 +96,12 @@ def case(layer, *shapes, name=None, training=False, classes=None, mask=None, tol
         if initial_state:
             kwargs["initial_state"] = list(xs[1:])
         first = xs if several and not initial_state else xs[0]
-        outputs, state, *penalties = layer.stateless_call(trainable, state, first, return_losses=losses, **kwargs)
-        return (as_list(outputs), state, *penalties)
+        # Not stateless_call, which leaves out the penalties on outputs.
+        mapping = [*zip(layer.trainable_variables, trainable), *zip(layer.non_trainable_variables, state)]
+        with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+            outputs = layer(first, **kwargs)
+            penalties = layer.losses
+        return as_list(outputs), [scope.get_current_value(v) for v in layer.non_trainable_variables], penalties
 
     layer.build([x.shape for x in xs] if several and not initial_state else xs[0].shape) if not layer.built else None
     for variable in layer.trainable_variables:
@@ -108,7 +112,7 @@ def case(layer, *shapes, name=None, training=False, classes=None, mask=None, tol
     trainable = [v.value for v in layer.trainable_variables]
     state = [v.value for v in layer.non_trainable_variables]
     kept = [i for i, v in enumerate(layer.non_trainable_variables) if "seed_generator" not in v.path]
-    outputs, _ = run(trainable, state, xs)
+    outputs, *_ = run(trainable, state, xs)
     cotangents = [rng.uniform(-1, 1, size=o.shape).astype("float32") for o in outputs]
 
     def projected(trainable, xs):
@@ -130,7 +134,7 @@ def case(layer, *shapes, name=None, training=False, classes=None, mask=None, tol
     recorded["targets"] = [tensor(t) for t in targets]
 
     def loss(trainable, state, xs):
-        outputs, state, penalties = run(trainable, state, xs, losses=True)
+        outputs, state, penalties = run(trainable, state, xs)
         return sum(jnp.mean((o - t) ** 2) for o, t in zip(outputs, targets)) + sum(penalties), state
 
     for _ in range(steps if trainable else 0):

@@ -53,7 +53,7 @@ rectifiers = [
     rectifier(layers.ELU(), "elu"),
     case(layers.PReLU(), (4,), name="prelu"),
     case(layers.PReLU(alpha_regularizer="l1", shared_axes=[1, 2]), (2, 2, 3), name="prelu of channels"),
-    case(layers.PReLU(alpha_constraint="non_neg", activity_regularizer="l1"), (4,), name="prelu that cannot fall"),
+    case(layers.PReLU(alpha_constraint="non_neg", activity_regularizer="l2"), (4,), name="prelu that cannot fall"),
     case(layers.Softmax(), (5,), name="softmax"),
     case(layers.Softmax(axis=1), (4, 3), name="softmax along axis 1"),
     case(layers.Softmax(axis=[1, 2]), (4, 3), name="softmax along both axes"),

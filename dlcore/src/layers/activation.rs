@@ -90,12 +90,7 @@ mod tests {
     fn conforms() {
         for &name in NAMES {
             let columns = if name == "glu" { 2 } else { 4 };
-            check_layer(Case::new(
-                ActivationLayer::new(name),
-                &[3, 4],
-                &[3, columns],
-                0,
-            ));
+            check_layer(Case::new(ActivationLayer::new(name), &[3, 4], &[3, columns], 0).mask());
         }
         let step = Activation::threshold(0.3, -1.0);
         check_layer(Case::new(ActivationLayer::new(step), &[4], &[4], 0));

@@ -145,7 +145,12 @@ mod tests {
     fn the_penalty_is_divided_by_the_samples_and_counts_within_a_step_only() {
         let layer = ActivityRegularization::new(0.5, 0.1);
         let x = Tensor::from([[1.0, -3.0], [0.0, 2.0]]);
-        let pass = || note(&layer, &layer.call(&[x.clone()], &Call::training()));
+        let pass = || {
+            note(
+                &layer,
+                &layer.call(std::slice::from_ref(&x), &Call::training()),
+            )
+        };
         pass();
         let ((), none) = collect(|| ());
         assert!(none.is_none());

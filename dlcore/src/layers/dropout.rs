@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{Base, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed, number};
 use crate::grad::ops;
-use crate::random::next_seed;
-use crate::tensor::expect;
+use crate::random::{dropout_mask, next_seed};
+use crate::tensor::{Shape, expect};
 use crate::{Result, Tensor};
 
 /// While training, sets each element to 0 with probability `rate` and scales the others by
@@ -15,11 +15,20 @@ use crate::{Result, Tensor};
 /// # Shapes
 /// any → the same
 ///
+/// ```
+/// use dlcore::prelude::*;
+/// // Of sequences: what is left out at one timestep is left out at all of them.
+/// let layer = Dropout::new(0.5).noise_shape([1, 8]);
+/// let y = layer.forward(&Tensor::ones([1, 4, 8]), true);
+/// assert_eq!(y.get(0).get(0), y.get(0).get(3));
+/// ```
+///
 /// Source: Srivastava et al., 2014.
 #[derive(Clone, Debug)]
 pub struct Dropout {
     base: Base,
     rate: f64,
+    noise_shape: Option<Vec<usize>>,
 }
 
 layer_settings!(Dropout, "dropout");
@@ -30,7 +39,15 @@ impl Dropout {
         Dropout {
             base: Base::new("Dropout", "dropout"),
             rate,
+            noise_shape: None,
         }
+    }
+
+    /// The shape of what is drawn for a sample (the sample's own): along an axis of length 1 the same
+    /// elements are left out everywhere.
+    pub fn noise_shape(mut self, shape: impl Into<Shape>) -> Dropout {
+        self.noise_shape = Some(shape.into().into_vec());
+        self
     }
 
     /// The layer that [`Layer::config`] described.
@@ -38,6 +55,7 @@ impl Dropout {
         let layer = Dropout {
             base: Base::from_config("Dropout", "dropout", fields)?,
             rate: fields.float("rate")?,
+            noise_shape: noise_shape(fields)?,
         };
         layer.check().map_err(|error| error.to_string())?;
         Ok(layer)
@@ -46,27 +64,72 @@ impl Dropout {
     fn check(&self) -> Result<()> {
         self.base.check_rate("rate", self.rate)
     }
+
+    fn check_shape(&self, sample: &[usize]) -> Result<()> {
+        let Some(noise) = &self.noise_shape else {
+            return Ok(());
+        };
+        let fits = |(&drawn, &length): (&usize, &usize)| drawn == 1 || drawn == length;
+        match noise.len() == sample.len() && noise.iter().zip(sample).all(fits) {
+            true => Ok(()),
+            false => Err(self.base.shape_error(format!(
+                "a noise_shape of {noise:?} does not fit samples of shape {sample:?}: expected for each axis its \
+                 length, or 1 (without the batch axis)"
+            ))),
+        }
+    }
+}
+
+/// A noise shape as Keras writes it, with the batch axis, which is null.
+fn noise_shape(fields: &Fields<'_>) -> Parsed<Option<Vec<usize>>> {
+    if fields.get("noise_shape").is_none() {
+        return Ok(None);
+    }
+    match fields.list("noise_shape")? {
+        [Value::Null, sample @ ..] => {
+            let sample = json!({"noise_shape": sample});
+            Fields::of(&sample, "Dropout")?.sizes("noise_shape")
+        }
+        other => Err(format!(
+            "noise_shape: expected null for the batch axis, then the shape for a sample, found {other:?}"
+        )),
+    }
 }
 
 impl Layer for Dropout {
     base_methods!();
 
-    fn build(&mut self, _input_shape: &[usize]) -> Result<()> {
+    fn build(&mut self, input_shape: &[usize]) -> Result<()> {
         self.check()?;
+        self.check_shape(input_shape)?;
         self.base.finish()
     }
 
     fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
+        self.check_shape(input_shape)?;
         Ok(input_shape.to_vec())
     }
 
     fn config(&self) -> Option<Value> {
-        Some(self.base.config(json!({"rate": number(self.rate)})))
+        let batched = |shape: &Vec<usize>| -> Vec<Value> {
+            let lengths = shape.iter().map(|&length| json!(length));
+            std::iter::once(Value::Null).chain(lengths).collect()
+        };
+        let noise_shape = self.noise_shape.as_ref().map(batched);
+        let own = json!({"rate": number(self.rate), "noise_shape": noise_shape});
+        Some(self.base.config(own))
     }
 
     fn forward(&self, x: &Tensor, training: bool) -> Tensor {
+        if self.noise_shape.is_some() {
+            expect(self.check_shape(self.base.sample(x)));
+        }
         if !training || self.rate == 0.0 {
             return x.clone();
+        }
+        if let Some(noise) = &self.noise_shape {
+            let shape = [&x.shape()[..1], noise].concat();
+            return x * dropout_mask(&shape, self.rate, next_seed());
         }
         expect(ops::dropout(x, self.rate, next_seed()))
     }
@@ -79,7 +142,16 @@ mod tests {
 
     #[test]
     fn conforms() {
-        check_layer(Case::new(Dropout::new(0.5), &[2, 3], &[2, 3], 0).random());
+        check_layer(
+            Case::new(Dropout::new(0.5), &[2, 3], &[2, 3], 0)
+                .random()
+                .mask(),
+        );
+        let layer = Dropout::new(0.5).noise_shape([1, 3]);
+        check_layer(Case::new(layer, &[2, 3], &[2, 3], 0).random().refuses(
+            &[2, 4],
+            "a noise_shape of [1, 3] does not fit samples of shape [2, 4]",
+        ));
     }
 
     #[test]

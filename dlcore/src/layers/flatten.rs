@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Base, Layer, base_methods, layer_settings};
+use super::{Base, DataFormat, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed};
-use crate::{Result, Tensor, names};
+use crate::{Result, Tensor};
 
 /// The elements of each sample as one axis, in row-major order.
 ///
@@ -20,7 +20,7 @@ use crate::{Result, Tensor, names};
 #[derive(Clone, Debug)]
 pub struct Flatten {
     base: Base,
-    data_format: String,
+    data_format: DataFormat,
 }
 
 layer_settings!(Flatten, "flatten");
@@ -31,38 +31,19 @@ impl Default for Flatten {
     }
 }
 
-/// Where the channels of an image stand.
-const FORMATS: [&str; 2] = ["channels_last", "channels_first"];
-
-/// An error for a data format that is not known.
-pub(super) fn check_format(base: &Base, format: &str) -> Result<()> {
-    match FORMATS.contains(&format) {
-        true => Ok(()),
-        false => Err(base.value_error(names::unknown("data_format", format, &FORMATS))),
-    }
-}
-
-/// The data format of a saved layer; a field that is missing is `"channels_last"`.
-pub(super) fn format_from(fields: &Fields<'_>) -> Parsed<String> {
-    match fields.get("data_format") {
-        None => Ok(FORMATS[0].to_string()),
-        Some(_) => Ok(fields.text("data_format")?.to_string()),
-    }
-}
-
 impl Flatten {
     /// A layer for channels that stand last.
     pub fn new() -> Flatten {
         Flatten {
             base: Base::new("Flatten", "flatten"),
-            data_format: FORMATS[0].to_string(),
+            data_format: DataFormat::ChannelsLast,
         }
     }
 
     /// Where the channels stand (`"channels_last"`). With `"channels_first"` they are put last before
     /// the elements are put in a row, so that the order is the same for both.
-    pub fn data_format(mut self, format: &str) -> Flatten {
-        self.data_format = format.to_string();
+    pub fn data_format(mut self, data_format: impl Into<DataFormat>) -> Flatten {
+        self.data_format = data_format.into();
         self
     }
 
@@ -70,9 +51,10 @@ impl Flatten {
     pub(super) fn from_config(fields: &Fields<'_>) -> Parsed<Flatten> {
         let layer = Flatten {
             base: Base::from_config("Flatten", "flatten", fields)?,
-            data_format: format_from(fields)?,
+            data_format: DataFormat::from_field(fields)?,
         };
-        check_format(&layer.base, &layer.data_format).map_err(|error| error.to_string())?;
+        let checked = layer.data_format.check(&layer.base);
+        checked.map_err(|error| error.to_string())?;
         Ok(layer)
     }
 }
@@ -81,7 +63,7 @@ impl Layer for Flatten {
     base_methods!();
 
     fn build(&mut self, _input_shape: &[usize]) -> Result<()> {
-        check_format(&self.base, &self.data_format)?;
+        self.data_format.check(&self.base)?;
         self.base.finish()
     }
 
@@ -92,7 +74,7 @@ impl Layer for Flatten {
     fn forward(&self, x: &Tensor, _training: bool) -> Tensor {
         let length: usize = self.base.sample(x).iter().product();
         let shape = [x.shape()[0], length];
-        if self.data_format == FORMATS[0] || x.ndim() < 3 {
+        if self.data_format == DataFormat::ChannelsLast || x.ndim() < 3 {
             return x.reshape(shape);
         }
         let order: Vec<usize> = std::iter::once(0).chain(2..x.ndim()).chain([1]).collect();
@@ -104,7 +86,7 @@ impl Layer for Flatten {
     }
 
     fn config(&self) -> Option<Value> {
-        let own = json!({"data_format": self.data_format});
+        let own = json!({"data_format": self.data_format.name()});
         Some(self.base.config(own))
     }
 }

@@ -112,6 +112,7 @@ mod tests {
     fn conforms() {
         check_layer(
             Case::new(Masking::new(0.0), &[3, 2], &[3, 2], 0)
+                .mask()
                 .refuses(&[3], "expected sequences [timesteps, features]"),
         );
     }

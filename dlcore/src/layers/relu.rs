@@ -253,7 +253,7 @@ mod tests {
                 .threshold(0.5),
         ];
         for layer in relus {
-            check_layer(Case::new(layer, &[3, 2], &[3, 2], 0));
+            check_layer(Case::new(layer, &[3, 2], &[3, 2], 0).mask());
         }
         check_layer(Case::new(LeakyReLU::new(), &[3, 2], &[3, 2], 0));
         check_layer(Case::new(ELU::new().alpha(0.7), &[3, 2], &[3, 2], 0));

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::flatten::{check_format, format_from};
-use super::{Base, Layer, base_methods, layer_settings};
+use super::spatial::data_format_setting;
+use super::{Base, DataFormat, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed, number};
 use crate::random::{dropout_mask, next_seed};
 use crate::tensor::expect;
@@ -17,7 +17,7 @@ macro_rules! spatial_dropout {
         pub struct $layer {
             base: Base,
             rate: f64,
-            data_format: String,
+            data_format: DataFormat,
         }
 
         layer_settings!($layer, $prefix);
@@ -28,7 +28,7 @@ macro_rules! spatial_dropout {
                 $layer {
                     base: Base::new(stringify!($layer), $prefix),
                     rate,
-                    data_format: "channels_last".to_string(),
+                    data_format: DataFormat::ChannelsLast,
                 }
             }
 
@@ -37,7 +37,7 @@ macro_rules! spatial_dropout {
                 let layer = $layer {
                     base: Base::from_config(stringify!($layer), $prefix, fields)?,
                     rate: fields.float("rate")?,
-                    data_format: format_from(fields)?,
+                    data_format: DataFormat::from_field(fields)?,
                 };
                 layer.check().map_err(|error| error.to_string())?;
                 Ok(layer)
@@ -45,7 +45,7 @@ macro_rules! spatial_dropout {
 
             fn check(&self) -> Result<()> {
                 self.base.check_rate("rate", self.rate)?;
-                check_format(&self.base, &self.data_format)
+                self.data_format.check(&self.base)
             }
         }
 
@@ -70,7 +70,10 @@ macro_rules! spatial_dropout {
                 }
                 // One draw for each sample and channel.
                 let mut shape = vec![1; $rank + 1];
-                let channels = if self.data_format == "channels_last" { $rank } else { 1 };
+                let channels = match self.data_format {
+                    DataFormat::ChannelsFirst => 1,
+                    _ => $rank,
+                };
                 shape[0] = x.shape()[0];
                 shape[channels] = x.shape()[channels];
                 x * dropout_mask(&shape, self.rate, next_seed())
@@ -79,21 +82,8 @@ macro_rules! spatial_dropout {
             fn config(&self) -> Option<Value> {
                 Some(self.base.config(json!({
                     "rate": number(self.rate),
-                    "data_format": self.data_format,
+                    "data_format": self.data_format.name(),
                 })))
-            }
-        }
-    };
-}
-
-/// Defines the setting of the layers for images.
-macro_rules! data_format_setting {
-    ($layer:ident) => {
-        impl $layer {
-            /// Where the channels stand: `"channels_last"`, or `"channels_first"`.
-            pub fn data_format(mut self, format: &str) -> $layer {
-                self.data_format = format.to_string();
-                self
             }
         }
     };
@@ -134,7 +124,7 @@ spatial_dropout! {
     /// Source: Tompson et al., 2014.
     SpatialDropout2D "spatial_dropout2d", 3, "rows, columns, channels"
 }
-data_format_setting!(SpatialDropout2D);
+data_format_setting!(SpatialDropout2D, data_format);
 
 spatial_dropout! {
     /// While training, sets whole channels of a volume to 0 with probability `rate`, and scales the
@@ -154,7 +144,7 @@ spatial_dropout! {
     /// Source: Tompson et al., 2014.
     SpatialDropout3D "spatial_dropout3d", 4, "depth, rows, columns, channels"
 }
-data_format_setting!(SpatialDropout3D);
+data_format_setting!(SpatialDropout3D, data_format);
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::spatial::Layout;
-use super::{Base, DataFormat, Layer, Pair, base_methods, layer_settings};
+use super::spatial::{Layout, data_format_setting};
+use super::{Base, Layer, Pair, base_methods, layer_settings};
 use crate::config::{Fields, Parsed};
 use crate::grad::ops;
 use crate::tensor::expect;
@@ -199,6 +199,7 @@ pub struct UpSampling2D {
 }
 
 layer_settings!(UpSampling2D, "up_sampling2d");
+data_format_setting!(UpSampling2D, layout.data_format);
 
 impl UpSampling2D {
     /// A layer that makes images so many times as large along each axis. Keras's default is 2.
@@ -215,12 +216,6 @@ impl UpSampling2D {
     /// `"lanczos5"` (`"nearest"`).
     pub fn interpolation(mut self, interpolation: impl Into<Interpolation>) -> UpSampling2D {
         self.interpolation = interpolation.into();
-        self
-    }
-
-    /// Where the channels stand, by name: `"channels_last"`, `"channels_first"` (`"channels_last"`).
-    pub fn data_format(mut self, data_format: impl Into<DataFormat>) -> UpSampling2D {
-        self.layout.data_format = data_format.into();
         self
     }
 

@@ -1,7 +1,7 @@
 //! Taking elements by position lists and by conditions.
 
 use super::{DType, Tensor, expect, fallible, resolve_axis, split_at};
-use crate::grad::ops::{self, Pick};
+use crate::grad::ops::{self, Gather};
 use crate::{Error, Result};
 
 impl Tensor {
@@ -141,11 +141,9 @@ fn take_along_axis(tensor: &Tensor, indices: &Tensor, axis: isize) -> Result<Ten
         let block = place / (taken * inner).max(1);
         *position = (block * steps + *position) * inner + place % inner.max(1);
     }
-    let op = Pick {
-        places: places.into(),
-        shape: indices.shape().to_vec(),
-    };
-    ops::apply(op, &[&tensor.to_dense()])
+    let flat = tensor.to_dense().flatten();
+    let taken = ops::apply(Gather { rows: places }, &[&flat])?;
+    taken.try_reshape(indices.shape())
 }
 
 fn boolean_mask(tensor: &Tensor, mask: &Tensor) -> Result<Tensor> {

@@ -33,7 +33,7 @@ pub(crate) use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub(crate) use matrix::{Dense, Matmul};
 pub(crate) use moving::{BroadcastTo, Cast, Concat, Permute, Reshape};
 pub(crate) use normalize::{BatchNorm, LayerNorm};
-pub(crate) use picking::{Gather, Pick, Scatter, ScatterRows, Slice, Unslice, Where, narrow};
+pub(crate) use picking::{Gather, ScatterRows, Slice, Unslice, Where, narrow};
 pub(crate) use pointwise::{
     Abs, AddScalar, Ceil, Clip, Cos, DivScalar, Erf, Exp, Expm1, Floor, Log, Log1p, MulScalar, Neg,
     Pow, Reciprocal, Relu, Round, Rsqrt, Sigmoid, Sign, Sin, Softplus, Sqrt, Square, Tanh,
@@ -132,7 +132,7 @@ op_table! {
     Reshape, Permute, Concat, Slice, Gather, Cast,
     Matmul, Dense, SoftmaxCrossEntropy, SigmoidCrossEntropy,
     Sin, Cos, Expm1, Log1p, Rsqrt, Reciprocal, Softplus, Erf, Floor, Ceil, Round, CumSum,
-    BroadcastTo, Unslice, ScatterRows, Pick, Scatter, Where, Custom, Power,
+    BroadcastTo, Unslice, ScatterRows, Where, Custom, Power,
     LeakyRelu, Elu, Silu, Gelu, GeluTanh, BatchNorm, LayerNorm,
     Conv, ConvTranspose, DepthwiseConv, Pool, Repeat,
     Recurrent,

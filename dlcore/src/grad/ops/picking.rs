@@ -1,7 +1,5 @@
 //! Operations that take some elements, and those that put them back: each is the other's gradient.
 
-use std::sync::Arc;
-
 use ndarray::{Axis, IxDyn, Slice as AxisSlice};
 
 use super::{Rule, Step, apply_any, unbroadcast};
@@ -134,6 +132,11 @@ impl Rule for Gather {
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
         fn run<T: Element>(array: &Array<T>, rows: &[usize], shape: &[usize]) -> Array<T> {
             let row: usize = shape[1..].iter().product();
+            if row == 1 {
+                return with_slice(array, |values| {
+                    array_from_vec(shape, rows.iter().map(|&row| values[row]).collect())
+                });
+            }
             let Some(values) = array.as_slice().filter(|_| row > 0) else {
                 return array.select(Axis(0), rows).into_shared();
             };
@@ -199,94 +202,6 @@ impl Rule for ScatterRows {
         step.each(|_| {
             let rows = self.rows.clone();
             apply_any(Gather { rows }, &[gradient])
-        })
-    }
-
-    fn differentiable_twice(&self) -> bool {
-        true
-    }
-}
-
-/// Elements by their places in row-major order.
-#[derive(Clone, Debug)]
-pub(crate) struct Pick {
-    /// For each element of the result, the operand's that it is.
-    pub(crate) places: Arc<[usize]>,
-    /// The shape of the result.
-    pub(crate) shape: Vec<usize>,
-}
-
-impl Rule for Pick {
-    fn name(&self) -> &'static str {
-        "pick"
-    }
-
-    fn shape(&self, _: &[&[usize]]) -> Result<Vec<usize>> {
-        Ok(self.shape.clone())
-    }
-
-    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
-        fn run<T: Element>(array: &Array<T>, places: &[usize], shape: &[usize]) -> Array<T> {
-            with_slice(array, |values| {
-                array_from_vec(shape, places.iter().map(|&place| values[place]).collect())
-            })
-        }
-        dense!(inputs[0].storage(), array => Tensor::from_array(run(array, &self.places, shape)))
-    }
-
-    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
-        step.each(|_| {
-            let back = Scatter {
-                places: self.places.clone(),
-                shape: step.inputs[0].shape().to_vec(),
-            };
-            apply_any(back, &[gradient])
-        })
-    }
-
-    fn differentiable_twice(&self) -> bool {
-        true
-    }
-}
-
-/// Each element of the operand added to a place of zeros.
-#[derive(Clone, Debug)]
-pub(crate) struct Scatter {
-    /// For each element of the operand, the place in row-major order that it is added to.
-    pub(crate) places: Arc<[usize]>,
-    /// The shape of the result.
-    pub(crate) shape: Vec<usize>,
-}
-
-impl Rule for Scatter {
-    fn name(&self) -> &'static str {
-        "scatter"
-    }
-
-    fn shape(&self, _: &[&[usize]]) -> Result<Vec<usize>> {
-        Ok(self.shape.clone())
-    }
-
-    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
-        fn run<T: Real>(array: &Array<T>, places: &[usize], shape: &[usize]) -> Array<T> {
-            let mut whole = vec![T::zero(); shape.iter().product()];
-            with_slice(array, |values| {
-                for (&place, &value) in places.iter().zip(values) {
-                    whole[place] += value;
-                }
-            });
-            array_from_vec(shape, whole)
-        }
-        float!(inputs[0], array => Tensor::from_array(run(array, &self.places, shape)))
-    }
-
-    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
-        step.each(|_| {
-            let back = Pick {
-                places: self.places.clone(),
-                shape: step.inputs[0].shape().to_vec(),
-            };
-            apply_any(back, &[gradient])
         })
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Conv, ConvTranspose, DepthwiseConv, Elu, Gelu, GeluTanh, LeakyRelu, Op, Pool, Scatter,
-    ScatterRows, Silu, apply_any, batch_norm, conv, conv_transpose, crop, dense, depthwise_conv,
-    dropout, layer_norm, pad, pool, repeat, sigmoid_cross_entropy, softmax_cross_entropy,
+    Conv, ConvTranspose, DepthwiseConv, Elu, Gelu, GeluTanh, LeakyRelu, Op, Pool, ScatterRows,
+    Silu, apply_any, batch_norm, conv, conv_transpose, crop, dense, depthwise_conv, dropout,
+    layer_norm, pad, pool, repeat, sigmoid_cross_entropy, softmax_cross_entropy,
 };
 use crate::device::cpu::Window;
 use crate::grad::{GradientTape, check_gradients, custom};
@@ -252,9 +252,9 @@ fn picking_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
             let rows = vec![1, 0, 1, 4];
             apply_any(ScatterRows { rows, length: 5 }, &[&x[0]])
         }),
-        case("scattered", vec![some(&[4])], |x| {
-            let (places, shape) = ([5, 0, 3, 5].into(), vec![2, 3]);
-            apply_any(Scatter { places, shape }, &[&x[0]])
+        case("elements scattered", vec![some(&[4])], |x| {
+            let (rows, length) = (vec![5, 0, 3, 5], 6);
+            apply_any(ScatterRows { rows, length }, &[&x[0]])
         }),
         case("take_along_axis", vec![some(&[2, 3])], move |x| {
             x[0].take_along_axis(&order(), 1)

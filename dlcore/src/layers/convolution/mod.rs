@@ -92,16 +92,6 @@ fn check_count(base: &Base, what: &str, count: usize) -> Result<()> {
     }
 }
 
-/// An error, once the layer is built, for samples with other channels than it was built for.
-fn check_channels(base: &Base, built: Option<usize>, got: usize, shape: &[usize]) -> Result<()> {
-    match built {
-        Some(built) if built != got => Err(base.shape_error(format!(
-            "expected {built} channels, as when it was built, got {got} in samples of shape {shape:?}"
-        ))),
-        _ => Ok(()),
-    }
-}
-
 /// The extent of a kernel's window along the axes that its layer has, then `rest`.
 fn kernel_shape(rank: usize, size: [usize; 2], rest: [usize; 2]) -> Vec<usize> {
     [&size[2 - rank..], &rest].concat()

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Head, Weight, check_channels, check_count, convolution_methods, convolution_settings,
-    kernel_of_images, kernel_shape, sample, weight_methods, weight_settings,
+    Head, Weight, check_count, convolution_methods, convolution_settings, kernel_of_images,
+    kernel_shape, sample, weight_methods, weight_settings,
 };
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::Window;
@@ -107,12 +107,9 @@ macro_rules! separable {
 
             /// The window over a sample, its positions, and the sample's channels.
             fn over(&self, shape: &[usize]) -> Result<(Window, [usize; 2], usize)> {
-                let (extent, channels) = self.sliding.layout.split(&self.base, shape)?;
                 let kernel = self.depthwise.value.as_ref();
                 let built = kernel.map(|kernel| kernel.shape()[$rank]);
-                check_channels(&self.base, built, channels, shape)?;
-                let (window, positions) = self.sliding.positions(&self.base, extent)?;
-                Ok((window, positions, channels))
+                self.sliding.over(&self.base, shape, built)
             }
         }
 

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Head, Weight, check_channels, check_count, convolution_methods, convolution_settings,
-    kernel_of_images, kernel_shape, sample, weight_methods, weight_settings,
+    Head, Weight, check_count, convolution_methods, convolution_settings, kernel_of_images,
+    kernel_shape, sample, weight_methods, weight_settings,
 };
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::Window;
 use crate::grad::ops;
-use crate::layers::spatial::{Padding, Pair, Sliding};
+use crate::layers::spatial::{Padding, Pair, Sliding, check_channels};
 use crate::layers::{Base, Layer, layer_settings};
 use crate::tensor::expect;
 use crate::{Result, Tensor};

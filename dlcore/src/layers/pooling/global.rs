@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::config::{Fields, Parsed};
-use crate::layers::spatial::Layout;
-use crate::layers::{Base, Call, DataFormat, Layer, base_methods, layer_settings};
+use crate::layers::spatial::{Layout, data_format_setting};
+use crate::layers::{Base, Call, Layer, base_methods, layer_settings};
 use crate::tensor::expect;
 use crate::{Result, Tensor};
 
@@ -33,6 +33,7 @@ macro_rules! global {
         }
 
         layer_settings!($layer, $prefix);
+        data_format_setting!($layer, layout.data_format);
 
         impl $layer {
             /// A layer that leaves the channels only.
@@ -48,13 +49,6 @@ macro_rules! global {
             /// Whether the axes that are pooled over stay, with length 1 (false).
             pub fn keepdims(mut self, keepdims: bool) -> $layer {
                 self.keepdims = keepdims;
-                self
-            }
-
-            /// Where the channels stand, by name: `"channels_last"`, `"channels_first"`
-            /// (`"channels_last"`).
-            pub fn data_format(mut self, data_format: impl Into<DataFormat>) -> $layer {
-                self.layout.data_format = data_format.into();
                 self
             }
 
@@ -218,6 +212,7 @@ mod tests {
         ));
         let first = GlobalAveragePooling1D::new().data_format("channels_first");
         check_layer(Case::new(first, &[3, 4], &[3], 0));
+        check_layer(Case::new(GlobalAveragePooling1D::new(), &[4, 3], &[3], 0).mask());
         check_layer(
             Case::new(GlobalAveragePooling2D::new(), &[2, 4, 3], &[3], 0)
                 .refuses(&[4, 3], "[height, width, channels]"),

@@ -7,6 +7,7 @@ mod layers;
 mod open_axes;
 mod optimizers;
 mod parity;
+mod penalties;
 mod save;
 mod sharing;
 mod weights;
