@@ -30,13 +30,19 @@ impl Core {
             given => given.to_vec(),
         };
         let mask = call.mask(0).map(|mask| fitting_mask(base, mask, x));
+        let fused = self.fused(form);
         let drops = match call.training {
-            true => self.drops(form, batch, shapes[0][1]),
+            // The fused kernels have one product for all gates.
+            true => self.drops(
+                if fused.is_some() { 1 } else { form.gates() },
+                batch,
+                shapes[0][1],
+            ),
             false => Drops::default(),
         };
-        let (output, states) = match self.fused(form) {
-            Some(cell) if !drops.differ_by_gate() => self.at_once(cell, x, &initial, mask, drops),
-            _ => Stepwise::new(self, base, form, drops).run(x, &initial, mask.as_ref()),
+        let (output, states) = match fused {
+            Some(cell) => self.at_once(cell, x, &initial, mask, drops),
+            None => Stepwise::new(self, base, form, drops).run(x, &initial, mask.as_ref()),
         };
         self.keep_states(&states, call.training);
         let returned = states.into_iter().take(match self.return_state {
@@ -56,11 +62,11 @@ impl Core {
         Some(form.cell(activation, recurrent))
     }
 
-    /// What is left out of a batch. As in Keras 3, with recurrent dropout each gate leaves out others, of
-    /// the input too; without it all leave out the same.
-    fn drops(&self, form: Form, batch: usize, features: usize) -> Drops {
+    /// What is left out of a batch: with recurrent dropout by so many gates each something else, of the
+    /// input too, as in Keras 3; without it by all gates the same.
+    fn drops(&self, gates: usize, batch: usize, features: usize) -> Drops {
         let masks = match self.recurrent_dropout > 0.0 {
-            true => form.gates(),
+            true => gates,
             false => 1,
         };
         let drawn = |rate: f64, width: usize| {

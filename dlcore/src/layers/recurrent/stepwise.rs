@@ -17,12 +17,6 @@ pub(super) struct Drops {
     pub(super) recurrent: Vec<Tensor>,
 }
 
-impl Drops {
-    pub(super) fn differ_by_gate(&self) -> bool {
-        self.input.len() > 1 || self.recurrent.len() > 1
-    }
-}
-
 /// A kernel in parts of one gate or several, each with its part of the bias.
 struct Kernel {
     parts: Vec<(Tensor, Option<Tensor>)>,
