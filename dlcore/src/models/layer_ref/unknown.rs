@@ -67,12 +67,11 @@ pub(super) fn build(
 }
 
 fn depends(layer: &LayerRef, inputs: &[Vec<usize>]) -> Error {
-    let shapes: Vec<String> = inputs.iter().map(|shape| dim::text(shape)).collect();
     Error::Shape(format!(
         "{}: its weights depend on the length of an axis that may have any: got samples of shape {}; say how long that \
          axis is, or let a layer before this one do away with it, as GlobalAveragePooling1D or LSTM do",
         layer.describe(),
-        shapes.join(" and ")
+        texts(inputs)
     ))
 }
 
@@ -97,6 +96,14 @@ fn in_either_length<T>(
     attempt: impl Fn(&Shapes, &Shapes) -> Result<T>,
 ) -> Result<T> {
     let [first, second] = LENGTHS.map(|pair| pair.map(|length| with_length(inputs, length)));
+    let attempt =
+        |one: &Shapes, other: &Shapes| match one.iter().chain(other).all(|shape| can_be(shape)) {
+            true => attempt(one, other),
+            false => Err(Error::Shape(format!(
+                "samples of shape {} have too many axes of any length",
+                texts(inputs)
+            ))),
+        };
     let error = match attempt(&first[0], &first[1]) {
         Ok(result) => return Ok(result),
         Err(error) => error,
@@ -106,6 +113,20 @@ fn in_either_length<T>(
     again
         .or_else(matched)
         .map_err(|_| in_words(error, inputs, &first[0]))
+}
+
+/// Whether there are samples of this shape: layers multiply lengths, and these must stay numbers.
+fn can_be(shape: &[usize]) -> bool {
+    const MOST_ELEMENTS: usize = 1 << 40;
+    let mut lengths = shape.iter();
+    let size = lengths.try_fold(1_usize, |size, &length| size.checked_mul(length));
+    size.is_some_and(|size| size <= MOST_ELEMENTS)
+}
+
+/// `[None, 8] and [None]`
+fn texts(inputs: &[Vec<usize>]) -> String {
+    let texts: Vec<String> = inputs.iter().map(|shape| dim::text(shape)).collect();
+    texts.join(" and ")
 }
 
 /// The shapes where a layer takes inputs of one shape only, and another input says how long the axes are.

@@ -127,6 +127,8 @@ fn weights_that_would_depend_on_the_length_are_refused_and_not_made() {
     );
     assert!(!dense.is_built());
     dense.try_on(&Input::new([6])).unwrap();
+    let text = refusal(Flatten::new().try_on(&Input::new([dim::ANY; 12])));
+    assert!(text.contains("too many axes of any length"), "{text}");
     let text = refusal(PReLU::new().try_on(&Input::new([dim::ANY, 3])));
     assert!(text.contains("shape [None, 3]"), "{text}");
     let text = refusal(LSTM::new(4).try_on(&Input::new([dim::ANY])));
