@@ -5,7 +5,7 @@ pub use crate::callbacks::{
     CSVLogger, Callback, Control, EarlyStopping, LambdaCallback, LearningRateScheduler, Logs,
     ModelCheckpoint, ReduceLROnPlateau, TensorBoard, TerminateOnNaN, Trainable,
 };
-pub use crate::datasets::{self, Sequences};
+pub use crate::datasets::{self, LoadData, Sequences};
 pub use crate::device::Device;
 pub use crate::display::{
     DisplayHandle, MimeBundle, Rich, clear_output, display, display_updatable,
@@ -36,7 +36,10 @@ pub use crate::optimizers::{
     LearningRate, Nadam, Optimizer, PiecewiseConstantDecay, PolynomialDecay, RMSprop, SGD,
 };
 pub use crate::plot::{self, ModelPlot, Plot};
-pub use crate::preprocessing::{multi_hot, to_categorical};
+pub use crate::preprocessing::{
+    Pad, SplitWords, Tokenizer, hashing_trick, multi_hot, normalize, one_hot, pad_sequences,
+    text_to_word_sequence, to_categorical,
+};
 pub use crate::random::set_seed;
 pub use crate::regularizers::Regularizer;
 pub use crate::tensor::{DType, SliceItem, Tensor};
