@@ -37,8 +37,11 @@ pub use crate::optimizers::{
 };
 pub use crate::plot::{self, ModelPlot, Plot};
 pub use crate::preprocessing::{
-    Pad, SplitWords, Tokenizer, hashing_trick, multi_hot, normalize, one_hot, pad_sequences,
-    text_to_word_sequence, to_categorical,
+    Flow, FlowFromDirectory, ImageDataGenerator, ImageDataset, ImageFolder, ImageIterator,
+    ImageTransform, LoadImg, Pad, SplitWords, TimeseriesDataset, TimeseriesGenerator, Tokenizer,
+    Windows, array_to_img, hashing_trick, image_dataset_from_directory, img_to_array, load_img,
+    multi_hot, normalize, one_hot, pad_sequences, save_img, text_to_word_sequence,
+    timeseries_dataset_from_array, to_categorical,
 };
 pub use crate::random::set_seed;
 pub use crate::regularizers::Regularizer;
