@@ -9,11 +9,22 @@ import sys
 import urllib.request
 
 BASE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-# As Keras publishes them: SHA-256, for the word index MD5.
+# As Keras publishes them: SHA-256, for the word indexes MD5; of Fashion-MNIST it publishes none.
 FILES = {
     "mnist.npz": ("sha256", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"),
     "imdb.npz": ("sha256", "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"),
     "imdb_word_index.json": ("md5", "bfafd718b763782e994055a2d397834f"),
+    "reuters.npz": ("sha256", "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"),
+    "reuters_word_index.json": ("md5", "4d44cc38712099c9e383dc6e5f11a921"),
+    "boston_housing.npz": ("sha256", "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5"),
+    "fashion_mnist/train-images-idx3-ubyte.gz": (
+        "sha256", "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+    "fashion_mnist/train-labels-idx1-ubyte.gz": (
+        "sha256", "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+    "fashion_mnist/t10k-images-idx3-ubyte.gz": (
+        "sha256", "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+    "fashion_mnist/t10k-labels-idx1-ubyte.gz": (
+        "sha256", "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
 }
 
 
@@ -21,8 +32,9 @@ def fetch(directory: pathlib.Path, name: str, algorithm: str, expected: str) -> 
     path = directory / name
     if not path.exists():
         print(f"fetching {name}", flush=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(path.suffix + ".part")
-        with urllib.request.urlopen(BASE + name, timeout=60) as response, part.open("wb") as out:
+        with urllib.request.urlopen(BASE + path.name, timeout=60) as response, part.open("wb") as out:
             while block := response.read(1 << 20):
                 out.write(block)
         part.rename(path)

@@ -11,7 +11,7 @@ pub use crate::classical::{
     LogisticRegression, RandomForestClassifier, SVC,
 };
 pub use crate::constraints::Constraint;
-pub use crate::datasets::{self, Sequences};
+pub use crate::datasets::{self, LoadData, Sequences};
 pub use crate::device::Device;
 pub use crate::dim;
 pub use crate::display::{
@@ -44,7 +44,13 @@ pub use crate::optimizers::{
     LearningRate, Nadam, Optimizer, PiecewiseConstantDecay, PolynomialDecay, RMSprop, SGD,
 };
 pub use crate::plot::{self, ModelPlot, Plot};
-pub use crate::preprocessing::{multi_hot, to_categorical};
+pub use crate::preprocessing::{
+    Flow, FlowFromDirectory, ImageDataGenerator, ImageDataset, ImageFolder, ImageIterator,
+    ImageTransform, LoadImg, Pad, SplitWords, TimeseriesDataset, TimeseriesGenerator, Tokenizer,
+    Windows, array_to_img, hashing_trick, image_dataset_from_directory, img_to_array, load_img,
+    multi_hot, normalize, one_hot, pad_sequences, save_img, text_to_word_sequence,
+    timeseries_dataset_from_array, to_categorical,
+};
 pub use crate::random::set_seed;
 pub use crate::regularizers::Regularizer;
 pub use crate::tensor::{DType, SliceItem, Tensor};

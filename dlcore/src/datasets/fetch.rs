@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
 /// A file of a data set.
 pub(crate) struct File {
@@ -33,6 +33,11 @@ pub(crate) struct File {
 /// [`Error::Download`] if it can be had from nowhere, [`Error::File`] if what is there is not the file.
 pub(crate) fn get(file: &File) -> Result<PathBuf> {
     Places::from_environment()?.get(file)
+}
+
+/// Where a copy of `file` lies and how large it is, if there is one; it is not verified.
+pub(crate) fn find(file: &File) -> Option<(PathBuf, u64)> {
+    Places::from_environment().ok()?.find(file)
 }
 
 /// Where files are looked for.
@@ -61,30 +66,51 @@ impl Places {
         })
     }
 
+    /// The mirror that `DLCORE_DATA` names, if it names one.
+    fn mirror(&self) -> Option<&str> {
+        let data = self.data.as_ref().and_then(|data| data.to_str());
+        data.filter(|data| data.starts_with("http://") || data.starts_with("https://"))
+    }
+
+    fn find(&self, file: &File) -> Option<(PathBuf, u64)> {
+        let directory = match (self.mirror(), &self.data) {
+            (None, Some(directory)) => Path::new(directory),
+            _ => &self.cache,
+        };
+        let path = directory.join(file.name);
+        let bytes = path.metadata().ok().filter(|found| found.is_file())?.len();
+        Some((path, bytes))
+    }
+
     fn get(&self, file: &File) -> Result<PathBuf> {
-        let mirror = self
-            .data
-            .as_ref()
-            .and_then(|data| data.to_str())
-            .filter(|data| data.starts_with("http://") || data.starts_with("https://"));
-        match (mirror, &self.data) {
+        self.get_unless(file, &interrupt::requested)
+    }
+
+    /// [`Places::get`], given up as soon as `interrupted` says so.
+    fn get_unless(&self, file: &File, interrupted: &dyn Fn() -> bool) -> Result<PathBuf> {
+        match (self.mirror(), &self.data) {
             (Some(mirror), _) => {
                 let address = format!("{}/{}", mirror.trim_end_matches('/'), file.name);
-                self.cached(file, &address)
+                self.cached(file, &address, interrupted)
             }
             (None, Some(directory)) => given(file, Path::new(directory)),
-            (None, None) => self.cached(file, file.address),
+            (None, None) => self.cached(file, file.address, interrupted),
         }
     }
 
     /// The cached copy, fetched first where there is none or it is damaged.
-    fn cached(&self, file: &File, address: &str) -> Result<PathBuf> {
+    fn cached(
+        &self,
+        file: &File,
+        address: &str,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<PathBuf> {
         let path = self.cache.join(file.name);
         if path.is_file() && sha256(&path)? == file.sha256 {
             return Ok(path);
         }
         let damaged = path.is_file();
-        download::download(file, address, &path).map_err(|error| {
+        download::download(file, address, &path, interrupted).map_err(|error| {
             let kept = if damaged { "; the copy in the cache is damaged" } else { "" };
             Error::Download(format!(
                 "{}: {error}{kept}. Fetch {address} where there is a network and put it at {}, or name a \

@@ -3,31 +3,28 @@
 //! A. Maas and others, *Learning word vectors for sentiment analysis* (2011). The order, the reserved
 //! numbers and the cut are those of `keras.datasets.imdb.load_data`.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use super::fetch::{self, File};
+use super::load_data::LoadData;
 use super::mt19937::RandomState;
 use super::npz::Npz;
 use super::sequences::Sequences;
+use super::words::{Numbering, WordIndex};
 use crate::display::progress::Progress;
 use crate::{Error, Result, Tensor};
 
-const REVIEWS: File = File {
+pub(super) const REVIEWS: File = File {
     name: "imdb.npz",
     address: "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz",
     sha256: "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
 };
 
 // Keras publishes the MD5 bfafd718b763782e994055a2d397834f; this is the SHA-256 of the same file.
-const WORDS: File = File {
+pub(super) const WORDS: File = File {
     name: "imdb_word_index.json",
     address: "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb_word_index.json",
     sha256: "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6",
 };
 
-/// What Keras shuffles with.
-const SEED: u32 = 113;
 /// The number that begins every review.
 pub const START: u32 = 1;
 /// The number of a word that did not make the cut.
@@ -47,78 +44,73 @@ pub struct Imdb {
     /// `[25000]`, i64.
     pub test_labels: Tensor,
     words: WordIndex,
+    numbering: Numbering,
 }
 
 impl Imdb {
     /// A review as text; `?` stands for the reserved numbers and for what no word has.
     pub fn decode(&self, review: &[u32]) -> String {
-        let word = |&number: &u32| {
-            number
-                .checked_sub(INDEX_FROM)
-                .and_then(|rank| self.words.word(rank))
-        };
-        review
-            .iter()
-            .map(|number| word(number).unwrap_or("?"))
-            .collect::<Vec<_>>()
-            .join(" ")
+        self.numbering.decode(review, &self.words)
     }
 }
 
-/// The reviews; words outside the `num_words` most frequent become [`UNKNOWN`].
+/// The reviews, as `keras.datasets.imdb.load_data`; words outside the `num_words` most frequent
+/// become [`UNKNOWN`].
 ///
-/// `num_words` counts the reserved numbers: with 10,000 no number reaches 10,000. 0 keeps every word
-/// but the rarest one, as Keras does without `num_words`.
+/// `settings` is `num_words`, or all of [`LoadData`]. `num_words` counts the reserved numbers: with
+/// 10,000 no number reaches 10,000. 0 keeps every word but the rarest one, as Keras does without
+/// `num_words`.
+///
+/// ```no_run
+/// use dlcore::datasets::{LoadData, imdb};
+/// let imdb = imdb::load(10_000)?;
+/// let short = imdb::load(LoadData::new().num_words(5_000).maxlen(200))?;
+/// # Ok::<(), dlcore::Error>(())
+/// ```
 ///
 /// # Errors
-/// [`Error::Download`] if the files can be had from nowhere, and [`Error::File`] if one is damaged.
-pub fn load(num_words: u32) -> Result<Imdb> {
+/// [`Error::Download`] if the files can be had from nowhere, [`Error::File`] if one is damaged, and
+/// [`Error::Value`] for settings that do not fit.
+pub fn load(settings: impl Into<LoadData>) -> Result<Imdb> {
+    load_with(&settings.into())
+}
+
+fn load_with(settings: &LoadData) -> Result<Imdb> {
+    if settings.test_split.is_some() {
+        return Err(Error::Value(
+            "imdb: the reviews are split as published; test_split is for reuters and boston_housing"
+                .to_owned(),
+        ));
+    }
     let path = fetch::get(&REVIEWS)?;
     let mut npz = Npz::open(&path)?;
     // One generator shuffles the training reviews, then the test reviews.
-    let mut random = RandomState::new(SEED);
+    let mut random = RandomState::new(settings.seed);
     let mut progress = Progress::start("imdb", "parts", 3);
-    let (train, train_labels) = part(&mut npz, "x_train", "y_train", &mut random)?;
+    let (train, train_labels) = part(&mut npz, ["x_train", "y_train"], &mut random, settings)?;
     progress.at(1);
-    let (test, test_labels) = part(&mut npz, "x_test", "y_test", &mut random)?;
+    let (test, test_labels) = part(&mut npz, ["x_test", "y_test"], &mut random, settings)?;
     progress.at(2);
     let words = word_index()?;
     progress.at(3);
-    let limit = match num_words {
-        // Keras takes the largest number as the limit, and so cuts the rarest word.
-        0 => train
-            .iter()
-            .chain(&test)
-            .flatten()
-            .copied()
-            .max()
-            .unwrap_or(0),
-        limit => limit,
-    };
-    let cut = |rows: Vec<Vec<u32>>| {
-        let keep = |number| if number < limit { number } else { UNKNOWN };
-        Sequences::new(
-            rows.into_iter()
-                .map(|row| row.into_iter().map(keep).collect())
-                .collect(),
-        )
-    };
+    let limit = settings.limit(train.iter().chain(&test));
     Ok(Imdb {
-        train_data: cut(train),
-        train_labels,
-        test_data: cut(test),
-        test_labels,
+        train_data: settings.cut(train, limit),
+        train_labels: Tensor::from(train_labels),
+        test_data: settings.cut(test, limit),
+        test_labels: Tensor::from(test_labels),
         words,
+        numbering: settings.numbering,
     })
 }
 
 /// Reviews with their start and reserved numbers, and labels, both shuffled.
 fn part(
     npz: &mut Npz,
-    reviews: &str,
-    labels: &str,
+    [reviews, labels]: [&str; 2],
     random: &mut RandomState,
-) -> Result<(Vec<Vec<u32>>, Tensor)> {
+    settings: &LoadData,
+) -> Result<(Vec<Vec<u32>>, Vec<i64>)> {
     let mut rows = npz.lists(reviews)?;
     let values = npz.integers(labels)?;
     if rows.len() != values.len() {
@@ -135,88 +127,36 @@ fn part(
     let order = random.shuffled(rows.len());
     let mut shuffled = Vec::with_capacity(rows.len());
     for &index in &order {
-        let row = std::mem::take(&mut rows[index]);
-        let mut review = Vec::with_capacity(row.len() + 1);
-        review.push(START);
-        for rank in row {
-            let number = rank.checked_add(INDEX_FROM);
-            review.push(
-                number.ok_or_else(|| npz.error(reviews, format!("no word has the rank {rank}")))?,
-            );
-        }
-        shuffled.push(review);
+        let review = settings.numbering.apply(&std::mem::take(&mut rows[index]));
+        shuffled.push(
+            review.map_err(|rank| npz.error(reviews, format!("no word has the rank {rank}")))?,
+        );
     }
-    let values: Vec<i64> = order.iter().map(|&index| values[index]).collect();
-    Ok((
-        shuffled,
-        Tensor::from_shape_vec_i64([values.len()], values)?,
-    ))
-}
-
-/// The words and their ranks by frequency; 1 is the most frequent.
-#[derive(Clone, Debug)]
-pub struct WordIndex {
-    ranks: Arc<HashMap<String, u32>>,
-    words: Arc<Vec<String>>,
-}
-
-impl WordIndex {
-    /// A word's rank; its number in a review is greater by [`INDEX_FROM`].
-    pub fn get(&self, word: &str) -> Option<u32> {
-        self.ranks.get(word).copied()
+    let mut values = order.iter().map(|&index| values[index]).collect();
+    settings.drop_long(&mut shuffled, &mut values);
+    if shuffled.is_empty() {
+        return Err(Error::Value(format!(
+            "imdb: no review has fewer than {} words; raise maxlen",
+            settings.maxlen.unwrap_or(0)
+        )));
     }
-
-    /// The word of a rank.
-    pub fn word(&self, rank: u32) -> Option<&str> {
-        self.words
-            .get(rank as usize)
-            .map(String::as_str)
-            .filter(|word| !word.is_empty())
-    }
-
-    /// How many words there are.
-    pub fn len(&self) -> usize {
-        self.ranks.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.ranks.is_empty()
-    }
+    Ok((shuffled, values))
 }
 
 /// Every word of the reviews with its rank, as `keras.datasets.imdb.get_word_index`.
 ///
 /// # Errors
 /// As [`load`].
+pub fn get_word_index() -> Result<WordIndex> {
+    WordIndex::load(&WORDS)
+}
+
+/// [`get_word_index`], by a shorter name.
+///
+/// # Errors
+/// As [`load`].
 pub fn word_index() -> Result<WordIndex> {
-    let path = fetch::get(&WORDS)?;
-    let failed = |message: String| Error::File {
-        path: path.clone(),
-        message,
-    };
-    let text = std::fs::read(&path).map_err(|error| failed(format!("cannot be read: {error}")))?;
-    let ranks: HashMap<String, u32> = serde_json::from_slice::<serde_json::Map<_, _>>(&text)
-        .map_err(|error| failed(format!("expected words and their ranks as JSON: {error}")))?
-        .into_iter()
-        .map(|(word, rank)| {
-            let rank = rank.as_u64().and_then(|rank| u32::try_from(rank).ok());
-            rank.map(|rank| (word.clone(), rank))
-                .ok_or_else(|| failed(format!("the rank of {word:?} is no number")))
-        })
-        .collect::<Result<_>>()?;
-    let mut words = vec![String::new(); ranks.len() + 1];
-    for (word, &rank) in &ranks {
-        // Ranks are 1 to the number of words; another would make the list as long as it is large.
-        let place = words
-            .get_mut(rank as usize)
-            .ok_or_else(|| failed(format!("{word:?} has rank {rank}")))?;
-        word.clone_into(place);
-    }
-    Ok(WordIndex {
-        ranks: Arc::new(ranks),
-        words: Arc::new(words),
-    })
+    get_word_index()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::npz::Npz;
 use crate::display::progress::Progress;
 use crate::{Result, Tensor};
 
-const MNIST: File = File {
+pub(super) const MNIST: File = File {
     name: "mnist.npz",
     address: "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
     sha256: "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",

@@ -1,7 +1,7 @@
-//! NumPy's `RandomState`, as far as Keras needs it: MT19937, its bounded integers and its shuffle.
+//! NumPy's `RandomState`, as far as Keras needs it: MT19937, its numbers, bounded integers and shuffle.
 //!
-//! Keras shuffles IMDB and Reuters with `RandomState(113)`; only the same generator lands in the same
-//! order. M. Matsumoto and T. Nishimura, *Mersenne Twister* (1998); bounded integers and shuffle
+//! Keras shuffles IMDB and Reuters with `RandomState(113)`, and varies pictures by what it draws; only
+//! the same generator lands in the same order. M. Matsumoto and T. Nishimura, *Mersenne Twister* (1998); bounded integers and shuffle
 //! follow NumPy's legacy generator, which is frozen.
 
 const SIZE: usize = 624;
@@ -45,6 +45,17 @@ impl RandomState {
             self.state[i] = self.state[(i + MIDDLE) % SIZE] ^ (bits >> 1) ^ odd;
         }
         self.next = 0;
+    }
+
+    /// A number from 0 to below 1, in steps of 2⁻⁵³.
+    pub fn random(&mut self) -> f64 {
+        let (high, low) = (self.next_u32() >> 5, self.next_u32() >> 6);
+        (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
+    }
+
+    /// A number from `low` to `high`.
+    pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.random()
     }
 
     /// A whole number from 0 to `max`, both included: masked bits, drawn until they fit.

@@ -93,6 +93,21 @@ impl Npz {
         }
     }
 
+    /// Reads numbers in double precision under the given shape, as [`Npz::bytes`].
+    pub fn doubles(
+        &mut self,
+        name: &str,
+        shape: &[Option<usize>],
+    ) -> Result<(Vec<usize>, Vec<f64>)> {
+        match self.array(name, shape)? {
+            NpyArray {
+                shape,
+                data: NpyData::F64(values),
+            } => Ok((shape, values)),
+            NpyArray { data, .. } => Err(self.kind_error(name, "f64", &data)),
+        }
+    }
+
     /// Reads lists of whole numbers.
     pub fn lists(&mut self, name: &str) -> Result<Vec<Vec<u32>>> {
         match self.array(name, &[None])?.data {

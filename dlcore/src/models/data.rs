@@ -1,5 +1,7 @@
 //! Data for models: a tensor, or one for each input or output.
 
+use std::sync::Arc;
+
 use crate::{Error, Result, Tensor, names};
 
 /// What a model is given: a tensor, several in the order of its inputs or outputs, or by their names.
@@ -20,6 +22,8 @@ pub struct Data(Parts);
 enum Parts {
     Ordered(Vec<Tensor>),
     Named(Vec<(String, Tensor)>),
+    /// A generator could not make its batch.
+    Failed(Arc<Error>),
 }
 
 impl Data {
@@ -39,6 +43,7 @@ impl Data {
                 if tensors.len() == 1 { "" } else { "s" },
             ))),
             Parts::Named(tensors) => by_name(tensors, wanted, what, operation),
+            Parts::Failed(error) => Err(failure(error, operation)),
         }
     }
 
@@ -47,6 +52,7 @@ impl Data {
         match &self.0 {
             Parts::Ordered(tensors) => tensors.clone(),
             Parts::Named(tensors) => tensors.iter().map(|(_, tensor)| tensor.clone()).collect(),
+            Parts::Failed(_) => Vec::new(),
         }
     }
 
@@ -55,7 +61,19 @@ impl Data {
         match &self.0 {
             Parts::Ordered(tensors) => tensors.len(),
             Parts::Named(tensors) => tensors.len(),
+            Parts::Failed(_) => 0,
         }
+    }
+}
+
+/// Why a generator could not make its batch; an error about a file still names it.
+fn failure(error: &Error, operation: &str) -> Error {
+    match error {
+        Error::File { path, message } => Error::File {
+            path: path.clone(),
+            message: format!("{message} ({operation})"),
+        },
+        other => Error::Value(format!("{operation}: {other}")),
     }
 }
 
@@ -204,6 +222,26 @@ impl Batch {
 impl From<(Tensor, Tensor)> for Batch {
     fn from((x, y): (Tensor, Tensor)) -> Batch {
         Batch::new(&x, &y)
+    }
+}
+
+/// From a generator that reads files or may fail for another reason: its error ends training.
+impl From<Result<Batch>> for Batch {
+    fn from(batch: Result<Batch>) -> Batch {
+        batch.unwrap_or_else(|error| {
+            let failed = Data(Parts::Failed(Arc::new(error)));
+            Batch {
+                x: failed.clone(),
+                y: failed,
+                sample_weight: None,
+            }
+        })
+    }
+}
+
+impl From<Result<(Tensor, Tensor)>> for Batch {
+    fn from(batch: Result<(Tensor, Tensor)>) -> Batch {
+        Batch::from(batch.map(Batch::from))
     }
 }
 

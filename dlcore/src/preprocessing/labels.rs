@@ -6,7 +6,8 @@ use crate::{Error, Result, Tensor};
 /// Class numbers as one-hot rows.
 ///
 /// # Shapes
-/// `[n]` or `[n, 1]` → `[n, num_classes]`, `F32`
+/// `[n]` or `[n, 1]` → `[n, num_classes]`, `F32`; axes before the last are kept. With 0 classes there
+/// are as many as the largest label says, as in Keras.
 ///
 /// ```
 /// use dlcore::{Tensor, preprocessing::to_categorical};
@@ -31,6 +32,14 @@ pub fn try_to_categorical(labels: &Tensor, num_classes: usize) -> Result<Tensor>
     let labels = match labels.shape() {
         [_, .., 1] => labels.try_squeeze(-1)?,
         _ => labels.clone(),
+    };
+    let num_classes = match num_classes {
+        0 => {
+            let largest = labels.to_vec_of::<f64>().into_iter().fold(-1.0, f64::max);
+            // What is no class number is refused below; what is far too large, by `try_one_hot`.
+            (largest + 1.0) as usize
+        }
+        given => given,
     };
     check_class_numbers("to_categorical", &labels, num_classes)?;
     labels.try_one_hot(num_classes)
@@ -75,6 +84,17 @@ mod tests {
         assert_eq!(to_categorical(&Tensor::from([1_i64, 0]), 2), expected);
         assert_eq!(to_categorical(&Tensor::from([[1_u8], [0]]), 2), expected);
         assert_eq!(to_categorical(&Tensor::from([1.0, 0.0]), 2), expected);
+    }
+
+    #[test]
+    fn without_a_number_of_classes_the_largest_label_decides() {
+        let expected = Tensor::from([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
+        assert_eq!(to_categorical(&Tensor::from([1_u8, 2]), 0), expected);
+        let error = try_to_categorical(&Tensor::from([f32::NAN]), 0).unwrap_err();
+        assert!(
+            error.to_string().contains("got NaN at position 0"),
+            "{error}"
+        );
     }
 
     #[test]

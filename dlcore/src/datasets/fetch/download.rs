@@ -1,76 +1,169 @@
 //! One file over HTTP: resumed where it stopped, whole before it gets its name.
 
 use std::fs::{self, OpenOptions};
-use std::io::{Read, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use ureq::http::{Response, StatusCode, header};
 
-use super::progress::Progress;
+use super::progress::{self, Progress};
 use super::{File, sha256};
-use crate::interrupt;
 
 /// A connection may break this often without a byte in between.
 const ATTEMPTS: usize = 3;
 /// No file of a data set comes near.
 const MAX_BYTES: u64 = 4 << 30;
 
+/// How often a wait looks whether it was interrupted.
+const LOOK: Duration = Duration::from_millis(50);
+
 type Step<T> = Result<T, String>;
 
-/// Fetches `address` to `path`, and compares its checksum.
+/// Fetches `address` to `path`, and compares its checksum, unless `interrupted` says so before.
 ///
 /// What arrives is kept beside `path`, ending in `.part`, and taken up again by the next call.
-pub(super) fn download(file: &File, address: &str, path: &Path) -> Step<()> {
+pub(super) fn download(
+    file: &File,
+    address: &str,
+    path: &Path,
+    interrupted: &dyn Fn() -> bool,
+) -> Step<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)
         .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
-    let part = path.with_file_name(format!("{}.part", file.name));
-    let failed = |error: std::io::Error| format!("{} cannot be written: {error}", part.display());
-    let mut target = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(&part)
-        .map_err(failed)?;
-    wait_for(&target, &interrupt::requested).map_err(failed)?;
-    if path.is_file() && sha256(path).is_ok_and(|sum| sum == file.sha256) {
+    let part = beside(path);
+    let Some(mut target) = claim(file, path, &part, interrupted)? else {
         return Ok(());
-    }
+    };
     let mut progress = Progress::start(file.name, address);
-    let outcome = fetch(address, &mut target, &mut progress);
+    let outcome = fetch_whole(
+        file,
+        address,
+        &part,
+        &mut target,
+        &mut progress,
+        interrupted,
+    );
     progress.finish();
     outcome?;
-    verify(file, address, &part)?;
+    let failed = |error: std::io::Error| format!("{} cannot be written: {error}", path.display());
     target.sync_all().map_err(failed)?;
-    fs::rename(&part, path)
-        .map_err(|error| format!("{} cannot be written: {error}", path.display()))
+    fs::rename(&part, path).map_err(failed)
+}
+
+/// Where the beginning of a file is kept.
+fn beside(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    PathBuf::from(part)
+}
+
+/// The unfinished file, for this program alone; `None` if another has just fetched the whole one.
+fn claim(
+    file: &File,
+    path: &Path,
+    part: &Path,
+    interrupted: &dyn Fn() -> bool,
+) -> Step<Option<fs::File>> {
+    let failed = |error: std::io::Error| format!("{} cannot be written: {error}", part.display());
+    loop {
+        let target = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(part)
+            .map_err(failed)?;
+        wait_for(&target, file.name, interrupted).map_err(failed)?;
+        let ours = is_at(&target, part);
+        if path.is_file() && sha256(path).is_ok_and(|sum| sum == file.sha256) {
+            if ours {
+                let _ = fs::remove_file(part);
+            }
+            return Ok(None);
+        }
+        if ours {
+            return Ok(Some(target));
+        }
+        // Whoever held it before has removed it: what is written into it would never be seen, and what
+        // now has its name belongs to another.
+    }
+}
+
+/// Whether an open file is the one at this path.
+fn is_at(file: &fs::File, path: &Path) -> bool {
+    let number = |found: fs::Metadata| (found.dev(), found.ino());
+    let there = fs::metadata(path).ok().map(number);
+    there.is_some() && there == file.metadata().ok().map(number)
 }
 
 /// Two notebooks may want the same file: the second waits, and finds it there. An interrupt ends
 /// the wait.
-pub(super) fn wait_for(target: &fs::File, stop: &dyn Fn() -> bool) -> std::io::Result<()> {
+fn wait_for(target: &fs::File, name: &str, interrupted: &dyn Fn() -> bool) -> std::io::Result<()> {
+    let mut told = false;
     loop {
         match target.try_lock() {
             Ok(()) => return Ok(()),
-            Err(fs::TryLockError::WouldBlock) if stop() => {
+            Err(fs::TryLockError::WouldBlock) if interrupted() => {
                 return Err(std::io::Error::other(
                     "interrupted while another program fetches the same file",
                 ));
             }
-            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            Err(fs::TryLockError::WouldBlock) => {
+                if !std::mem::replace(&mut told, true) {
+                    progress::waiting(name);
+                }
+                thread::sleep(LOOK);
+            }
             Err(fs::TryLockError::Error(error)) => return Err(error),
         }
     }
 }
 
+/// Fetches, and compares the checksum; what does not match is not kept. What was begun earlier may
+/// have been of another file, or damaged: then everything is fetched once more.
+fn fetch_whole(
+    file: &File,
+    address: &str,
+    part: &Path,
+    target: &mut fs::File,
+    progress: &mut Progress,
+    interrupted: &dyn Fn() -> bool,
+) -> Step<()> {
+    let mut resumed = length(target)? > 0;
+    loop {
+        fetch(address, target, progress, interrupted)?;
+        let found = sha256(part).map_err(|error| error.to_string())?;
+        if found == file.sha256 {
+            return Ok(());
+        }
+        if !std::mem::take(&mut resumed) {
+            let _ = fs::remove_file(part);
+            return Err(format!(
+                "expected SHA-256 {}, as is published, but {address} gave a file with {found}",
+                file.sha256
+            ));
+        }
+        target.set_len(0).map_err(|error| error.to_string())?;
+    }
+}
+
 /// Fetches until the file is whole, or no attempt gets any further.
-fn fetch(address: &str, target: &mut fs::File, progress: &mut Progress) -> Step<()> {
+fn fetch(
+    address: &str,
+    target: &mut fs::File,
+    progress: &mut Progress,
+    interrupted: &dyn Fn() -> bool,
+) -> Step<()> {
     let agent = agent(address);
     let mut failures = 0;
     loop {
         let before = length(target)?;
-        match attempt(&agent, address, target, progress) {
+        let news = ask(&agent, address, before);
+        match attempt(&news, address, target, progress, interrupted) {
             Ok(()) => return Ok(()),
             Err(Stop::Final(message)) => return Err(message),
             Err(Stop::Broken(message)) => {
@@ -93,27 +186,99 @@ enum Stop {
     Broken(String),
 }
 
-fn attempt(
-    agent: &ureq::Agent,
-    address: &str,
-    target: &mut fs::File,
-    progress: &mut Progress,
-) -> Result<(), Stop> {
-    let have = length(target).map_err(Stop::Final)?;
+/// What comes from the server.
+enum News {
+    Answer(Answer),
+    Bytes(Vec<u8>),
+    End,
+    Failed(Stop),
+}
+
+/// The head of an answer.
+struct Answer {
+    status: StatusCode,
+    /// The first byte that comes, of a partial answer.
+    start: Option<u64>,
+    /// How many bytes come.
+    rest: Option<u64>,
+}
+
+/// Asks for the file from byte `have` on, in a thread of its own: a server that says nothing keeps
+/// nobody from interrupting.
+fn ask(agent: &ureq::Agent, address: &str, have: u64) -> Receiver<News> {
+    let (sender, news) = sync_channel(4);
     let mut request = agent.get(address);
     if have > 0 {
         request = request.header(header::RANGE, format!("bytes={have}-"));
     }
-    let response = request.call().map_err(|error| no_answer(&error))?;
-    let status = response.status();
-    let start = match status {
+    thread::spawn(move || match request.call() {
+        Ok(response) => tell(response, &sender),
+        Err(error) => drop(sender.send(News::Failed(no_answer(&error)))),
+    });
+    news
+}
+
+/// Passes on what the server sends, as long as somebody wants it.
+fn tell(response: Response<ureq::Body>, sender: &SyncSender<News>) {
+    let rest = response.headers().get(header::CONTENT_LENGTH);
+    let answer = Answer {
+        status: response.status(),
+        start: range_start(&response),
+        rest: rest.and_then(|length| length.to_str().ok()?.parse().ok()),
+    };
+    let mut wanted = sender.send(News::Answer(answer)).is_ok();
+    let mut body = response.into_body().into_reader();
+    while wanted {
+        let mut buffer = vec![0; 1 << 16];
+        let news = match body.read(&mut buffer) {
+            Ok(0) => News::End,
+            Ok(read) => {
+                buffer.truncate(read);
+                News::Bytes(buffer)
+            }
+            Err(error) => News::Failed(Stop::Broken(format!("the connection broke: {error}"))),
+        };
+        wanted = matches!(news, News::Bytes(_));
+        wanted &= sender.send(news).is_ok();
+    }
+}
+
+/// The next news, unless an interrupt comes first.
+fn next(news: &Receiver<News>, interrupted: &dyn Fn() -> bool) -> Result<News, Stop> {
+    loop {
+        if interrupted() {
+            return Err(Stop::Final(
+                "the download was interrupted; run it again to go on".to_owned(),
+            ));
+        }
+        match news.recv_timeout(LOOK) {
+            Ok(News::Failed(stop)) => return Err(stop),
+            Ok(news) => return Ok(news),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Stop::Broken("the connection ended".to_owned()));
+            }
+        }
+    }
+}
+
+fn attempt(
+    news: &Receiver<News>,
+    address: &str,
+    target: &mut fs::File,
+    progress: &mut Progress,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<(), Stop> {
+    let have = length(target).map_err(Stop::Final)?;
+    let News::Answer(answer) = next(news, interrupted)? else {
+        return Err(Stop::Broken("the server did not answer".to_owned()));
+    };
+    let start = match answer.status {
         StatusCode::OK => 0,
-        StatusCode::PARTIAL_CONTENT if range_start(&response) == Some(have) => have,
+        StatusCode::PARTIAL_CONTENT if answer.start == Some(have) => have,
         StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PARTIAL_CONTENT if have > 0 => {
             // What is here is not the beginning of what is there.
-            target
-                .set_len(0)
-                .map_err(|error| Stop::Final(error.to_string()))?;
+            cut(target, 0)?;
             return Err(Stop::Broken(format!("the server has no byte {have}")));
         }
         status if status.is_server_error() => {
@@ -121,23 +286,15 @@ fn attempt(
         }
         status => return Err(Stop::Final(format!("{address} answered {status}"))),
     };
-    let rest = response.headers().get(header::CONTENT_LENGTH);
-    let rest: Option<u64> = rest.and_then(|length| length.to_str().ok()?.parse().ok());
-    let whole = rest.map(|rest| start + rest);
+    let whole = answer.rest.map(|rest| start.saturating_add(rest));
     if whole.is_some_and(|whole| whole > MAX_BYTES) {
         return Err(Stop::Final(
             "the server announces more bytes than any data set has".to_owned(),
         ));
     }
-    target
-        .set_len(start)
-        .map_err(|error| Stop::Final(error.to_string()))?;
-    target
-        .seek(SeekFrom::End(0))
-        .map_err(|error| Stop::Final(error.to_string()))?;
+    cut(target, start)?;
     progress.begin(start, whole);
-    copy(&mut response.into_body().into_reader(), target, progress)?;
-    let have = length(target).map_err(Stop::Final)?;
+    let have = copy(news, target, start, progress, interrupted)?;
     match whole {
         Some(whole) if have < whole => Err(Stop::Broken(format!(
             "the connection ended after {have} of {whole} bytes"
@@ -146,48 +303,39 @@ fn attempt(
     }
 }
 
-fn copy(body: &mut impl Read, target: &mut fs::File, progress: &mut Progress) -> Result<(), Stop> {
-    let mut buffer = vec![0; 1 << 16];
-    let mut have = length(target).map_err(Stop::Final)?;
-    loop {
-        if interrupt::requested() {
-            return Err(Stop::Final(
-                "the download was interrupted; run it again to go on".to_owned(),
-            ));
-        }
-        let read = match body.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(read) => read,
-            Err(error) => {
-                return Err(Stop::Broken(format!(
-                    "the connection broke after {have} bytes: {error}"
-                )));
-            }
-        };
-        have += read as u64;
+/// Lets go of all but the first bytes, and goes to their end.
+fn cut(target: &mut fs::File, length: u64) -> Result<(), Stop> {
+    let failed = |error: std::io::Error| Stop::Final(error.to_string());
+    if target.metadata().map_err(failed)?.len() != length {
+        target.set_len(length).map_err(failed)?;
+    }
+    target.seek(SeekFrom::End(0)).map(drop).map_err(failed)
+}
+
+/// Writes what comes; how much is there in the end.
+fn copy(
+    news: &Receiver<News>,
+    target: &mut fs::File,
+    start: u64,
+    progress: &mut Progress,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<u64, Stop> {
+    let mut have = start;
+    while let News::Bytes(bytes) = next(news, interrupted)? {
+        have += bytes.len() as u64;
         if have > MAX_BYTES {
             return Err(Stop::Final(
                 "the server sends more bytes than any data set has".to_owned(),
             ));
         }
-        target
-            .write_all(&buffer[..read])
-            .map_err(|error| Stop::Final(format!("the disk refuses: {error}")))?;
+        target.write_all(&bytes).map_err(|error| {
+            Stop::Final(format!(
+                "the disk refuses: {error}; DLCORE_CACHE=DIR names another place for data sets"
+            ))
+        })?;
         progress.at(have);
     }
-}
-
-/// Compares the checksum; what does not match is not kept.
-fn verify(file: &File, address: &str, part: &Path) -> Step<()> {
-    let found = sha256(part).map_err(|error| error.to_string())?;
-    if found == file.sha256 {
-        return Ok(());
-    }
-    let _ = fs::remove_file(part);
-    Err(format!(
-        "expected SHA-256 {}, as is published, but {address} gave a file with {found}",
-        file.sha256
-    ))
+    Ok(have)
 }
 
 fn length(target: &fs::File) -> Step<u64> {

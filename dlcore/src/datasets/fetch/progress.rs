@@ -5,9 +5,19 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::display::{DisplayHandle, MimeBundle, channel, display_updatable};
+use crate::display::{DisplayHandle, MimeBundle, channel, display, display_updatable};
 
 const EVERY: Duration = Duration::from_millis(200);
+
+/// Says that another program is at it already.
+pub(super) fn waiting(name: &str) {
+    let line = format!("{name}: another program is fetching it; waiting");
+    if channel::connected() {
+        display(&MimeBundle::text(line));
+    } else {
+        eprintln!("{line}");
+    }
+}
 
 pub(super) struct Progress {
     name: &'static str,

@@ -1,8 +1,9 @@
 //! Downloads from a server on this machine that does what servers do wrong.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
-use std::sync::mpsc::{Receiver, channel};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::*;
@@ -54,8 +55,7 @@ fn server(answers: Vec<Vec<u8>>) -> (String, Receiver<Option<String>>) {
             let Ok((mut stream, _)) = listener.accept() else {
                 return;
             };
-            let lines = BufReader::new(&stream).lines().map_while(|line| line.ok());
-            let lines: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let lines = read_request(&stream);
             let range = lines.iter().find_map(|line| {
                 line.to_lowercase()
                     .strip_prefix("range: ")
@@ -66,6 +66,11 @@ fn server(answers: Vec<Vec<u8>>) -> (String, Receiver<Option<String>>) {
         }
     });
     (address, ranges)
+}
+
+fn read_request(stream: &TcpStream) -> Vec<String> {
+    let lines = BufReader::new(stream).lines().map_while(|line| line.ok());
+    lines.take_while(|line| !line.is_empty()).collect()
 }
 
 fn answer(status: &str, headers: &str, length: usize, body: &[u8]) -> Vec<u8> {
@@ -252,15 +257,195 @@ fn a_directory_is_trusted_by_its_own_sums() {
     assert!(error.contains("as SHA256SUMS beside it says"), "{error}");
 }
 
+/// A server that sends the beginning and then neither goes on nor ends, until it is dropped. The
+/// second value tells when the beginning is out.
+fn stalling_server() -> (String, Receiver<()>, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let ((begun, out), (keep, dropped)) = (channel(), channel());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_request(&stream);
+        let beginning = answer("200 OK", "", CONTENT.len(), &CONTENT[..20]);
+        stream.write_all(&beginning).unwrap();
+        begun.send(()).unwrap();
+        let _ = dropped.recv();
+        let _ = stream.write_all(&CONTENT[20..]);
+        // Whoever comes now is told that nothing more is to be had.
+        while let Ok((mut stream, _)) = listener.accept() {
+            read_request(&stream);
+            let _ = stream.write_all(&answer("410 Gone", "", 0, b""));
+        }
+    });
+    (address, out, keep)
+}
+
+#[test]
+fn a_server_that_stalls_does_not_keep_an_interrupt_away() {
+    let folder = Folder::new("stalls");
+    let (address, begun, _keep) = stalling_server();
+    let places = folder.places(Some(address));
+    let interrupted = || begun.try_recv().is_ok();
+    let error = places.get_unless(&file(), &interrupted).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("interrupted; run it again to go on"),
+        "{error}"
+    );
+    assert!(!places.cache.join("set.npz").exists());
+}
+
+#[test]
+fn a_beginning_of_another_file_is_dropped_and_fetched_anew() {
+    let folder = Folder::new("other");
+    let rest = format!(
+        "Content-Range: bytes 9-{}/{}\r\n",
+        CONTENT.len() - 1,
+        CONTENT.len()
+    );
+    let (address, ranges) = server(vec![
+        answer(
+            "206 Partial Content",
+            &rest,
+            CONTENT.len() - 9,
+            &CONTENT[9..],
+        ),
+        answer("200 OK", "", CONTENT.len(), CONTENT),
+    ]);
+    let places = folder.places(Some(address));
+    fs::create_dir_all(&places.cache).unwrap();
+    fs::write(places.cache.join("set.npz.part"), b"not ours!").unwrap();
+    assert_eq!(fs::read(places.get(&file()).unwrap()).unwrap(), CONTENT);
+    assert_eq!(ranges.iter().count(), 2);
+}
+
+#[test]
+fn names_may_have_a_folder() {
+    let folder = Folder::new("deep");
+    let (address, _ranges) = server(vec![answer("200 OK", "", CONTENT.len(), CONTENT)]);
+    let places = folder.places(Some(address));
+    let file = File {
+        name: "deep/set.npz",
+        ..file()
+    };
+    assert_eq!(places.find(&file), None);
+    let path = places.get(&file).unwrap();
+    assert_eq!(path, places.cache.join("deep/set.npz"));
+    assert_eq!(places.find(&file), Some((path, CONTENT.len() as u64)));
+}
+
+/// `/dev/full` stands for a disk without room: it refuses every byte.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said_and_leaves_no_file() {
+    let folder = Folder::new("full");
+    let (address, _ranges) = server(vec![answer("200 OK", "", CONTENT.len(), CONTENT)]);
+    let places = folder.places(Some(address));
+    fs::create_dir_all(&places.cache).unwrap();
+    let part = places.cache.join("set.npz.part");
+    std::os::unix::fs::symlink("/dev/full", &part).unwrap();
+    let error = places.get(&file()).unwrap_err().to_string();
+    assert!(
+        error.contains("the disk refuses: No space left on device"),
+        "{error}"
+    );
+    assert!(error.contains("DLCORE_CACHE=DIR"), "{error}");
+    assert!(!places.cache.join("set.npz").exists());
+    // With room again, the next try succeeds.
+    fs::remove_file(&part).unwrap();
+    let (address, _ranges) = server(vec![answer("200 OK", "", CONTENT.len(), CONTENT)]);
+    let path = folder.places(Some(address)).get(&file()).unwrap();
+    assert_eq!(fs::read(path).unwrap(), CONTENT);
+}
+
 #[test]
 fn waiting_for_another_program_can_be_interrupted() {
     let folder = Folder::new("wait");
-    let path = folder.0.join("set.npz.part");
-    let theirs = fs::File::create(&path).unwrap();
-    let ours = fs::File::open(&path).unwrap();
+    let (address, ranges) = server(vec![answer("200 OK", "", CONTENT.len(), CONTENT)]);
+    let places = folder.places(Some(address));
+    fs::create_dir_all(&places.cache).unwrap();
+    let theirs = fs::File::create(places.cache.join("set.npz.part")).unwrap();
     theirs.lock().unwrap();
-    let error = download::wait_for(&ours, &|| true).unwrap_err();
-    assert!(error.to_string().contains("interrupted"), "{error}");
+    let error = places.get_unless(&file(), &|| true).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("interrupted while another program"),
+        "{error}"
+    );
+    assert!(ranges.try_recv().is_err(), "nothing was asked for");
     drop(theirs);
-    download::wait_for(&ours, &|| true).unwrap();
+    assert_eq!(fs::read(places.get(&file()).unwrap()).unwrap(), CONTENT);
+}
+
+#[test]
+fn a_file_that_its_holder_removed_is_not_written_on() {
+    let folder = Folder::new("removed");
+    let (address, _ranges) = server(vec![answer("200 OK", "", CONTENT.len(), CONTENT)]);
+    let places = folder.places(Some(address));
+    fs::create_dir_all(&places.cache).unwrap();
+    let part = places.cache.join("set.npz.part");
+    let theirs = fs::File::create(&part).unwrap();
+    theirs.lock().unwrap();
+    // While we wait, its holder finds that the checksum is wrong, removes the file and lets go; another
+    // program begins anew under the same name and stops halfway.
+    let holder = std::cell::RefCell::new(Some(theirs));
+    let interrupted = || {
+        if let Some(theirs) = holder.take() {
+            fs::remove_file(&part).unwrap();
+            fs::write(&part, b"half of").unwrap();
+            drop(theirs);
+        }
+        false
+    };
+    let path = places.get_unless(&file(), &interrupted).unwrap();
+    assert_eq!(fs::read(path).unwrap(), CONTENT);
+}
+
+/// What the processes of the test below do.
+#[test]
+fn in_another_process() {
+    let Some(address) = std::env::var_os("DLCORE_TEST_FETCH") else {
+        return;
+    };
+    let places = Places {
+        data: Some(address),
+        cache: PathBuf::from(std::env::var_os("DLCORE_TEST_CACHE").unwrap()),
+    };
+    let path = places.get(&file()).unwrap();
+    assert_eq!(fs::read(path).unwrap(), CONTENT);
+}
+
+#[test]
+fn two_processes_at_once_fetch_one_file_once() {
+    let folder = Folder::new("two");
+    let (address, begun, keep) = stalling_server();
+    let process = || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args([
+            "--exact",
+            "--nocapture",
+            "datasets::fetch::tests::in_another_process",
+        ]);
+        command.env("DLCORE_TEST_FETCH", &address);
+        command.env("DLCORE_TEST_CACHE", folder.0.join("cache"));
+        command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut first = process();
+    begun.recv().unwrap();
+    let mut second = process();
+    let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
+    let waits = lines.any(|line| line.unwrap().contains("another program is fetching it"));
+    assert!(waits, "the second process did not wait");
+    assert!(!folder.0.join("cache/set.npz").exists());
+    drop(keep);
+    assert!(first.wait().unwrap().success());
+    let rest: Vec<String> = lines.map_while(|line| line.ok()).collect();
+    assert!(second.wait().unwrap().success(), "{rest:?}");
+    let names = fs::read_dir(folder.0.join("cache")).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["set.npz"]);
 }
