@@ -92,7 +92,9 @@ def test_a_notebook_at_work(page: Page, lab) -> None:
     tooltip.wait_for()
     expect(tooltip).to_contain_text("zeros")
     page.screenshot(path=SCREENSHOTS / "tooltip.png")
+    # Escape leaves the cell as well.
     page.keyboard.press("Escape")
+    empty.locator(".cm-content").click()
     # Among the arguments of a call, the function is what one asks about.
     page.keyboard.press("Control+a")
     page.keyboard.type("network.fit(&x, ")
@@ -101,6 +103,7 @@ def test_a_notebook_at_work(page: Page, lab) -> None:
     expect(tooltip).to_contain_text("fn fit(")
     page.screenshot(path=SCREENSHOTS / "tooltip-call.png")
     page.keyboard.press("Escape")
+    empty.locator(".cm-content").click()
     page.keyboard.press("Control+a")
     page.keyboard.type(":ti")
     page.keyboard.press("Tab")

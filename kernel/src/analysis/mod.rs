@@ -78,8 +78,12 @@ impl Completions {
 }
 
 /// What is said of a name that only rust-analyzer may know.
-const STILL_LOADING: &str = "rust-analyzer is still being loaded, which takes some seconds after the \
-     first question. Ask again; what dlcore and this notebook define is known already.";
+fn still_loading(name: &str) -> String {
+    format!(
+        "Nothing is known of `{name}` yet: rust-analyzer is still being loaded, which takes some seconds \
+         after the first question. Ask again; what dlcore and this notebook define is known already."
+    )
+}
 
 /// What came of a question to the worker.
 enum Asked {
@@ -185,7 +189,7 @@ impl Analysis {
         let source = Source::of(view, code, at);
         let asked = self.ask(Question::inspect(&source), true).await;
         if matches!(asked, Asked::Loading) {
-            return Some(described(STILL_LOADING.to_owned()));
+            return Some(described(still_loading(names::name_before(code, at))));
         }
         let (plain, html) = asked.answer().and_then(Answer::documentation)?;
         let mut data = Map::new();

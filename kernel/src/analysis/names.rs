@@ -322,6 +322,11 @@ fn plain(name: &str, kind: &str) -> Match {
     }
 }
 
+/// The name that ends at `at`.
+pub fn name_before(code: &str, at: usize) -> &str {
+    &code[start_of_name(code, at)..at]
+}
+
 fn start_of_name(code: &str, at: usize) -> usize {
     code[..at]
         .char_indices()

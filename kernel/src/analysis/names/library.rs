@@ -2,6 +2,7 @@
 
 mod member;
 mod read;
+mod text;
 
 pub use member::{Member, Type};
 use std::collections::{BTreeMap, BTreeSet};
