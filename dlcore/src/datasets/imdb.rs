@@ -10,6 +10,7 @@ use super::fetch::{self, File};
 use super::mt19937::RandomState;
 use super::npz::Npz;
 use super::sequences::Sequences;
+use super::shown::show_fields;
 use crate::display::progress::Progress;
 use crate::{Error, Result, Tensor};
 
@@ -48,6 +49,15 @@ pub struct Imdb {
     pub test_labels: Tensor,
     words: WordIndex,
 }
+
+show_fields!(
+    Imdb,
+    "IMDB: film reviews as word numbers",
+    train_data,
+    train_labels,
+    test_data,
+    test_labels
+);
 
 impl Imdb {
     /// A review as text; `?` stands for the reserved numbers and for what no word has.

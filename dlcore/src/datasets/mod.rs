@@ -10,6 +10,7 @@ mod mt19937;
 mod npz;
 mod pickle;
 mod sequences;
+mod shown;
 
 pub use sequences::Sequences;
 
