@@ -42,13 +42,31 @@ pub(crate) fn seen(kind: &'static str, name: &str) {
 /// ```
 pub(crate) fn unknown(what: &str, given: &str, known: &[&str]) -> String {
     let mut text = format!("unknown {what} {given:?}");
-    if let Some(name) = nearest(given, known) {
+    let longer = containing(given, known);
+    if let [others @ .., last] = longer.as_slice()
+        && !others.is_empty()
+    {
+        text += &format!("; did you mean {} or {last}?", others.join(", "));
+    } else if let Some(name) = nearest(given, known) {
         text += &format!("; did you mean {name:?}?");
     } else {
         text += ".";
     }
     let all: Vec<String> = known.iter().map(|name| format!("{name:?}")).collect();
     text + " Known are: " + &all.join(", ")
+}
+
+/// The known names, quoted, of which `given` is a part: `"crossentropy"` is the end of several.
+fn containing(given: &str, known: &[&str]) -> Vec<String> {
+    let given = given.to_lowercase().replace([' ', '-'], "_");
+    let is_part = |name: &&&str| given.len() >= 3 && name.to_lowercase().contains(&given);
+    let mut names: Vec<String> = known
+        .iter()
+        .filter(is_part)
+        .map(|name| format!("{name:?}"))
+        .collect();
+    names.truncate(4);
+    names
 }
 
 /// The known name with the fewest edits to `given`, if fewer than half of it would have to change.
@@ -119,6 +137,12 @@ mod tests {
         assert_eq!(
             unknown("activation", "sofmax", &known),
             "unknown activation \"sofmax\"; did you mean \"softmax\"? Known are: \"relu\", \"sigmoid\", \"softmax\""
+        );
+        let known_losses = ["mse", "binary_crossentropy", "categorical_crossentropy"];
+        assert!(
+            unknown("loss", "crossentropy", &known_losses).starts_with(
+                "unknown loss \"crossentropy\"; did you mean \"binary_crossentropy\" or \"categorical_crossentropy\"? Known"
+            )
         );
         assert!(
             unknown("activation", "convolution", &known)

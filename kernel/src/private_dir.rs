@@ -1,6 +1,6 @@
 //! A directory of one process that no other user may read, and that is gone with it.
 //!
-//! One holds a session's sources, libraries and rustc's incremental state, one the inner sockets.
+//! One holds a session's sources and libraries, one the inner sockets.
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;

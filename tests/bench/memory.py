@@ -22,9 +22,11 @@ def cell(i):
 
 
 def megabytes(kernel):
-    """Resident memory of the kernel process and of all its children."""
-    children = sum(child.memory_info().rss for child in kernel.process.children(recursive=True))
-    return kernel.process.memory_info().rss / 1e6, children / 1e6
+    """Resident memory of the kernel process, of the cell process and of the compiler that stands ready."""
+    children = kernel.process.children(recursive=True)
+    cells = sum(child.memory_info().rss for child in children if "cell" in child.cmdline())
+    compilers = sum(child.memory_info().rss for child in children if child.name() == "rustc")
+    return kernel.process.memory_info().rss / 1e6, cells / 1e6, compilers / 1e6
 
 
 def main():
@@ -33,14 +35,15 @@ def main():
     cells = arguments.parse_args().cells
     kernel = Kernel()
     kernel.execute("let tensor = Tensor::zeros([2, 2]); tensor")
-    print("idle: kernel process {:.1f} MB, cell process {:.1f} MB".format(*megabytes(kernel)))
+    idle = "idle: kernel process {:.1f} MB, cell process {:.1f} MB, waiting compiler {:.1f} MB"
+    print(idle.format(*megabytes(kernel)))
     after_100 = None
     for i in range(cells):
         kernel.execute(cell(i))
         if (i + 1) % 100 == 0:
             now = megabytes(kernel)
             after_100 = after_100 or now
-            print("{} cells: kernel process {:.1f} MB, cell process {:.1f} MB".format(i + 1, *now), flush=True)
+            print("{} cells: kernel process {:.1f} MB, cell process {:.1f} MB".format(i + 1, *now[:2]), flush=True)
     kernel.end()
     growth = now[0] / after_100[0] - 1
     print(f"the kernel process grew by {growth:.0%} from cell 100 to cell {cells}")

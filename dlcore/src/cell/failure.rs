@@ -19,11 +19,16 @@ impl<E: Debug + 'static> From<E> for Failure {
     #[track_caller]
     fn from(error: E) -> Self {
         Failure {
-            message: describe(&error).unwrap_or_else(|| format!("{error:?}")),
+            message: text(&error, &error),
             type_name: name_of(&error).unwrap_or(std::any::type_name::<E>()),
             location: Location::caller(),
         }
     }
+}
+
+/// How an error reads: as its `Display` form where that is known, or as its `Debug` form.
+pub(crate) fn text(error: &dyn Any, debug: &dyn Debug) -> String {
+    describe(error).unwrap_or_else(|| format!("{debug:?}"))
 }
 
 /// What an error of this library is called: short, and to be searched for.
@@ -75,6 +80,12 @@ thread_local! {
 
 /// Runs a cell's code. Returns whether it came to its end; otherwise one report has been sent.
 pub fn run(body: impl FnOnce() -> Result<(), Failure>) -> bool {
+    let mut body = Some(body);
+    guarded(&mut || body.take().map_or(Ok(()), |body| body()))
+}
+
+/// Not generic: compiled once, here, instead of in each cell.
+fn guarded(body: &mut dyn FnMut() -> Result<(), Failure>) -> bool {
     RUNNING.set(Some(None));
     let outcome = catch_unwind(AssertUnwindSafe(body));
     let noted = RUNNING.take().flatten();

@@ -6,7 +6,7 @@
 //! the library's public interface.
 
 mod about;
-mod failure;
+pub(crate) mod failure;
 pub(crate) mod kept;
 mod serve;
 mod show;

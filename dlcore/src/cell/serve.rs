@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -90,7 +90,12 @@ fn run_cell(frame: &Value) {
         let entry = frame["entry"].as_str().unwrap_or_default();
         // Unwinding must not leave through the C function that all this runs in.
         running(true);
-        let ran = catch_unwind(AssertUnwindSafe(|| load_and_run(library, entry, store)));
+        let began = Instant::now();
+        let mut loaded = began;
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            load_and_run(library, entry, store, &mut loaded)
+        }));
+        let ended = Instant::now();
         running(false);
         if ran.is_err() {
             let message = "the variables of this session do not fit the cell; restart the kernel";
@@ -105,7 +110,12 @@ fn run_cell(frame: &Value) {
             *over = frame["cell"].as_u64().unwrap_or_default();
             crate::interrupt::clear();
         }
-        channel::send(&json!({"t": "done", "variables": store.describe()}));
+        channel::send(&json!({
+            "t": "done",
+            "variables": store.describe(),
+            "load_us": micros(loaded - began),
+            "run_us": micros(ended - loaded),
+        }));
         kept::cell_ended(store);
     });
 }
@@ -143,7 +153,17 @@ fn show_unfinished_lines() {
     }
 }
 
-fn load_and_run(library: &str, entry: &str, store: &mut Store) -> Result<(), libloading::Error> {
+fn micros(time: Duration) -> u64 {
+    time.as_micros() as u64
+}
+
+/// `loaded` is set to when loading was over.
+fn load_and_run(
+    library: &str,
+    entry: &str,
+    store: &mut Store,
+    loaded: &mut Instant,
+) -> Result<(), libloading::Error> {
     // SAFETY: the library was compiled a moment ago by the kernel against this very dlcore; its
     // initialisers are those of the Rust standard library.
     let library = unsafe { libloading::Library::new(library)? };
@@ -151,6 +171,7 @@ fn load_and_run(library: &str, entry: &str, store: &mut Store) -> Result<(), lib
     let run = unsafe { *library.get::<Entry>(entry.as_bytes())? };
     // Threads, closures, vtables and type names of the cell outlive it: never unload.
     std::mem::forget(library);
+    *loaded = Instant::now();
     run(store);
     Ok(())
 }

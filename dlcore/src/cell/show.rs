@@ -34,20 +34,24 @@ const ONE_LINE: usize = 100;
 
 impl<T: Debug + ?Sized> ShowDebug for &Shown<'_, T> {
     fn show(&self) {
-        if std::any::type_name::<T>() == "()" {
-            return;
+        if std::any::type_name::<T>() != "()" {
+            show_debug(&self.0);
         }
-        let (short, whole) = written(format_args!("{:?}", self.0));
-        let text = if short.len() > ONE_LINE {
-            let (text, whole) = written(format_args!("{:#?}", self.0));
-            if whole { text } else { text + CUT }
-        } else if whole {
-            short
-        } else {
-            short + CUT
-        };
-        send(&MimeBundle::text(text));
     }
+}
+
+/// Not generic: compiled once, here, instead of in each cell.
+fn show_debug(value: &dyn Debug) {
+    let (short, whole) = written(format_args!("{value:?}"));
+    let text = if short.len() > ONE_LINE {
+        let (text, whole) = written(format_args!("{value:#?}"));
+        if whole { text } else { text + CUT }
+    } else if whole {
+        short
+    } else {
+        short + CUT
+    };
+    send(&MimeBundle::text(text));
 }
 
 /// More than this nobody reads, and a page does not hold.
@@ -87,11 +91,14 @@ pub trait ShowNothing {
 
 impl<T: ?Sized> ShowNothing for Shown<'_, T> {
     fn show(&self) {
-        let name = std::any::type_name::<T>();
-        send(&MimeBundle::text(format!(
-            "a value of type {name}, which has no text form (add #[derive(Debug)] to see what is in it)"
-        )));
+        show_name(std::any::type_name::<T>());
     }
+}
+
+fn show_name(name: &str) {
+    send(&MimeBundle::text(format!(
+        "a value of type {name}, which has no text form (add #[derive(Debug)] to see what is in it)"
+    )));
 }
 
 /// What the cell's own stand-in for `evcxr_display` returns, which the compiler calls for types without

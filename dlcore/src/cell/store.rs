@@ -109,9 +109,14 @@ impl Store {
     /// Keeps `value` under `name`, dropping what was there. `copy` says whether its type is `Copy`:
     /// see [`probe`].
     pub fn put<T: 'static>(&mut self, name: &str, value: T, copy: bool) {
+        self.put_slot(name, Box::new(value), type_name::<T>(), copy);
+    }
+
+    /// Not generic: compiled once, here, instead of in each cell.
+    fn put_slot(&mut self, name: &str, value: Box<dyn Any>, type_name: &'static str, copy: bool) {
         let slot = Slot {
-            value: Box::new(value),
-            type_name: type_name::<T>(),
+            value,
+            type_name,
             copy,
         };
         self.slots.insert(name.to_owned(), slot);
@@ -126,11 +131,7 @@ impl Store {
         let slot = self.take_slot(name);
         match slot.value.downcast() {
             Ok(value) => *value,
-            Err(_) => panic!(
-                "the variable `{name}` has type {}, the cell expected {}",
-                slot.type_name,
-                type_name::<T>()
-            ),
+            Err(_) => other_type(name, slot.type_name, type_name::<T>()),
         }
     }
 
@@ -144,7 +145,7 @@ impl Store {
         })
     }
 
-    /// Not generic: compiled once, here, instead of in each cell.
+    /// Not generic either.
     fn take_slot(&mut self, name: &str) -> Slot {
         let slot = self
             .slots
@@ -174,6 +175,10 @@ impl Store {
         };
         self.slots.iter().map(describe).collect()
     }
+}
+
+fn other_type(name: &str, found: &str, expected: &str) -> ! {
+    panic!("the variable `{name}` has type {found}, the cell expected {expected}")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::load_data::LoadData;
 use super::mt19937::RandomState;
 use super::npz::Npz;
 use super::sequences::Sequences;
+use super::shown::show_fields;
 use super::words::{Numbering, WordIndex};
 use crate::display::progress::Progress;
 use crate::{Error, Result, Tensor};
@@ -46,6 +47,15 @@ pub struct Imdb {
     words: WordIndex,
     numbering: Numbering,
 }
+
+show_fields!(
+    Imdb,
+    "IMDB: film reviews as word numbers",
+    train_data,
+    train_labels,
+    test_data,
+    test_labels
+);
 
 impl Imdb {
     /// A review as text; `?` stands for the reserved numbers and for what no word has.

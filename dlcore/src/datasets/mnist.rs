@@ -4,6 +4,7 @@
 
 use super::fetch::{self, File};
 use super::npz::Npz;
+use super::shown::show_fields;
 use crate::display::progress::Progress;
 use crate::{Result, Tensor};
 
@@ -25,6 +26,15 @@ pub struct Mnist {
     /// `[10000]`.
     pub test_labels: Tensor,
 }
+
+show_fields!(
+    Mnist,
+    "MNIST: handwritten digits",
+    train_images,
+    train_labels,
+    test_images,
+    test_labels
+);
 
 /// The data set, from `DLCORE_DATA`, the cache or its canonical address.
 ///

@@ -21,6 +21,7 @@ mod npz;
 mod pickle;
 pub mod reuters;
 mod sequences;
+mod shown;
 mod synthetic;
 mod words;
 

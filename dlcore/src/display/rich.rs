@@ -1,6 +1,9 @@
 //! How the library's own values look in a notebook.
 
+use std::fmt::Debug;
+
 use super::{HTML, MimeBundle, Rich};
+use crate::cell::failure;
 use crate::models::Evaluation;
 use crate::plot::escape;
 use crate::{DType, Tensor};
@@ -42,9 +45,39 @@ impl Rich for Evaluation {
     }
 }
 
+/// `Some` as what is in it, `None` as that word.
+impl<T: Rich> Rich for Option<T> {
+    fn mime_bundle(&self) -> MimeBundle {
+        match self {
+            Some(value) => value.mime_bundle(),
+            None => MimeBundle::text("None"),
+        }
+    }
+}
+
+/// `Ok` as what is in it, `Err` as its message.
+impl<T: Rich, E: Debug + 'static> Rich for Result<T, E> {
+    fn mime_bundle(&self) -> MimeBundle {
+        match self {
+            Ok(value) => value.mime_bundle(),
+            Err(error) => failed(&failure::text(error, error)),
+        }
+    }
+}
+
+fn failed(message: &str) -> MimeBundle {
+    let text = format!("Err: {message}");
+    let html = format!(
+        "<pre class=\"ansi-red-fg\" style=\"margin:0\">{}</pre>",
+        escape(&text)
+    );
+    MimeBundle::text(text).with(HTML, html)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
 
     fn html(value: &dyn Rich) -> String {
         let bundle = value.mime_bundle();
@@ -62,5 +95,19 @@ mod tests {
         assert!(html.contains("Tensor f32 [1, 2]"), "{html}");
         assert!(html.contains(&tensor.to_string()), "{html}");
         assert_eq!(tensor.mime_bundle().plain(), tensor.to_string());
+    }
+
+    #[test]
+    fn what_is_in_a_result_or_an_option_is_shown_as_it_shows_itself() {
+        let tensor = Tensor::from([[1.0_f32, 2.0]]);
+        let bundle = tensor.mime_bundle();
+        assert_eq!(Some(tensor.clone()).mime_bundle(), bundle);
+        assert_eq!(Ok::<_, Error>(tensor.clone()).mime_bundle(), bundle);
+        assert_eq!(None::<Tensor>.mime_bundle().plain(), "None");
+        let wrong = tensor.try_reshape([3]);
+        let text = wrong.mime_bundle();
+        assert!(text.plain().starts_with("Err: "), "{}", text.plain());
+        assert!(!text.plain().contains("Shape("), "{}", text.plain());
+        html(&wrong);
     }
 }

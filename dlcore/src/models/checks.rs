@@ -10,6 +10,20 @@ use crate::losses::{Kind, Loss};
 use crate::preprocessing::labels::check_class_numbers;
 use crate::{DType, Error, Result, Tensor, dim};
 
+/// An error for a layer that was given an activation of no known name; `build` would find it too, but
+/// that comes with the data.
+pub(super) fn activations(layers: &[LayerRef]) -> Result<()> {
+    for layer in layers {
+        if let Some(Err(error)) = layer.activation().map(Activation::known) {
+            return Err(Error::Value(format!(
+                "compile: {}: {error}",
+                layer.describe()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// An error for a last layer whose output the loss cannot take for what it needs.
 pub(super) fn last_layer(layer: &LayerRef, loss: &Loss) -> Result<()> {
     let Some(activation) = layer.activation() else {

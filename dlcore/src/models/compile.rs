@@ -39,6 +39,7 @@ impl Model {
         metrics: OutputMetrics,
     ) -> Result<()> {
         self.check_layers("compile")?;
+        checks::activations(&self.leaves())?;
         let named = |error: Error| match error {
             Error::Value(text) if !text.starts_with("compile:") => {
                 Error::Value(format!("compile: {text}"))

@@ -254,6 +254,13 @@ mod tests {
             text.contains("first (Dense): unknown activation \"rellu\"; did you mean \"relu\"?"),
             "{text}"
         );
+        // Without an input shape the layer is not built yet; its name is wrong all the same.
+        let mut network = Sequential::new().add(Dense::new(2).activation("rellu").name("later"));
+        let text = refusal(network.compile("sgd", "mse", Metrics::none()));
+        assert!(
+            text.starts_with("compile: later (Dense): unknown activation \"rellu\"; did you mean"),
+            "{text}"
+        );
         let mut network = Sequential::new()
             .add(Dense::new(2).name("a"))
             .add(Dense::new(2).name("a"));

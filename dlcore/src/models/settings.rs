@@ -169,7 +169,12 @@ impl Fit {
         match self.validation {
             Validation::Split(share) if !(share > 0.0 && share < 1.0) => {
                 Err(Error::Value(format!(
-                    "fit: validation_split is the share of the data to validate on, above 0 and below 1, got {share}"
+                    "fit: validation_split is the share of the data to validate on, above 0 and below 1 (0.2 is a \
+                     fifth), got {share}{}",
+                    match share {
+                        1.0..=100.0 => format!("; for {share} percent write {}", share / 100.0),
+                        _ => String::new(),
+                    }
                 )))
             }
             Validation::Batches(_, 0) => Err(Error::Value(

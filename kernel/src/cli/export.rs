@@ -35,7 +35,10 @@ pub fn export(home: &Path, notebook: &Path, directory: Option<PathBuf>) -> Resul
         .tempdir_in(above.unwrap_or(Path::new(".")))
         .context("cannot write there")?;
     let library = home.join("src");
-    let dlcore = files::read_tree(&library.join("dlcore"))?;
+    let mut dlcore = files::read_tree(&library.join("dlcore"))?;
+    if let Some(manifest) = dlcore.get_mut(Path::new("Cargo.toml")) {
+        *manifest = without_lints(&String::from_utf8_lossy(manifest)).into_bytes();
+    }
     files::write_tree(&staging.path().join("dlcore"), &dlcore)?;
     fs::create_dir(staging.path().join("src"))?;
     fs::write(staging.path().join("src/main.rs"), &program.source)?;
@@ -101,9 +104,31 @@ fn project_name(notebook: &Path) -> Result<String> {
     })
 }
 
+/// The library's manifest without the lints of its workspace, which are for those who work on it.
+fn without_lints(manifest: &str) -> String {
+    let mut kept = String::new();
+    let mut in_lints = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            in_lints = line.starts_with("[lints");
+        }
+        if !in_lints {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept.trim_end().to_owned() + "\n"
+}
+
 /// The library's workspace with the program as its root.
 fn manifest(library: &Path, name: &str, program: &engine::Program) -> Result<String> {
     let mut table: toml::Table = fs::read_to_string(library.join("Cargo.toml"))?.parse()?;
+    if let Some(workspace) = table
+        .get_mut("workspace")
+        .and_then(toml::Value::as_table_mut)
+    {
+        workspace.remove("lints");
+    }
     let package = toml::toml! {
         version = "0.1.0"
         edition = "2024"
@@ -133,6 +158,13 @@ mod tests {
             {"cell_type": "code", "source": "fail()", "metadata": {"tags": ["raises-exception"]}}]}"##;
         assert_eq!(cells(notebook).unwrap(), ["let x = 1;\nx", ""]);
         assert!(cells("{}").is_err() && cells("no").is_err());
+    }
+
+    #[test]
+    fn a_program_is_not_held_to_the_librarys_lints() {
+        let manifest = "[package]\nname = \"dlcore\"\n\n[dependencies]\nlibm = \"0.2\"\n\n[lints]\nworkspace = true\n";
+        let expected = "[package]\nname = \"dlcore\"\n\n[dependencies]\nlibm = \"0.2\"\n";
+        assert_eq!(without_lints(manifest), expected);
     }
 
     #[test]

@@ -156,12 +156,15 @@ fn answer(
 fn timing(engine: &Engine) -> String {
     let timing = &engine.last_timing;
     let milliseconds = |part: std::time::Duration| part.as_secs_f64() * 1e3;
+    let part = |(name, time)| format!("{name} {:.1} ms", milliseconds(time));
+    let parts = timing.parts().map(part).join(", ");
+    let builds = match timing.builds {
+        1 => "1 build".to_owned(),
+        builds => format!("{builds} builds"),
+    };
     format!(
-        "prepare {:.1} ms, compile {:.1} ms in {} build(s), run {:.1} ms\n",
-        milliseconds(timing.prepare),
-        milliseconds(timing.compile),
-        timing.builds,
-        milliseconds(timing.run)
+        "{parts}; {builds}, {:.1} ms in all\n",
+        milliseconds(timing.total)
     )
 }
 

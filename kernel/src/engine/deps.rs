@@ -470,7 +470,7 @@ impl Cargo<'_> {
             bail!("interrupted; what is compiled so far is kept: run the cell again to go on");
         }
         if !ended.status.success() {
-            bail!("{}", explain(&said));
+            bail!("{}", explain(&said, self.project));
         }
         Ok(ended.stdout)
     }
@@ -499,13 +499,24 @@ fn resolved(metadata: &[u8]) -> Result<Vec<Resolved>> {
         .collect()
 }
 
-/// What cargo said, without what it did, and with what helps.
-fn explain(said: &[String]) -> String {
+/// What cargo said, without what it did and without the project made for it, and with what helps.
+fn explain(said: &[String], project: &Path) -> String {
     let from = said
         .iter()
         .position(|line| line.starts_with("error"))
         .unwrap_or(said.len().saturating_sub(20));
-    let text = said[from..].join("\n");
+    let name = project.file_name().unwrap_or_default().to_string_lossy();
+    let package = format!("package `{name} ");
+    let of_the_notebook = |line: &String| match line.split_once(&package) {
+        // `(/where/it/is)` and the closing quote go with the name.
+        Some((before, after)) => {
+            let after = after.split_once('`').map_or("", |(_, after)| after);
+            format!("{before}this notebook{after}")
+        }
+        None => line.replace(&project.display().to_string(), "this notebook's crates"),
+    };
+    let lines: Vec<String> = said[from..].iter().map(of_the_notebook).collect();
+    let text = lines.join("\n");
     let text = text.trim_start_matches("error: ").to_owned();
     let offline = [
         "Could not resolve host",
@@ -633,6 +644,25 @@ mod tests {
         }
         let missing = request(":dep mine = { path = \"lib\" }");
         assert_eq!(missing, "error: there is no Cargo.toml in /nowhere/lib");
+    }
+
+    #[test]
+    fn what_cargo_says_names_no_project_of_ours() {
+        let project = Path::new("/home/ada/.cache/rust-dl/crates/0f/crates_9a8b");
+        let said = [
+            "Updating crates.io index",
+            "error: failed to select a version for the requirement `rand = \"^99\"`",
+            "candidate versions found which didn't match: 0.9.2, 0.9.1",
+            "required by package `crates_9a8b v0.0.0 (/home/ada/.cache/rust-dl/crates/0f/crates_9a8b)`",
+            "in /home/ada/.cache/rust-dl/crates/0f/crates_9a8b/Cargo.toml",
+        ];
+        let text = explain(&said.map(str::to_owned), project);
+        assert_eq!(
+            text,
+            "failed to select a version for the requirement `rand = \"^99\"`\n\
+             candidate versions found which didn't match: 0.9.2, 0.9.1\n\
+             required by this notebook\nin this notebook's crates/Cargo.toml"
+        );
     }
 
     #[test]

@@ -250,6 +250,9 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
     let Some(first) = users.first() else {
         return unplaced_error(&errors, other);
     };
+    // Behind what is no Rust at all the compiler finds more that is not.
+    let follows = first.code().is_none() && first.message.starts_with("prefix `");
+    let users = if follows { &users[..1] } else { &users[..] };
     let mut traceback: Vec<String> = users.iter().map(|error| error.render(sources)).collect();
     if let Some(hint) = users.iter().find_map(|error| hints::hint(error, sources)) {
         traceback.push(hint_line(&hint));
@@ -381,10 +384,17 @@ impl Diagnostic {
         }
         let arithmetic = self.message.starts_with("cannot ");
         let unused = self.code() == Some("unused_must_use");
+        // What a hint says already, or says otherwise.
+        let doubled = [
+            "use a float literal",
+            "use the `.` operator to call",
+            "consider inserting whitespace here",
+        ];
         let noise = |child: &Diagnostic| {
             child
                 .message
                 .starts_with("the following other types implement")
+                || doubled.iter().any(|said| child.message.starts_with(said))
                 || child
                     .message
                     .starts_with("the nightly-only, unstable trait")

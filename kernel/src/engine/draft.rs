@@ -1,6 +1,6 @@
 //! What a cell changes, before it is known whether it builds: the session as it would be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::CellError;
 use super::diagnostics::{Diagnostic, Sources};
@@ -33,10 +33,19 @@ pub struct Kept {
     pub copy: bool,
     /// The number of the cell that bound it.
     pub cell: u32,
+    /// The numbers of other cells that must run before for it to come back: those of what it was moved from.
+    pub after: BTreeSet<u32>,
     /// What there is to see of it: a shape, a length, a value.
     pub about: String,
     /// What it takes in memory.
     pub bytes: u64,
+}
+
+impl Kept {
+    /// The numbers of all cells that bring it back.
+    pub fn cells(&self) -> BTreeSet<u32> {
+        self.after.iter().copied().chain([self.cell]).collect()
+    }
 }
 
 /// The session as it will be if the cell builds.
@@ -59,8 +68,7 @@ pub struct Draft {
 
 impl State {
     /// The session as it will be if this cell builds.
-    pub fn draft(&self, code: &str, index: CellIndex) -> Draft {
-        let mut cell = source::parse(code);
+    pub fn draft(&self, mut cell: Cell, code: &str, index: CellIndex) -> Draft {
         let mut attributes = self.attributes.clone();
         for span in &cell.attributes {
             let text = code[span.clone()].to_owned();

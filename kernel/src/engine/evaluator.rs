@@ -1,11 +1,11 @@
 //! Evaluation by rustc itself, in evcxr's way of working: items accumulate, variables live in a
 //! store inside the cell process, and each cell is one small library loaded there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -19,10 +19,11 @@ use super::process::{self, CellProcess, Incoming};
 use super::reference::Reference;
 use super::report::{self, Places};
 use super::revival::{self, Revived};
+use super::rustc::{self, Rustc};
 use super::warm::{self, InUse, Toolchain};
 use super::{
-    CellError, EngineConfig, Event, Outcome, SessionView, Timing, Variable, commands, types,
-    variables,
+    CellError, EngineConfig, Event, Outcome, SessionView, Timing, Variable, commands, source,
+    types, variables,
 };
 use crate::private_dir::PrivateDir;
 
@@ -31,6 +32,7 @@ pub struct Engine {
     pub(super) config: EngineConfig,
     pub(super) toolchain: Toolchain,
     pub(super) _in_use: Option<InUse>,
+    pub(super) rustc: Rustc,
     pub(super) dir: PrivateDir,
     pub(super) process: CellProcess,
     pub(super) interrupter: Interrupter,
@@ -56,6 +58,8 @@ pub struct Engine {
 const SOURCES_KEPT: usize = 64;
 /// A cell that fails to build for reasons of ours is tried again this often.
 const MOST_BUILDS: u32 = 8;
+/// So much of what a cell prints to standard error is looked at when its process has ended.
+const LAST_WORDS: usize = 1000;
 /// After this many milliseconds without an answer to an interrupt, say what to do.
 const PATIENCE: u128 = 1500;
 
@@ -67,12 +71,11 @@ impl Engine {
         let in_use = toolchain.hold();
         let process = CellProcess::start(&config.home, &toolchain, &config.working_dir)?;
         let dir = PrivateDir::create(&sessions_dir()?)?;
-        copy_tree(
-            &toolchain.incremental_template(),
-            &dir.path().join("incremental"),
-        )?;
-        Ok(Engine {
+        let program = process::program(&config.home)?;
+        let rustc = Rustc::new(dir.path(), toolchain.lld(), &program)?;
+        let mut engine = Engine {
             config,
+            rustc,
             toolchain,
             _in_use: in_use,
             dir,
@@ -88,7 +91,9 @@ impl Engine {
             forget: vec![],
             gone: BTreeMap::new(),
             last_timing: Timing::default(),
-        })
+        };
+        engine.stand_ready();
+        Ok(engine)
     }
 
     /// A handle that can stop what runs.
@@ -125,8 +130,11 @@ impl Engine {
     ) -> (Outcome, Timing) {
         let mut timing = Timing::default();
         self.interrupter.begin();
+        let started = Instant::now();
         let outcome = self.evaluate_timed(code, cell, sink, &mut timing);
         self.interrupter.end();
+        timing.total = started.elapsed();
+        self.stand_ready();
         self.last_timing = timing.clone();
         (outcome, timing)
     }
@@ -156,10 +164,9 @@ impl Engine {
         if code.trim().is_empty() {
             return Outcome::Done;
         }
-        let started = Instant::now();
         let index = self.cells.len();
         self.cells.push((number, code.clone()));
-        let mut draft = self.state.draft(&code, index);
+        let mut draft = self.draft(&code, index, timing);
         if draft.cell.awaits
             && let Some(line) = self.crates.runtime_wanted()
         {
@@ -167,26 +174,51 @@ impl Engine {
                 return Outcome::Failed(error);
             }
             // Variables may have gone with a crate that was built anew.
-            draft = self.state.draft(&code, index);
+            draft = self.draft(&code, index, timing);
         }
-        timing.prepare = started.elapsed();
         if draft.cell.is_empty() {
             return Outcome::Done;
         }
-        let started = Instant::now();
-        let built = self.build(&code, draft, timing);
-        timing.compile = started.elapsed();
-        let (draft, library, warnings) = match built {
+        let (draft, library, warnings) = match self.build(&code, draft, timing) {
             Ok(built) => built,
             Err(error) => return Outcome::Failed(error),
         };
         if !warnings.is_empty() {
             sink(Event::Note(warnings));
         }
+        self.run(&draft, &library, sink, timing)
+    }
+
+    /// Reads a cell.
+    fn draft(&self, code: &str, index: usize, timing: &mut Timing) -> Draft {
         let started = Instant::now();
-        let outcome = self.run(&draft, &library, sink);
-        timing.run = started.elapsed();
-        outcome
+        let cell = source::parse(code);
+        timing.parse += started.elapsed();
+        let started = Instant::now();
+        let draft = self.state.draft(cell, code, index);
+        timing.types += started.elapsed();
+        draft
+    }
+
+    /// Has a compiler wait for the next cell.
+    fn stand_ready(&mut self) {
+        let command = self.rustc_command(&self.state.attributes);
+        if self.reference.is_none() {
+            let name = format!("cell_{}", self.builds + 1);
+            self.rustc.stand_ready(&name, command);
+        }
+    }
+
+    /// The call of rustc for a cell under these attributes.
+    fn rustc_command(&self, attributes: &[String]) -> Command {
+        let mut command = self.toolchain.cell_command(self.opt_level);
+        // What a session forbids itself is not meant for the lines around its cells.
+        let strict = |text: &String| text.contains("deny") || text.contains("forbid");
+        if attributes.iter().any(strict) {
+            command.arg("--cap-lints=warn");
+        }
+        self.crates.arguments(&mut command);
+        command
     }
 
     /// Builds until the crate fits what the cell does with its variables; mostly that is once.
@@ -197,26 +229,34 @@ impl Engine {
         timing: &mut Timing,
     ) -> Result<(Draft, Built, String), CellError> {
         let names: Vec<String> = self.state.variables.keys().cloned().collect();
+        let mut links = self.toolchain.links();
+        links.extend_from_slice(self.crates.links());
         loop {
             self.builds += 1;
             timing.builds += 1;
             let entry = format!("cell_{}", self.builds);
+            let started = Instant::now();
             let generated = generate::generate(&Parts {
                 code,
                 cell: &draft.cell,
                 index: draft.index,
                 attributes: &draft.attributes,
-                links: self.crates.links(),
+                links: &links,
                 tokio: self.crates.has_tokio(),
                 items: &draft.items,
                 taken: &draft.taken,
                 kept: &draft.cell.bindings,
                 entry: &entry,
             });
-            let file = format!("{entry}.rs");
+            timing.generate += started.elapsed();
+            let file = rustc::source_of(&entry);
+            let command = self.rustc_command(&draft.attributes);
             let compiled = self
-                .compile(&file, &entry, &generated, &draft.attributes)
+                .rustc
+                .compile(&entry, &generated.text, command, &self.interrupter)
                 .map_err(|error| report::plain("KernelError", format!("{error:#}")))?;
+            timing.compile += compiled.compile;
+            timing.link += compiled.link;
             let (messages, other) = diagnostics::read(&compiled.stderr);
             let sources = Sources {
                 generated: &generated,
@@ -261,49 +301,14 @@ impl Engine {
         }
     }
 
-    fn compile(
-        &self,
-        file: &str,
-        entry: &str,
-        generated: &Generated,
-        attributes: &[String],
-    ) -> Result<Compiled> {
-        let dir = self.dir.path();
-        fs::write(dir.join(file), &generated.text)
-            .context("cannot write the cell's source (is the disk full?)")?;
-        let mut command = self.toolchain.cell_command(self.opt_level);
-        command.arg(file).current_dir(dir);
-        // What a session forbids itself is not meant for the lines around its cells.
-        let strict = |text: &String| text.contains("deny") || text.contains("forbid");
-        if attributes.iter().any(strict) {
-            command.arg("--cap-lints=warn");
-        }
-        self.crates.arguments(&mut command);
-        let mut stderr = String::new();
-        let ended = self.interrupter.run_builder(&mut command, &mut |line| {
-            stderr.push_str(line);
-            stderr.push('\n');
-        })?;
-        if let (Some(signal), false) = (ended.status.signal(), ended.interrupted) {
-            anyhow::bail!(
-                "the compiler was ended by signal {signal} (when nobody did that, the machine ran out of memory); \
-                 nothing ran and nothing is lost"
-            );
-        }
-        let library = dir.join(format!("lib{entry}.so"));
-        if ended.status.success() {
-            fs::rename(dir.join(warm::CELL_LIBRARY), &library).context("rustc left no library")?;
-        }
-        Ok(Compiled {
-            success: ended.status.success(),
-            stderr,
-            interrupted: ended.interrupted,
-            library,
-        })
-    }
-
     /// Runs a built cell and takes over what it leaves.
-    fn run(&mut self, draft: &Draft, built: &Built, sink: &mut dyn FnMut(Event)) -> Outcome {
+    fn run(
+        &mut self,
+        draft: &Draft,
+        built: &Built,
+        sink: &mut dyn FnMut(Event),
+        timing: &mut Timing,
+    ) -> Outcome {
         let (process, control) = (self.process.id(), self.process.control());
         if !self.interrupter.run(process, control, self.builds) {
             return Outcome::Failed(report::plain("Interrupted", INTERRUPTED_COMPILING.into()));
@@ -322,17 +327,38 @@ impl Engine {
             "t": "run", "library": built.library, "entry": built.entry, "forget": forget, "cell": self.builds,
             "keep": revival::folder(&self.dir), "number": self.cells.get(draft.index).map(|(number, _)| number),
         });
+        let started = Instant::now();
+        let mut last_words = vec![];
         let ended = match self.process.send(&frame) {
-            Ok(()) => self.wait_for_end(sink),
+            Ok(()) => {
+                // While the cell runs there is time for this.
+                self.stand_ready();
+                let mut noting = |event: Event| {
+                    if let Event::Stderr(bytes) = &event {
+                        last_words.extend_from_slice(bytes);
+                        last_words.drain(..last_words.len().saturating_sub(LAST_WORDS));
+                    }
+                    sink(event);
+                };
+                self.wait_for_end(&mut noting)
+            }
             Err(_) => None,
         };
-        let Some((failure, variables)) = ended else {
-            return self.process_died(draft, sink);
+        timing.run = started.elapsed();
+        // It is loaded, and nothing reads the file again.
+        let _ = fs::remove_file(&built.library);
+        let Some((failure, done)) = ended else {
+            return self.process_died(draft, &last_words, sink);
         };
+        let micros = |name: &str| done[name].as_u64().map(Duration::from_micros);
+        timing.load = micros("load_us").unwrap_or_default();
+        timing.run = micros("run_us").unwrap_or(timing.run);
+        let started = Instant::now();
         // Taken over only now: a cell whose process died may have taken anything with it.
         self.state.attributes.clone_from(&draft.attributes);
         self.state.items.clone_from(&draft.items);
-        self.take_over(draft, &variables, failure.is_some(), sink);
+        self.take_over(draft, &done["variables"], failure.is_some(), sink);
+        timing.types += started.elapsed();
         match failure {
             None => Outcome::Done,
             Some(frame) => Outcome::Failed(report::failure(
@@ -345,7 +371,7 @@ impl Engine {
         }
     }
 
-    /// Passes output on until the cell is done. `None` when the process ended instead.
+    /// Passes output on until the cell is done: how it failed, if it did, and its last frame. `None` when the process ended instead.
     fn wait_for_end(&mut self, sink: &mut dyn FnMut(Event)) -> Option<(Option<Value>, Value)> {
         let mut failure = None;
         let mut done = None;
@@ -354,8 +380,8 @@ impl Engine {
         while done.is_none() {
             let alive = self.process.wait(200, &mut |incoming| match incoming {
                 Incoming::Event(event) => sink(event),
-                Incoming::Frame(mut frame) => match frame["t"].as_str() {
-                    Some("done") => done = Some(frame["variables"].take()),
+                Incoming::Frame(frame) => match frame["t"].as_str() {
+                    Some("done") => done = Some(frame),
                     Some("panic" | "failure") => failure = Some(frame),
                     _ => {}
                 },
@@ -372,7 +398,7 @@ impl Engine {
             }
         }
         self.process.end_of_cell(sink);
-        done.map(|variables| (failure, variables))
+        done.map(|done| (failure, done))
     }
 
     /// Learns names and types of what the store holds now.
@@ -384,6 +410,7 @@ impl Engine {
         sink: &mut dyn FnMut(Event),
     ) {
         let mut variables = BTreeMap::new();
+        let sources = self.sources_of(draft);
         for slot in described.as_array().into_iter().flatten() {
             let (Some(name), Some(type_name)) = (slot["name"].as_str(), slot["type"].as_str())
             else {
@@ -423,9 +450,10 @@ impl Engine {
                 |binding| binding.mutable,
             );
             let copy = slot["copy"].as_bool().unwrap_or(false);
-            let cell = match (binding, known) {
-                (None, Some(known)) => known.cell,
-                _ => self.number_of(draft),
+            let renewed = taken.is_some_and(|taken| taken.renewed);
+            let (cell, after) = match (binding, known) {
+                (None, Some(known)) if !renewed => (known.cell, known.after.clone()),
+                _ => (self.number_of(draft), sources.clone()),
             };
             variables.insert(
                 name.to_owned(),
@@ -435,6 +463,7 @@ impl Engine {
                     mutable,
                     copy,
                     cell,
+                    after,
                     about: slot["about"].as_str().unwrap_or_default().to_owned(),
                     bytes: slot["bytes"].as_u64().unwrap_or_default(),
                 },
@@ -542,12 +571,23 @@ impl Engine {
                 cell: known
                     .get(name)
                     .map_or_else(|| self.number_of(draft), |known| known.cell),
+                after: known
+                    .get(name)
+                    .map(|known| known.after.clone())
+                    .unwrap_or_default(),
                 about: slot["about"].as_str().unwrap_or_default().to_owned(),
                 bytes: slot["bytes"].as_u64().unwrap_or_default(),
             };
             self.state.variables.insert(name.to_owned(), kept);
         }
         Ok(revived)
+    }
+
+    /// The cells that made what this one takes away: run again, it needs them before it.
+    fn sources_of(&self, draft: &Draft) -> BTreeSet<u32> {
+        let taken = draft.taken.iter().filter(|taken| !taken.returned);
+        let known = taken.filter_map(|taken| self.state.variables.get(&taken.name));
+        known.flat_map(Kept::cells).collect()
     }
 
     /// The number that the user knows the draft's cell by.
@@ -557,33 +597,43 @@ impl Engine {
 
     /// As [`Self::process_died`], when no cell ran.
     pub(super) fn idle_process_died(&mut self, sink: &mut dyn FnMut(Event)) -> Outcome {
-        let no_cell = self.state.draft("", self.cells.len());
-        self.process_died(&no_cell, sink)
+        let no_cell = self.state.draft(source::parse(""), "", self.cells.len());
+        self.process_died(&no_cell, &[], sink)
     }
 
     /// The cell process is gone: start another, and say what went with the old one.
-    fn process_died(&mut self, draft: &Draft, sink: &mut dyn FnMut(Event)) -> Outcome {
+    fn process_died(
+        &mut self,
+        draft: &Draft,
+        last_words: &[u8],
+        sink: &mut dyn FnMut(Event),
+    ) -> Outcome {
+        let mut last_words = last_words.to_vec();
         self.process.drain_output(&mut |incoming| {
             if let Incoming::Event(event) = incoming {
+                if let Event::Stderr(bytes) = &event {
+                    last_words.extend_from_slice(bytes);
+                }
                 sink(event);
             }
         });
         let killed_by_user = self.interrupter.ended_by_user();
         let status = self.process.end();
-        let before: Vec<(String, u32)> = self
+        let before: Vec<(String, BTreeSet<u32>)> = self
             .state
             .variables
             .iter()
-            .map(|(name, kept)| (name.clone(), kept.cell))
+            .map(|(name, kept)| (name.clone(), kept.cells()))
             .collect();
         self.forget.clear();
         let restarted = self.start_again(draft);
-        let lost: Vec<(String, u32)> = before
+        let lost: Vec<(String, BTreeSet<u32>)> = before
             .into_iter()
             .filter(|(name, _)| !self.state.variables.contains_key(name))
             .collect();
-        for (name, cell) in &lost {
-            let what = format!("`{name}` went with the process that ended: run cell {cell} again");
+        for (name, cells) in &lost {
+            let cells = report::listed(cells);
+            let what = format!("`{name}` went with the process that ended: run again {cells}");
             self.gone.insert(name.clone(), what);
         }
         let gone = report::lost(&lost);
@@ -596,10 +646,13 @@ impl Engine {
         } else {
             (
                 "ProcessDied",
-                format!(
-                    "the process that ran the cell ended: {}",
-                    process::describe(status)
-                ),
+                match process::cause(&String::from_utf8_lossy(&last_words)) {
+                    Some(cause) => format!("the process that ran the cell ended: {cause}"),
+                    None => format!(
+                        "the process that ran the cell ended: {}",
+                        process::describe(status)
+                    ),
+                },
             )
         };
         let mut traceback = vec![format!("\u{1b}[1;31m{ename}\u{1b}[0m: {reason}")];
@@ -642,28 +695,7 @@ struct Built {
     entry: String,
 }
 
-struct Compiled {
-    success: bool,
-    stderr: String,
-    interrupted: bool,
-    library: PathBuf,
-}
-
 fn sessions_dir() -> Result<PathBuf> {
     let cache = dirs::cache_dir().context("no cache directory: set HOME or XDG_CACHE_HOME")?;
     Ok(cache.join("rust-dl/sessions"))
-}
-
-fn copy_tree(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let place = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_tree(&entry.path(), &place)?;
-        } else {
-            fs::copy(entry.path(), &place)?;
-        }
-    }
-    Ok(())
 }

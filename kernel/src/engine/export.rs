@@ -1,6 +1,9 @@
 //! A notebook's cells as one program: `rust-dl export`.
 
+use std::ops::Range;
 use std::path::Path;
+
+use proc_macro2::{TokenStream, TokenTree};
 
 use super::commands;
 use super::deps::{self, Request, Wanted};
@@ -132,9 +135,18 @@ impl Parts {
         }
     }
 
+    /// Adds lines, indented; but not those that are inside of a text.
     fn line(&mut self, text: &str) {
-        self.body.push_str("    ");
-        self.body.push_str(text);
+        let texts = long_literals(text);
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            let inside = texts.iter().any(|text| text.start < at && at <= text.end);
+            if !inside && !line.trim().is_empty() {
+                self.body.push_str("    ");
+            }
+            self.body.push_str(line);
+            at += line.len();
+        }
         self.body.push('\n');
     }
 
@@ -205,6 +217,33 @@ impl Parts {
     }
 }
 
+/// Where texts of several lines stand.
+fn long_literals(code: &str) -> Vec<Range<usize>> {
+    fn look(tokens: TokenStream, code: &str, found: &mut Vec<Range<usize>>) {
+        for token in tokens {
+            match token {
+                TokenTree::Group(group) => look(group.stream(), code, found),
+                TokenTree::Literal(literal) => {
+                    let range = literal.span().byte_range();
+                    if code
+                        .get(range.clone())
+                        .is_some_and(|text| text.contains('\n'))
+                    {
+                        found.push(range);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut found = vec![];
+    if let Ok(tokens) = code.parse() {
+        look(tokens, code, &mut found);
+    }
+    proc_macro2::extra::invalidate_current_thread_spans();
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,6 +263,16 @@ mod tests {
             "{}",
             program.source
         );
+    }
+
+    #[test]
+    fn lines_are_indented_and_texts_are_not() {
+        let program = of(&[
+            "for i in 0..3 {\n    let t = \"a\n  b\";\n    println!(\"{t}\");\n}\nlet n = 1;",
+        ]);
+        let expected =
+            "    for i in 0..3 {\n        let t = \"a\n  b\";\n        println!(\"{t}\");\n    }\n";
+        assert!(program.source.contains(expected), "{}", program.source);
     }
 
     #[test]

@@ -169,7 +169,7 @@ pub fn generate(parts: &Parts<'_>) -> Generated {
 }
 
 /// A crate like a cell's that does next to nothing.
-pub fn empty_cell() -> String {
+pub fn empty_cell(links: &[String]) -> String {
     let code = "let primed = 1.0; primed";
     let cell = super::source::parse(code);
     let entry = "cell_0";
@@ -177,7 +177,7 @@ pub fn empty_cell() -> String {
         code,
         index: 0,
         attributes: &[],
-        links: &[],
+        links,
         tokio: false,
         items: &[],
         taken: &[],

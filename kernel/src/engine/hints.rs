@@ -4,6 +4,7 @@ use syn::spanned::Spanned;
 use syn::visit::Visit;
 
 use super::diagnostics::{Diagnostic, Place, Sources};
+use super::habits;
 
 /// The line that solves it, where there is one.
 pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
@@ -11,18 +12,32 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
     let message = error.message.as_str();
     match error.code() {
         Some("E0382") => Some(moved(error, message, sources)),
-        Some("E0308") => mismatched(error, wrong_argument(error, sources).unwrap_or(text)),
+        Some("E0308") => wrong_function(error, sources)
+            .and_then(|function| habits::argument(function, text))
+            .or_else(|| mismatched(error, wrong_argument(error, sources).unwrap_or(text))),
+        Some("E0061") => habits::arguments(error, sources),
         Some("E0282" | "E0283") if sources.code().contains("[])") => Some(
             "an empty list does not say of what: for no metrics write `Metrics::none()`".into(),
         ),
         Some("E0277") if message.starts_with("cannot ") => arithmetic(error, sources),
         Some("E0277") => unfulfilled(message, text),
         Some("E0596") => Some(not_mutable(error, message, sources)),
-        Some("E0425" | "E0433" | "E0412" | "E0405" | "E0432") => Some(unknown_name(text, sources, error)),
+        Some("E0425" | "E0433" | "E0412" | "E0405" | "E0432") => habits::dataset(text, message)
+            .or_else(|| habits::function(text, error, sources))
+            .or_else(|| unknown_name(text, sources, error)),
         Some("E0423") if DTYPES.contains(&text) => {
             Some(format!("element types are named `DType::{}`", capital(text)))
         }
-        Some("E0599") => missing_method(message, text),
+        Some("E0423") => habits::called(error, sources),
+        Some("E0609") => habits::field(text, message),
+        Some("E0614") => habits::power(error, sources),
+        Some("E0605") if message.contains("Tensor") => {
+            Some("the element type of a tensor is changed by `x.cast(DType::F32)`".into())
+        }
+        Some("E0599") => missing_method(message, text).or_else(|| habits::method(text, message)),
+        Some("E0369") if message.contains("Result<") => {
+            Some("put `?` behind what may fail, which takes the value out of its Result".into())
+        }
         Some("E0608") if message.contains("Tensor") => Some(
             "parts of a tensor are taken with slice: `x.slice(0)`, `x.slice((.., 1..3))`; one number is `x.slice((0, 1)).item()`"
                 .into(),
@@ -31,7 +46,7 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
         Some("E0369") if error.labels().any(|label| label.contains("Tensor")) => Some(
             "tensors have + - * / among each other and with numbers; for anything else take the numbers: `x.to_vec()`".into(),
         ),
-        None => unreadable(message, text, sources),
+        None => unreadable(message, text, sources).or_else(|| habits::syntax(message, error, sources)),
         _ => None,
     }
 }
@@ -46,7 +61,7 @@ fn capital(name: &str) -> String {
 }
 
 /// The texts between backticks.
-fn quoted(message: &str) -> Vec<&str> {
+pub(super) fn quoted(message: &str) -> Vec<&str> {
     message.split('`').skip(1).step_by(2).collect()
 }
 
@@ -89,6 +104,14 @@ fn wrong_argument<'a>(error: &Diagnostic, sources: &Sources<'a>) -> Option<&'a s
     sources.cells.get(at.0)?.1.get(at.1)
 }
 
+/// The name of the function or method whose argument has the wrong type.
+fn wrong_function<'a>(error: &Diagnostic, sources: &Sources<'a>) -> Option<&'a str> {
+    let (_, at) = error
+        .places(sources)
+        .find(|(label, _)| label.starts_with("arguments to this "))?;
+    sources.cells.get(at.0)?.1.get(at.1)
+}
+
 fn mismatched(error: &Diagnostic, text: &str) -> Option<String> {
     let (expected, found) = expected_found(error)?;
     if expected.trim_start_matches('&') == found && expected.starts_with('&') {
@@ -114,6 +137,13 @@ fn mismatched(error: &Diagnostic, text: &str) -> Option<String> {
         }
         (_, "usize" | "u8" | "u32" | "u64" | "i32" | "i64" | "f32" | "f64") if whole => {
             Some(format!("convert it: `{text} as {expected}`"))
+        }
+        _ if whole && ["String", "&str"].contains(&found)
+            || ["f32", "f64"].contains(&expected) && ["String", "&str"].contains(&found) =>
+        {
+            Some(format!(
+                "a text is turned into a number by `{text}.parse::<{expected}>()?`"
+            ))
         }
         ("Fit", "integer") => Some(format!("settings are built from `Fit::epochs({text})`")),
         ("Tensor", number) if number == "integer" || number.starts_with("floating") => {
@@ -156,10 +186,11 @@ fn is_float(kind: &str) -> bool {
 /// `cannot multiply `f32` by `&Tensor``: two numbers of two types, or a number left of a tensor.
 fn arithmetic(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
     let types = quoted(&error.message);
-    // Of a difference the compiler names the right side first.
-    let (left_type, right_type) = match error.message.starts_with("cannot subtract") {
-        true => (*types.get(1)?, *types.first()?),
-        false => (*types.first()?, *types.get(1)?),
+    let (left_type, right_type) = match types.as_slice() {
+        // Of a difference the compiler names the right side first.
+        [right, left, ..] if error.message.starts_with("cannot subtract") => (*left, *right),
+        [left, right, ..] => (*left, *right),
+        _ => habits::operand_types(error)?,
     };
     let (cell, at) = error.primary_in_cell(sources)?;
     let operands = Operands::at(&sources.cells.get(cell)?.1, at.start);
@@ -358,25 +389,25 @@ const ARGUMENTS: [&str; 14] = [
     "metrics",
 ];
 
-fn unknown_name(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> String {
+fn unknown_name(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> Option<String> {
     let after = error.primary_in_cell(sources).and_then(|(cell, at)| {
         let rest = sources.cells.get(cell)?.1.get(at.end..)?.trim_start();
         Some(rest.starts_with('=') && !rest.starts_with("=="))
     });
     if ARGUMENTS.contains(&text) && after == Some(true) {
-        return "arguments have no names in Rust; settings are methods: `Fit::epochs(5).batch_size(128)`, \
-                `Dense::new(512).activation(\"relu\")`"
-            .into();
+        let said = "arguments have no names in Rust; settings are methods: `Fit::epochs(5).batch_size(128)`, \
+                    `Dense::new(512).activation(\"relu\")`";
+        return Some(said.into());
     }
     if let Some(said) = sources.gone.get(text) {
-        return said.clone();
+        return Some(said.clone());
     }
     let plain = |name: &str| name.to_lowercase().replace('_', "");
     let wanted = plain(text);
     for (names, said) in SAID_HERE {
         let close = |name: &&str| distance(&wanted, name) <= wanted.len() / 6;
         if names.iter().any(close) && !sources.names.iter().any(|name| name == text) {
-            return (*said).to_owned();
+            return Some((*said).to_owned());
         }
     }
     let near = sources
@@ -387,14 +418,15 @@ fn unknown_name(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> String
         .filter(|(edits, name)| *edits <= 1 + name.len().min(text.len()) / 4 && *edits < text.len())
         .min();
     match near {
-        Some((_, name)) => format!("did you mean `{name}`?"),
-        None if error.has_suggestion() => "check the spelling".into(),
-        None => "run the cell that defines it first, or check the spelling".into(),
+        Some((_, name)) => Some(format!("did you mean `{name}`?")),
+        // The compiler says itself what to write.
+        None if error.has_suggestion() => None,
+        None => Some("run the cell that defines it first, or check the spelling".into()),
     }
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours that turn one into the other.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
     for i in 1..=a.len() {

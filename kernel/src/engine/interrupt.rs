@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,31 @@ struct State {
     pressed_at: Option<Instant>,
     /// Interrupted before the cell ran.
     stopped: bool,
+}
+
+/// Starts a compiler in a process group of its own, with its output in pipes. It ends with this process,
+/// however that ends.
+pub(super) fn spawn_builder(command: &mut Command) -> Result<Child> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let kernel = std::process::id();
+    // SAFETY: between fork and exec this makes two system calls, which is async-signal-safe.
+    unsafe {
+        command.pre_exec(move || {
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+            // It may have ended before that was said.
+            match nix::unistd::getppid().as_raw() as u32 == kernel {
+                true => Ok(()),
+                false => Err(nix::errno::Errno::ESRCH.into()),
+            }
+        });
+    }
+    command
+        .spawn()
+        .with_context(|| format!("cannot run {:?}", command.get_program()))
 }
 
 /// How a compiler ended.
@@ -158,14 +183,17 @@ impl Interrupter {
         command: &mut Command,
         line: &mut dyn FnMut(&str),
     ) -> Result<Ended> {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("cannot run {:?}", command.get_program()))?;
+        self.wait_for_builder(spawn_builder(command)?, |_| Ok(()), line)
+    }
+
+    /// As [`Self::run_builder`], for a compiler that runs already; `feed` gives it, by the number of its process, what it
+    /// waits for.
+    pub(super) fn wait_for_builder(
+        &self,
+        mut child: Child,
+        feed: impl FnOnce(u32) -> std::io::Result<()>,
+        line: &mut dyn FnMut(&str),
+    ) -> Result<Ended> {
         {
             let mut state = self.lock();
             state.phase = Phase::Building(Some(child.id()));
@@ -173,6 +201,7 @@ impl Interrupter {
                 let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
             }
         }
+        feed(child.id()).context("cannot hand the cell to rustc")?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let reading = std::thread::spawn(move || {
             let mut bytes = vec![];

@@ -93,14 +93,39 @@ pub enum Outcome {
 /// Where a cell's time went.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Timing {
-    /// Reading the cell and writing the crate.
-    pub prepare: Duration,
-    /// rustc and the linker, all builds together.
+    /// Reading the cell.
+    pub parse: Duration,
+    /// Finding which variables it takes, of which types, and what becomes of them.
+    pub types: Duration,
+    /// Writing the crate.
+    pub generate: Duration,
+    /// rustc without its linker, all builds together.
     pub compile: Duration,
-    /// Loading and running it.
+    /// The linker, all builds together.
+    pub link: Duration,
+    /// Loading the library that came out.
+    pub load: Duration,
+    /// Running it.
     pub run: Duration,
+    /// From the cell's coming to its end; more than the sum, by what passing things on takes.
+    pub total: Duration,
     /// How many times rustc ran.
     pub builds: u32,
+}
+
+impl Timing {
+    /// The parts of the whole, in order, by name.
+    pub fn parts(&self) -> [(&'static str, Duration); 7] {
+        [
+            ("parse", self.parse),
+            ("types", self.types),
+            ("generate", self.generate),
+            ("compile", self.compile),
+            ("link", self.link),
+            ("load", self.load),
+            ("run", self.run),
+        ]
+    }
 }
 
 /// One variable of the session.
@@ -134,6 +159,7 @@ mod draft;
 mod evaluator;
 mod export;
 mod generate;
+mod habits;
 mod hints;
 mod idle;
 mod interrupt;
@@ -144,6 +170,7 @@ mod progress;
 pub mod reference;
 mod report;
 mod revival;
+mod rustc;
 mod settings;
 mod source;
 mod types;

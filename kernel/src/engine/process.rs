@@ -62,6 +62,8 @@ impl CellProcess {
             .current_dir(working_dir)
             .env(CHANNEL_VARIABLE, inherited.to_string())
             .env("LD_LIBRARY_PATH", toolchain.library_path())
+            // A cell's failure is shown at the cell's own line; what lies around it helps nobody.
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -290,6 +292,26 @@ pub fn describe(status: Option<ExitStatus>) -> String {
     }
 }
 
+/// What the last words of a process say about its end, where they are known.
+pub fn cause(last_words: &str) -> Option<String> {
+    if let Some((_, asked)) = last_words.rsplit_once("memory allocation of ") {
+        let bytes = asked.split_whitespace().next().unwrap_or_default();
+        return Some(format!("out of memory, when it asked for {bytes} bytes"));
+    }
+    let known = [
+        (
+            "has overflowed its stack",
+            "its stack overflowed, by a recursion without end perhaps",
+        ),
+        (
+            "non-unwinding panic",
+            "a panic came while another one was being handled, or in code that may not panic",
+        ),
+    ];
+    let found = known.iter().find(|(words, _)| last_words.contains(words));
+    found.map(|(_, cause)| (*cause).to_owned())
+}
+
 /// Signal numbers as constants that a `match` can use.
 mod libc_signal {
     use nix::sys::signal::Signal;
@@ -338,5 +360,21 @@ fn event_of(frame: &Value) -> Option<Event> {
             wait: frame["wait"].as_bool().unwrap_or(false),
         }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_tell_the_cause() {
+        let cause = |words| cause(words).unwrap_or_default();
+        assert_eq!(
+            cause("half\nmemory allocation of 4096 bytes failed\n"),
+            "out of memory, when it asked for 4096 bytes"
+        );
+        assert!(cause("\nthread 'main' has overflowed its stack\n").contains("recursion"));
+        assert_eq!(cause("bye"), "");
     }
 }

@@ -1,5 +1,6 @@
 //! Failures of a running cell, as the notebook shows them.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -80,18 +81,26 @@ fn draw(name: &str, message: &str, number: u32, code: &str, range: Range<usize>)
     Renderer::styled().render(&[title.element(snippet)])
 }
 
-/// Which variables are gone, and which cells bring them back; each with its cell.
-pub fn lost(variables: &[(String, u32)]) -> String {
+/// `[1], [3]`
+pub fn listed(cells: &BTreeSet<u32>) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| format!("[{cell}]")).collect();
+    cells.join(", ")
+}
+
+/// Which variables are gone, and which cells bring them back; each with its cells.
+pub fn lost(variables: &[(String, BTreeSet<u32>)]) -> String {
     if variables.is_empty() {
         return "No variables were lost.".to_owned();
     }
     let names: Vec<&str> = variables.iter().map(|(name, _)| name.as_str()).collect();
-    let cells: std::collections::BTreeSet<u32> = variables.iter().map(|(_, cell)| *cell).collect();
-    let cells: Vec<String> = cells.iter().map(|cell| format!("[{cell}]")).collect();
+    let cells: BTreeSet<u32> = variables
+        .iter()
+        .flat_map(|(_, cells)| cells.iter().copied())
+        .collect();
     format!(
         "These variables are gone: {}. Run again: {}.",
         names.join(", "),
-        cells.join(", ")
+        listed(&cells)
     )
 }
 
@@ -108,7 +117,7 @@ pub fn at(name: &str, message: &str, number: u32, code: &str, range: Range<usize
 pub fn plain(ename: &str, text: String) -> CellError {
     CellError {
         ename: ename.into(),
-        evalue: text.clone(),
+        evalue: text.lines().next().unwrap_or_default().to_owned(),
         traceback: vec![text],
     }
 }

@@ -24,6 +24,7 @@ struct Ran {
     displays: Vec<serde_json::Value>,
     error: Option<CellError>,
     builds: u32,
+    timing: Timing,
 }
 
 impl Session {
@@ -57,6 +58,7 @@ impl Session {
                 Event::Clear { .. } | Event::Input { .. } => {}
             });
         ran.builds = timing.builds;
+        ran.timing = timing;
         if let Outcome::Failed(error) = outcome {
             ran.error = Some(error);
         }
@@ -91,6 +93,69 @@ fn what_a_cell_makes_is_there_in_the_next() {
     assert_eq!(ran.result.as_deref(), Some("(2, Point { x: 3 })"));
     assert_eq!(ran.builds, 1);
     assert_eq!(session.fails("p").ename, "E0425", "moved into the tuple");
+}
+
+#[test]
+fn a_cell_says_where_its_time_went() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let x = Tensor::ones([3]);");
+    let timing = session.ok("let y = x.sum().item(); y").timing;
+    for (name, time) in timing.parts() {
+        assert!(!time.is_zero(), "{name}: {timing:?}");
+    }
+    let sum: Duration = timing.parts().iter().map(|(_, time)| *time).sum();
+    assert!(sum <= timing.total, "{timing:?}");
+    let told = session.ok(":timing").stdout;
+    assert!(
+        told.starts_with("parse ") && told.contains("; 1 build, "),
+        "{told}"
+    );
+    assert!(
+        told.contains(", link ") && told.contains(", load "),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_compiler_that_stands_ready_may_be_gone_or_the_wrong_one() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let x = 1;");
+    let children = std::fs::read_to_string("/proc/thread-self/children").unwrap();
+    let ready = children
+        .split_whitespace()
+        .find(|child| {
+            std::fs::read_to_string(format!("/proc/{child}/comm"))
+                .is_ok_and(|name| name.trim() == "rustc")
+        })
+        .expect("a compiler stands ready");
+    let ready = nix::unistd::Pid::from_raw(ready.parse().unwrap());
+    nix::sys::signal::kill(ready, nix::sys::signal::Signal::SIGKILL).unwrap();
+    // Not reaped yet, it is there until the engine looks.
+    let stat = || std::fs::read_to_string(format!("/proc/{ready}/stat")).unwrap();
+    while !stat().contains(") Z ") {
+        std::thread::yield_now();
+    }
+    assert_eq!(session.ok("x + 1").result.as_deref(), Some("2"));
+    // One for another level of optimisation, and a cell that no pipe holds.
+    assert_eq!(session.ok(":opt 1\nx + 2").result.as_deref(), Some("3"));
+    let long = format!("// {}\nx + 3", "long ".repeat(20_000));
+    assert_eq!(session.ok(&long).result.as_deref(), Some("4"));
+}
+
+#[test]
+fn a_library_of_the_system_can_be_linked() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("#[link(name = \"m\")] unsafe extern \"C\" { fn cbrt(x: f64) -> f64; }");
+    assert_eq!(
+        session.ok("unsafe { cbrt(27.0) }").result.as_deref(),
+        Some("3.0")
+    );
 }
 
 #[test]
@@ -406,6 +471,17 @@ fn values_show_in_their_best_form() {
         .ok("dlcore::display::MimeBundle::text(\"rich\")")
         .result;
     assert_eq!(shown.as_deref(), Some("rich"));
+    // A result without `?` shows what is in it.
+    session.ok("let t = Tensor::from([1.0, 2.0]);");
+    let shown = |session: &mut Session, code: &str| session.ok(code).result.unwrap();
+    assert_eq!(
+        shown(&mut session, "t.try_reshape([2, 1])"),
+        "[[1.]\n [2.]]"
+    );
+    assert_eq!(shown(&mut session, "Some(t.clone())"), "[1. 2.]");
+    assert_eq!(shown(&mut session, "None::<Tensor>"), "None");
+    assert!(shown(&mut session, "t.try_reshape([3])").starts_with("Err: "));
+    assert_eq!(shown(&mut session, "\"5\".parse::<u8>()"), "Ok(5)");
 }
 
 #[test]

@@ -75,6 +75,7 @@ mod tests {
             mutable,
             copy: false,
             cell: 1,
+            after: std::collections::BTreeSet::new(),
             about: about.into(),
             bytes,
         };

@@ -12,8 +12,10 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
-/// What [`Toolchain::cell_command`] writes.
-pub const CELL_LIBRARY: &str = "cell.so";
+/// What cells would compile for themselves again and again; see the file.
+const SHARED_SOURCE: &str = include_str!("warm/shared.rs");
+/// Its crate.
+const SHARED: &str = "dlcore_shared";
 
 /// dlcore, built for one compiler.
 #[derive(Debug, Clone)]
@@ -40,10 +42,25 @@ impl Toolchain {
         self.dir.join("deps")
     }
 
-    /// rustc's incremental state after a first cell, which makes the first cell of a session as
-    /// fast as the next.
-    pub fn incremental_template(&self) -> PathBuf {
-        self.dir.join("incremental")
+    /// What cells share beside dlcore: [`SHARED_SOURCE`], compiled.
+    fn shared(&self) -> PathBuf {
+        self.dir.join(format!("lib{SHARED}.so"))
+    }
+
+    /// Lines for the head of each cell.
+    pub fn links(&self) -> Vec<String> {
+        let shares = self.shared().is_file();
+        shares
+            .then(|| format!("extern crate {SHARED} as _;"))
+            .into_iter()
+            .collect()
+    }
+
+    /// lld, if it came with the compiler.
+    pub fn lld(&self) -> Option<PathBuf> {
+        let rustlib = self.compiler.sysroot.join("lib/rustlib");
+        let lld = rustlib.join(self.compiler.host()).join("bin/rust-lld");
+        lld.is_file().then_some(lld)
     }
 
     /// The compiler itself, without rustup's proxy in front of it.
@@ -63,37 +80,38 @@ impl Toolchain {
         path
     }
 
-    /// A rustc call for one cell: everything but the source. It is to run in a directory that holds
-    /// `incremental/`, and leaves [`CELL_LIBRARY`] there.
+    /// A rustc call for one cell: everything but the source and what is made of it.
+    ///
+    /// Not incremental: of what a cell compiles next to nothing comes again in the next, and keeping
+    /// books of it takes longer than it saves. For the same reason it is one unit.
     pub fn cell_command(&self, opt_level: &str) -> Command {
+        let mut command = self.library_command(super::types::CELL_CRATE, "cdylib");
+        command
+            .args(["-C", &format!("opt-level={opt_level}")])
+            .args(["-C", "codegen-units=1"])
+            .args(["--error-format=json", "--json=diagnostic-rendered-ansi"]);
+        if self.shared().is_file() {
+            command
+                .arg("-L")
+                .arg(format!("dependency={}", self.dir.display()))
+                .arg("--extern")
+                .arg(format!("{SHARED}={}", self.shared().display()));
+        }
+        command
+    }
+
+    /// A rustc call for a dynamic library that uses dlcore.
+    fn library_command(&self, name: &str, kind: &str) -> Command {
         let mut command = Command::new(self.rustc());
         command
-            .args([
-                "--crate-name",
-                super::types::CELL_CRATE,
-                "--edition",
-                "2024",
-                "--crate-type",
-                "cdylib",
-            ])
-            .args([
-                "-C",
-                &format!("opt-level={opt_level}"),
-                "-C",
-                "prefer-dynamic",
-                "-C",
-                "debuginfo=0",
-                "-C",
-                "strip=debuginfo",
-            ])
-            .args(["--error-format=json", "--json=diagnostic-rendered-ansi"])
+            .args(["--crate-name", name, "--edition", "2024"])
+            .args(["--crate-type", kind])
+            .args(["-C", "prefer-dynamic", "-C", "debuginfo=0"])
+            .args(["-C", "strip=debuginfo"])
             .arg("-L")
             .arg(format!("dependency={}", self.metadata().display()))
             .arg("--extern")
             .arg(format!("dlcore={}", self.dylib().display()));
-        // The same words for every cell and for the template: rustc throws its incremental state
-        // away when they differ, and a cell takes twice as long.
-        command.args(["-C", "incremental=incremental", "-o", CELL_LIBRARY]);
         command
     }
 }
@@ -215,6 +233,7 @@ fn fingerprint(source: &Path, compiler: &Compiler) -> Result<String> {
     files.sort();
     let mut hash = Sha256::new();
     hash.update(&compiler.version);
+    hash.update(SHARED_SOURCE);
     hash.update(compiler.sysroot.as_os_str().as_encoded_bytes());
     for file in files {
         let content = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -275,13 +294,14 @@ fn build(home: &Path, toolchain: &Toolchain, progress: &mut dyn FnMut(&str)) -> 
         kept.join("libdlcore.so").is_file(),
         "cargo built no libdlcore.so"
     );
-    prime(
-        &Toolchain {
-            dir: kept.clone(),
-            compiler: toolchain.compiler.clone(),
-        },
-        staging.path(),
-    )?;
+    let made = Toolchain {
+        dir: kept.clone(),
+        compiler: toolchain.compiler.clone(),
+    };
+    if let Err(error) = share(&made, staging.path()) {
+        progress(&format!("cells will compile more slowly: {error:#}"));
+    }
+    prime(&made, staging.path())?;
     // Half a directory may stand there from a removal that was cut short.
     if toolchain.dir.exists() {
         fs::remove_dir_all(&toolchain.dir)
@@ -379,23 +399,37 @@ fn artifacts_of(messages: impl BufRead) -> Vec<PathBuf> {
     found
 }
 
-/// Compiles a first cell: proves that cells and library fit, and leaves the incremental state.
+/// Compiles what cells share. The crate is incremental for one thing: only then does rustc hand out, to
+/// crates that use it, how values are dropped. Optimised for speed, it would hand out nothing at all.
+fn share(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
+    let source = scratch.join("shared.rs");
+    fs::write(&source, SHARED_SOURCE)?;
+    let mut command = toolchain.library_command(SHARED, "dylib");
+    command
+        .args(["-C", "opt-level=1", "-C", "incremental=shared"])
+        .arg("-o")
+        .arg(toolchain.shared())
+        .arg(&source)
+        .current_dir(scratch);
+    output(&mut command).map(|_| ())
+}
+
+/// Compiles a first cell: proves that cells and library fit.
 fn prime(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
     let source = scratch.join("cell_0.rs");
-    let code = super::generate::empty_cell();
+    let code = super::generate::empty_cell(&toolchain.links());
     fs::write(&source, code)?;
     let mut command = toolchain.cell_command("0");
-    command.arg(&source).current_dir(scratch);
+    command
+        .args(["-o", "cell_0.so"])
+        .arg(&source)
+        .current_dir(scratch);
     let built = command.output()?;
     ensure!(
         built.status.success(),
         "a first cell does not compile against the new dlcore:\n{}",
         String::from_utf8_lossy(&built.stderr)
     );
-    fs::rename(
-        scratch.join("incremental"),
-        toolchain.incremental_template(),
-    )?;
     Ok(())
 }
 

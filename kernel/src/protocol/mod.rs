@@ -169,7 +169,10 @@ impl Replies {
         match self.socket.send(reply).await {
             Ok(()) => Ok(id),
             Err(error) => {
-                eprintln!("rust-dl: could not send a {kind}: {error}");
+                // Frontends ask who is there again and again, over connections that they do not keep.
+                if kind != "kernel_info_reply" {
+                    eprintln!("rust-dl: could not send a {kind}: {error}");
+                }
                 Err(error.to_string())
             }
         }

@@ -11,6 +11,7 @@ use jupyter_protocol::{
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::time::Duration;
 
 impl Session {
     /// Runs one cell.
@@ -239,11 +240,14 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+/// Milliseconds to three places, under the names of [`Timing::parts`], and the number of builds.
 fn timing_metadata(timing: &Timing) -> Value {
-    json!({
-        "prepare_ms": timing.prepare.as_millis() as u64,
-        "compile_ms": timing.compile.as_millis() as u64,
-        "run_ms": timing.run.as_millis() as u64,
-        "builds": timing.builds,
-    })
+    let total = [("total", timing.total)];
+    let milliseconds = |time: Duration| time.as_micros() as f64 / 1e3;
+    let parts = timing.parts().into_iter().chain(total);
+    let mut metadata: serde_json::Map<String, Value> = parts
+        .map(|(name, time)| (format!("{name}_ms"), milliseconds(time).into()))
+        .collect();
+    metadata.insert("builds".to_owned(), timing.builds.into());
+    Value::Object(metadata)
 }

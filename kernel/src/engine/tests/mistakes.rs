@@ -21,7 +21,8 @@ const SETUP: &str =
     let labels = Tensor::from((0..64).map(|i| i % 4).collect::<Vec<i64>>());
     let mut network = Sequential::new().add(Dense::new(4).activation(\"softmax\").input_shape([8]));
     network.compile(\"rmsprop\", \"categorical_crossentropy\", [\"accuracy\"])?;
-    let fixed = Sequential::new().add(Dense::new(1).input_shape([8]));";
+    let fixed = Sequential::new().add(Dense::new(1).input_shape([8]));
+    let history = fixed.clone().history().cloned().unwrap_or_default();";
 
 /// A cell, the error's name, and what solves it.
 const MISTAKES: &[(&str, &str, &str)] = &[
@@ -171,6 +172,73 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("x[0]", "E0608", "x.slice(0)"),
     ("let i: i32 = 1; v[i]", "E0277", "`[i as usize]`"),
     ("println!(\"{}\", v);", "E0277", "{:?}"),
+    // What those write who come from Python.
+    (
+        "network.compile(Adam(0.001), \"mse\", [\"mae\"])?;",
+        "E0423",
+        "`Adam::new().learning_rate(0.001)`",
+    ),
+    (
+        "let o = RMSprop::new(0.01);",
+        "E0061",
+        "`RMSprop::new().learning_rate(0.01)`",
+    ),
+    ("Dense(32);", "E0423", "`Dense::new(32)`"),
+    (
+        "print(f\"loss {lr}\")",
+        "error",
+        "`println!(\"loss {lr}\")`",
+    ),
+    ("print(v)", "E0423", "`println!(\"{}\", v)`"),
+    (
+        "for i in range(3):\n    i",
+        "error",
+        "`for i in 0..3 { … }`",
+    ),
+    ("for i in range(1, 3) { }", "E0425", "`1..3`"),
+    ("while v.len() > 3: v", "error", "a block stands in braces"),
+    ("datasets::mnits::load()?;", "E0433", "`datasets::mnist`"),
+    (
+        "network.fit(&x, &labels)?;",
+        "E0061",
+        "`Fit::epochs(5).batch_size(128)`",
+    ),
+    (
+        "let n: i32 = input(\"n? \").parse()?;",
+        "E0599",
+        "put `?` in front of the dot",
+    ),
+    (
+        "let n: i32 = input(\"n? \")?;",
+        "E0308",
+        "`input(\"n? \")?.parse::<i32>()?`",
+    ),
+    ("let n = len(v);", "E0425", "`v.len()`"),
+    ("history.acc", "E0609", "`.get(\"accuracy\")`"),
+    ("let a = 1 + 1.0;", "E0277", "`1.0` instead of `1`"),
+    ("let y = v.len() ** 2;", "E0614", "powers are methods"),
+    ("let y = x as f32;", "E0605", "`x.cast(DType::F32)`"),
+    ("v.mean()", "E0599", "tensors have it"),
+    (
+        "network.fit(&x, &labels, Fit::epochs(1).validation_split(20))?;",
+        "E0308",
+        "`validation_split(0.2)`",
+    ),
+    (
+        "network.fit(&x, &to_categorical(&labels, 4), Fit::epochs(1).validation_split(20.0))?;",
+        "ValueError",
+        "for 20 percent write 0.2",
+    ),
+    (
+        "network.compile(\"rmsprop\", \"crossentropy\", [\"accuracy\"])?;",
+        "ValueError",
+        "\"categorical_crossentropy\" or \"sparse_categorical_crossentropy\"",
+    ),
+    (
+        "let mut m = Sequential::new().add(Dense::new(3).activation(\"sofmax\"));\nm.compile(\"sgd\", \"mse\", [\"mae\"])?;",
+        "ValueError",
+        "did you mean \"softmax\"?",
+    ),
     ("import numpy as np", "error", "this is Python"),
     ("x @ w", "error", "`a.dot(&b)`"),
 ];
@@ -190,6 +258,7 @@ fn each_mistake_gets_the_line_that_solves_it() {
             && text.contains(solution)
             && text.contains(&format!("cell [{}]", session.count))
             && !ours.iter().any(|name| text.contains(name))
+            && text.matches("hint: ").count() <= 1
             && error.evalue.lines().count() == 1
             && text.lines().count() <= 20;
         if !clear {

@@ -49,6 +49,24 @@ fn a_trained_model_outlives_its_process_and_trains_on() {
 }
 
 #[test]
+fn what_a_lost_value_was_made_of_is_to_be_run_again_too() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let files = vec![String::from(\"a\")]; let other = vec![String::new()];");
+    session.ok("let unrelated = 1;");
+    session.ok("let names = files; let taken = Some(vec![names.len()]);");
+    session.ok("let boxed = Box::new(names); let n = other.len();");
+    let error = session.fails("std::process::abort();");
+    let told = told(&error);
+    // `boxed` holds what cell 1 made and cell 3 passed on.
+    assert!(told.contains("Run again: [1], [3], [4]."), "{told}");
+    let error = session.fails("boxed.len()");
+    let told = error.traceback.join("\n");
+    assert!(told.contains("run again [1], [3], [4]"), "{told}");
+}
+
+#[test]
 fn a_process_that_ends_in_a_fit_leaves_the_model_of_its_last_epoch() {
     let Some(mut session) = Session::start() else {
         return;

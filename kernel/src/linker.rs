@@ -1,0 +1,152 @@
+//! This program as the linker of cells: rustc calls it in place of `cc`.
+//!
+//! `cc` starts two more programs before lld runs, and looks up libraries that the cell process holds
+//! already. Here lld is called at once, and how long it took is noted for the trace of the cell. What
+//! lld cannot link alone (a `#[link]` of the user's own, say) is given to `cc` as it came.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+/// The name under which this program is a linker.
+pub const NAME: &str = "rust-dl-link";
+
+/// Names lld to the linker.
+const LLD: &str = "RUST_DL_LLD";
+/// Names the file in which the linker notes its time, in microseconds.
+const NOTE: &str = "RUST_DL_LINK_NOTE";
+
+/// Whether this process was started as a linker.
+pub fn is_wanted() -> bool {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    called.is_some_and(|path| path.file_name().is_some_and(|name| name == NAME))
+}
+
+/// Makes a link to `program` in `dir` by which rustc can call it.
+pub fn place(dir: &Path, program: &Path) -> Result<()> {
+    std::os::unix::fs::symlink(program, dir.join(NAME))
+        .with_context(|| format!("cannot make a link in {}", dir.display()))
+}
+
+/// Has rustc, which runs in the directory given to [`place`], link by this program.
+pub fn arguments(command: &mut Command, lld: &Path, note: &Path) {
+    command
+        .arg("-C")
+        .arg(format!("linker=./{NAME}"))
+        .env(LLD, lld)
+        .env(NOTE, note);
+}
+
+/// What the linker noted of its time, if it ran.
+pub fn noted(note: &Path) -> Option<Duration> {
+    let micros = std::fs::read_to_string(note).ok()?.trim().parse().ok()?;
+    let _ = std::fs::remove_file(note);
+    Some(Duration::from_micros(micros))
+}
+
+/// Links as `cc` would.
+pub fn run() -> ExitCode {
+    let began = Instant::now();
+    let given: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let linked = by_lld(&given) || by_cc(&given);
+    if let Some(note) = std::env::var_os(NOTE) {
+        // Without it the trace counts linking as compiling; the cell is none the worse.
+        let _ = std::fs::write(note, began.elapsed().as_micros().to_string());
+    }
+    match linked {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+fn by_lld(given: &[OsString]) -> bool {
+    let (Some(lld), Some(arguments)) = (std::env::var_os(LLD), arguments_of_lld(given)) else {
+        return false;
+    };
+    // What it says if it fails is of no use: then `cc` has its turn, and speaks for itself.
+    let ran = Command::new(lld)
+        .args(["-flavor", "gnu"])
+        .args(arguments)
+        .output();
+    ran.is_ok_and(|ran| ran.status.success())
+}
+
+fn by_cc(given: &[OsString]) -> bool {
+    let ran = Command::new("cc").args(given).status();
+    if let Err(error) = &ran {
+        eprintln!("cannot run cc, which links: {error}");
+    }
+    ran.is_ok_and(|status| status.success())
+}
+
+/// Libraries of the system that are there wherever the standard library is.
+const PRESENT: [&str; 7] = [
+    "-lgcc_s",
+    "-lutil",
+    "-lrt",
+    "-lpthread",
+    "-lm",
+    "-ldl",
+    "-lc",
+];
+
+/// The linker's own arguments among those for `cc`; `None` where one is of an unknown kind.
+fn arguments_of_lld(given: &[OsString]) -> Option<Vec<String>> {
+    let mut arguments = vec![];
+    let mut given = given.iter();
+    while let Some(argument) = given.next() {
+        let argument = argument.to_str()?;
+        if let Some(list) = argument.strip_prefix("-Wl,") {
+            arguments.extend(list.split(',').map(str::to_owned));
+        } else if matches!(argument, "-o" | "-L" | "-l") {
+            arguments.push(argument.to_owned());
+            arguments.push(given.next()?.to_str()?.to_owned());
+        } else if argument == "-Xlinker" {
+            arguments.push(given.next()?.to_str()?.to_owned());
+        } else if argument == "-shared"
+            || argument.starts_with("-L")
+            || argument.starts_with("-l") && !PRESENT.contains(&argument)
+            || !argument.starts_with('-')
+        {
+            arguments.push(argument.to_owned());
+        } else if !is_for_cc_alone(argument) {
+            return None;
+        }
+    }
+    Some(arguments)
+}
+
+fn is_for_cc_alone(argument: &str) -> bool {
+    PRESENT.contains(&argument)
+        || ["-m64", "-nodefaultlibs", "-nostartfiles"].contains(&argument)
+        || argument.starts_with("-fuse-ld=")
+        || argument.starts_with("-B/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_lld(given: &str) -> Option<String> {
+        let given: Vec<OsString> = given.split(' ').map(OsString::from).collect();
+        arguments_of_lld(&given).map(|arguments| arguments.join(" "))
+    }
+
+    #[test]
+    fn what_is_meant_for_the_linker_is_kept() {
+        let given = "-Wl,--version-script=/tmp/x/list -m64 /tmp/a.o -Wl,--as-needed -Wl,-Bdynamic /lib/libdlcore.so \
+                     -Wl,-rpath,/some/where -lgcc_s -lc -L /tmp/raw -B/tool/gcc-ld -fuse-ld=lld -Wl,-z,relro,-z,now \
+                     -o cell.so -shared -nodefaultlibs -lz";
+        let expected = "--version-script=/tmp/x/list /tmp/a.o --as-needed -Bdynamic /lib/libdlcore.so -rpath /some/where \
+                        -L /tmp/raw -z relro -z now -o cell.so -shared -lz";
+        assert_eq!(of_lld(given).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_only_cc_understands_is_left_to_it() {
+        assert_eq!(of_lld("-shared -fsanitize=address a.o"), None);
+    }
+}
