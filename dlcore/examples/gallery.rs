@@ -218,11 +218,11 @@ fn training(gallery: &mut Gallery) -> Result<()> {
         let history = model.fit(&x, &y.cast(DType::F32), fit)?;
         Ok((model, history))
     };
-    let ((model, large), (_, small)) = (network(32, 200)?, network(6, 120)?);
+    let ((model, large), (_, small)) = (network(24, 150)?, network(6, 100)?);
     add!(
         gallery,
         "compare",
-        large.compare("32 units", [("6 units", &small)])?
+        large.compare("24 units", [("6 units", &small)])?
     );
     add!(
         gallery,
