@@ -198,16 +198,15 @@ fn classifiers(gallery: &mut Gallery) -> Result<()> {
 }
 
 fn training(gallery: &mut Gallery) -> Result<()> {
-    let (x, y) = datasets::make_spirals(400, 2, 0.02, 1);
+    let (x, y) = datasets::make_circles(300, 0.08, 0.4, 1);
     let network = |units: usize, epochs: usize| -> Result<(Sequential, History)> {
         let mut model = Sequential::new()
             .add(Dense::new(units).activation("tanh").input_shape([2]))
             .add(Dense::new(units).activation("tanh"))
-            .add(Dense::new(units).activation("tanh"))
             .add(Dense::new(2).activation("tanh"))
             .add(Dense::new(1).activation("sigmoid"));
         model.compile(
-            Adam::new().learning_rate(0.01),
+            Adam::new().learning_rate(0.02),
             "binary_crossentropy",
             ["accuracy"],
         )?;
@@ -218,16 +217,16 @@ fn training(gallery: &mut Gallery) -> Result<()> {
         let history = model.fit(&x, &y.cast(DType::F32), fit)?;
         Ok((model, history))
     };
-    let ((model, large), (_, small)) = (network(32, 200)?, network(6, 120)?);
+    let ((model, large), (_, small)) = (network(8, 60)?, network(2, 60)?);
     add!(
         gallery,
         "compare",
-        large.compare("32 units", [("6 units", &small)])?
+        large.compare("8 units", [("2 units", &small)])?
     );
     add!(
         gallery,
         "boundary-network",
-        plot::decision_boundary(&model, &x, &y)?.title("Two spirals, a network")
+        plot::decision_boundary(&model, &x, &y)?.title("A circle in a circle, by a network")
     );
     add!(
         gallery,

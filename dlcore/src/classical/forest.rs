@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use super::base::{self, Fitted, Rule, classifier, probabilities};
 use super::criterion::Gini;
 use super::data::{Labelled, Rows};
-use super::tree::{Columns, Limits, MOST, Tree, generator, grow, limits};
+use super::grow::{Columns, grow};
+use super::tree::{Limits, MOST, Tree, generator, limits};
 use crate::datasets::mt19937::RandomState;
 use crate::{Error, Result, Tensor};
 

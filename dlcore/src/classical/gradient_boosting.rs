@@ -5,8 +5,9 @@ use rayon::prelude::*;
 use super::base::{self, Fitted, Rule, classifier, probabilities};
 use super::criterion::SquaredError;
 use super::data::{Labelled, Rows, positive};
+use super::grow::{Columns, grow};
 use super::naive_bayes::softmax;
-use super::tree::{Columns, Limits, MOST, Tree, generator, grow, limits};
+use super::tree::{Limits, MOST, Tree, generator, limits};
 use crate::{Error, Result, Tensor};
 
 /// Gradient boosting: small trees one after the other, each grown to the error that those before it

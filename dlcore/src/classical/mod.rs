@@ -23,6 +23,7 @@ mod criterion;
 mod data;
 mod forest;
 mod gradient_boosting;
+mod grow;
 mod lbfgs;
 mod logistic_regression;
 mod naive_bayes;

@@ -236,7 +236,7 @@ impl Figure for ConfusionMatrix {
                 } else {
                     self.row_name(class)
                 };
-                let name = fitted(&name, SMALL, left - 8.0);
+                let name = fitted(&name, SMALL, left - 7.5);
                 canvas.text(
                     &name,
                     (x - 8.0, top + along),

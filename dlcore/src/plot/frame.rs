@@ -109,7 +109,9 @@ impl Frame {
                 |(tick, _): &(f64, String)| (-1e-9..=1.0 + 1e-9).contains(&self.x.place(*tick));
             ticks.into_iter().filter(inside).collect()
         };
-        let most = ((width / 56.0) as usize).clamp(2, 10);
+        // Whole numbers come in fewer steps: what is too many does not fit.
+        let least = if self.whole { 28.0 } else { 56.0 };
+        let most = ((width / least) as usize).clamp(2, 12);
         let tries = (1..=most).rev().map(|count| inside(all(count)));
         tries
             .into_iter()

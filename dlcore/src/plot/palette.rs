@@ -15,7 +15,7 @@ pub(super) const COLORS: [Color; 8] = [
     RGBColor(0x8c, 0x6d, 0x00),
     RGBColor(0x5a, 0x4f, 0xb3),
     RGBColor(0x00, 0x86, 0xa3),
-    RGBColor(0x6b, 0x72, 0x7d),
+    RGBColor(0x7a, 0x4a, 0x2b),
 ];
 /// Shapes that there are: filled, then hollow.
 const SHAPES: usize = 4;

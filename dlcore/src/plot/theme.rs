@@ -49,7 +49,7 @@ const TWINS: [(Color, Color); 15] = [
     (COLORS[4], RGBColor(0xd1, 0xb3, 0x4a)),
     (COLORS[5], RGBColor(0x8f, 0x80, 0xf0)),
     (COLORS[6], RGBColor(0x58, 0xcb, 0xe3)),
-    (COLORS[7], RGBColor(0xa9, 0xb0, 0xba)),
+    (COLORS[7], RGBColor(0xc9, 0x94, 0x6c)),
 ];
 
 /// How far a tint may be from the line between ground and colour: it was rounded.
