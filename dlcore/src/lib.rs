@@ -11,6 +11,7 @@ pub mod datasets;
 pub mod device;
 pub mod display;
 pub mod error;
+pub mod files;
 #[cfg(test)]
 mod fixtures;
 pub mod grad;

@@ -16,6 +16,7 @@
 mod compiled;
 mod describe;
 mod file;
+mod keras;
 pub(crate) mod tensors;
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,10 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::layer_ref::LayerRef;
+use self::keras::Format;
 use super::{Model, Sequential};
 use crate::config::Parsed;
+use crate::files::whole;
 use crate::{Error, Result, Tensor};
 
 const MODEL: &str = "model.json";
@@ -107,7 +110,7 @@ impl Sequential {
         let model = load(path)?;
         match model.is_sequential() {
             true => Ok(Sequential::from_model(model)),
-            false => Err(file::error(
+            false => Err(whole::error(
                 path,
                 "holds a model that is no Sequential; load it with Model::load".to_owned(),
             )),
@@ -117,14 +120,33 @@ impl Sequential {
 
 fn save(model: &Model, path: &Path) -> Result<()> {
     model.check_layers("save")?;
-    let parts = Parts::of(model).map_err(|message| Error::Model(format!("save: {message}")))?;
-    file::replace(path, |file| parts.write(file))
+    let failed = |message: String| Error::Model(format!("save: {message}"));
+    match Format::by_name(path) {
+        Format::Own => {
+            let parts = Parts::of(model).map_err(failed)?;
+            whole::replace(path, |file| parts.write(file))
+        }
+        Format::Keras => {
+            let members = keras::members(model).map_err(failed)?;
+            whole::replace(path, |file| file::write_members(file, &members))
+        }
+        Format::Hdf5 => Err(failed(format!(
+            "{}: whole models are written for Keras as .keras, which Keras 3 opens; save_weights writes .weights.h5",
+            path.display()
+        ))),
+    }
 }
 
 fn load(path: &Path) -> Result<Model> {
-    let (mut file, size) = file::open(path)?;
-    let model = read(&mut file, size).map_err(|message| file::error(path, message))?;
-    if let Some(reason) = &model.not_compiled {
+    let (mut file, size) = whole::open(path)?;
+    let failed = |message: String| whole::error(path, message);
+    let (model, note) = match Format::of(&mut file, path).map_err(failed)? {
+        Format::Own => read(&mut file, size).map(|model| (model, None)),
+        Format::Keras => keras::read_archive(file, size),
+        Format::Hdf5 => keras::read_hdf5(&whole::read(path)?),
+    }
+    .map_err(failed)?;
+    for reason in model.not_compiled.iter().chain(&note) {
         eprintln!("{}: {reason}", path.display());
     }
     Ok(model)
@@ -132,30 +154,42 @@ fn load(path: &Path) -> Result<Model> {
 
 fn save_weights(model: &Model, path: &Path) -> Result<()> {
     model.check_built("save_weights")?;
-    let bytes =
-        weights(model).map_err(|message| Error::Model(format!("save_weights: {message}")))?;
-    file::replace(path, |file| {
-        file.write_all(&bytes).map_err(|error| error.to_string())
-    })
+    let bytes = match Format::by_name(path) {
+        Format::Hdf5 => keras::save_weights(model),
+        Format::Own | Format::Keras => weights(model),
+    };
+    let bytes = bytes.map_err(|message| Error::Model(format!("save_weights: {message}")))?;
+    whole::replace_by(path, &bytes)
 }
 
 fn load_weights(model: &Model, path: &Path) -> Result<()> {
     model.check_built("load_weights")?;
-    let (mut file, size) = file::open(path)?;
-    let failed = |message: String| file::error(path, message);
-    let bytes = file::weights(&mut file, size).map_err(failed)?;
-    let mut tensors = tensors::read(&bytes).map_err(failed)?;
+    let failed = |message: String| whole::error(path, message);
+    let (mut file, size) = whole::open(path)?;
+    let weights = match Format::of(&mut file, path).map_err(failed)? {
+        Format::Own => own_weights(model, &mut file, size),
+        Format::Keras => keras::weights_of_archive(model, file, size),
+        Format::Hdf5 => keras::load_weights(model, &whole::read(path)?),
+    };
+    model
+        .set_weights(&weights.map_err(failed)?)
+        .map_err(|error| {
+            let error = error.to_string();
+            failed(error.replace("set_weights", "load_weights"))
+        })
+}
+
+/// The weights in a file of this library's, in the model's order.
+fn own_weights(model: &Model, file: &mut (impl Read + Seek), size: u64) -> Parsed<Vec<Tensor>> {
+    let bytes = file::weights(file, size)?;
+    let mut tensors = tensors::read(&bytes)?;
     let table = describe::table(model);
     let counts: Vec<usize> = table.iter().map(describe::weight_count).collect();
-    let weights = describe::take_layers(&mut tensors, &counts).map_err(failed)?;
+    let weights = describe::take_layers(&mut tensors, &counts)?;
     let by_key: BTreeMap<usize, Vec<Tensor>> =
         table.iter().map(LayerRef::key).zip(weights).collect();
     let of = |leaf: LayerRef| by_key.get(&leaf.key()).cloned().unwrap_or_default();
-    let weights: Vec<Tensor> = model.leaves().into_iter().flat_map(of).collect();
-    model.set_weights(&weights).map_err(|error| {
-        let error = error.to_string();
-        failed(error.replace("set_weights", "load_weights"))
-    })
+    Ok(model.leaves().into_iter().flat_map(of).collect())
 }
 
 /// The members of a model's file.
