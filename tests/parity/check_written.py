@@ -13,12 +13,15 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import warnings
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
 import numpy as np
 
+# Of inputs that are given in a list of one.
+warnings.filterwarnings("ignore")
 REPOSITORY = pathlib.Path(__file__).parents[2]
 
 
@@ -50,11 +53,11 @@ def check(folder, case):
     model.set_weights([np.zeros_like(w) for w in model.get_weights()])
     model.load_weights(folder / f"{case['name']}.weights.h5")
     compare("the model with its weights from a file of their own")
-    assert bool(getattr(model, "compiled", False)) == case["compiled"], "compiled"
-    if case["compiled"]:
+    assert bool(getattr(model, "compiled", False)) == (case["steps"] is not None), "compiled"
+    if case["steps"] is not None:
         kept = [np.asarray(v) for v in model.optimizer.variables]
-        assert int(kept[0]) > 0, "the optimizer's steps"
-        assert any(np.abs(v).max() > 0 for v in kept[2:]) or len(kept) == 2, "what the optimizer keeps"
+        assert int(kept[0]) == case["steps"], "the optimizer's steps"
+        assert not kept[2:] or case["steps"] == 0 or any(np.abs(v).max() > 0 for v in kept[2:]), "what the optimizer keeps"
         targets = dict(zip(model.output_names, expected)) if len(expected) > 1 else expected[0]
         if isinstance(model.loss, dict):
             targets = {name: targets[name] for name in model.loss}
@@ -65,6 +68,7 @@ def check(folder, case):
 def main():
     failed = []
     with tempfile.TemporaryDirectory() as name:
+        name = os.environ.get("DLCORE_WRITTEN", name)
         folder = pathlib.Path(name)
         subprocess.run(
             ["cargo", "test", "-q", "-p", "dlcore", "--lib", "models::save::keras::tests::writes_for_keras"],

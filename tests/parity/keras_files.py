@@ -5,7 +5,7 @@
 
 Writes into tests/parity/fixtures/keras_files: each model as NAME.keras (compressed, all but one), some also as NAME.h5 and NAME.weights.h5, and
 keras3.json, which holds for each its inputs, its outputs and, where it was compiled, its losses in three more steps of
-`train_on_batch` on `targets`. Arrays are in arrays.h5 and arrays_latest.h5. Made with Keras 3.15.1 on JAX 0.10.2 and h5py
+`train_on_batch` on `targets`. Arrays are in arrays.h5 and arrays_v110.h5. Made with Keras 3.15.1 on JAX 0.10.2 and h5py
 3.16.0.
 """
 
@@ -232,7 +232,7 @@ def refused():
 def arrays():
     """What an HDF5 file may hold."""
     values = np.arange(-6, 18, dtype="float32").reshape(2, 3, 4) / 4
-    for name, settings in (("arrays", {}), ("arrays_latest", {"libver": "latest"})):
+    for name, settings in (("arrays", {}), ("arrays_v110", {"libver": ("v110", "v110")})):
         with h5py.File(FOLDER / f"{name}.h5", "w", **settings) as file:
             kinds = ("f2", "f4", "f8", ">f4", "i1", "i2", "i4", "i8", ">i8", "u1", "u2", "u4", "u8")
             # Newer groups of more than eight members are stored in another way, which Keras does not use.

@@ -44,9 +44,10 @@ impl<R: Read + Seek> Archive<R> {
         let failed = |problem: String| format!("{name}: {problem}");
         let known = self.names();
         let member = self.zip.by_name(name).map_err(|error| match error {
-            zip::result::ZipError::FileNotFound => {
-                failed(format!("not in the archive, which holds {}", known.join(", ")))
-            }
+            zip::result::ZipError::FileNotFound => failed(format!(
+                "not in the archive, which holds {}",
+                known.join(", ")
+            )),
             error => failed(error.to_string()),
         })?;
         let size = member.size();

@@ -151,7 +151,9 @@ impl ReadCsv {
 /// What is wrong, and in which line.
 fn problem(error: &::csv::Error) -> String {
     let line = |position: &Option<::csv::Position>| {
-        position.as_ref().map_or(String::new(), |p| format!("line {}: ", p.line()))
+        position
+            .as_ref()
+            .map_or(String::new(), |p| format!("line {}: ", p.line()))
     };
     match error.kind() {
         ErrorKind::UnequalLengths {

@@ -47,7 +47,9 @@ fn read(bytes: &[u8]) -> Parsed<Tensor> {
         return array(bytes);
     }
     // The last four bytes of a gzip file tell the size of its content.
-    let size = bytes.last_chunk::<4>().map_or(0, |&size| u32::from_le_bytes(size));
+    let size = bytes
+        .last_chunk::<4>()
+        .map_or(0, |&size| u32::from_le_bytes(size));
     Room::of(bytes.len() as u64).take(size.into())?;
     let mut content = Vec::new();
     let reader = flate2::read::GzDecoder::new(bytes);
@@ -111,12 +113,14 @@ fn write(tensor: &Tensor) -> Result<Vec<u8>> {
         .iter()
         .map(|&axis| u32::try_from(axis).ok())
         .collect();
-    let lengths = lengths.filter(|lengths| lengths.len() < 256).ok_or_else(|| {
-        Error::Value(format!(
-            "save_idx: IDX has no arrays of shape {:?}",
-            tensor.shape()
-        ))
-    })?;
+    let lengths = lengths
+        .filter(|lengths| lengths.len() < 256)
+        .ok_or_else(|| {
+            Error::Value(format!(
+                "save_idx: IDX has no arrays of shape {:?}",
+                tensor.shape()
+            ))
+        })?;
     let mut bytes = vec![0, 0, kind, lengths.len() as u8];
     bytes.extend(lengths.iter().flat_map(|length| length.to_be_bytes()));
     let mut content = numbers::bytes(tensor);

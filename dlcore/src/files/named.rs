@@ -214,7 +214,10 @@ mod tests {
         save_npz(folder.file("a.npz"), &tensors).unwrap();
         assert_eq!(load_npz(folder.file("a.npz")).unwrap(), tensors);
         save_safetensors(folder.file("a.safetensors"), &tensors).unwrap();
-        assert_eq!(load_safetensors(folder.file("a.safetensors")).unwrap(), tensors);
+        assert_eq!(
+            load_safetensors(folder.file("a.safetensors")).unwrap(),
+            tensors
+        );
         assert_eq!(folder.count(), 2, "nothing else is left");
         assert_eq!(
             format!("{tensors:?}"),
@@ -229,10 +232,14 @@ mod tests {
         let folder = Folder::new();
         let path = folder.file("evil.npz");
         let mut writer = zip::ZipWriter::new(File::create(&path).unwrap());
-        writer.start_file("x.npy", SimpleFileOptions::default()).unwrap();
+        writer
+            .start_file("x.npy", SimpleFileOptions::default())
+            .unwrap();
         let header = b"\x93NUMPY\x01\x00\x3e\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }      \n";
         writer.write_all(header).unwrap();
-        writer.write_all(b"\x80\x03cos\nsystem\nX\x04\x00\x00\x00echo\x85R.").unwrap();
+        writer
+            .write_all(b"\x80\x03cos\nsystem\nX\x04\x00\x00\x00echo\x85R.")
+            .unwrap();
         writer.finish().unwrap();
         let error = load_npz(&path).unwrap_err().to_string();
         assert!(

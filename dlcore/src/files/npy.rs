@@ -63,8 +63,8 @@ pub(crate) struct Npy<'a> {
 impl Npy<'_> {
     pub(crate) fn open(bytes: &[u8]) -> Parsed<Npy<'_>> {
         let (header, content) = split_header(bytes)?;
-        let header =
-            std::str::from_utf8(header).map_err(|_| "byte 10: the header is not text".to_owned())?;
+        let header = std::str::from_utf8(header)
+            .map_err(|_| "byte 10: the header is not text".to_owned())?;
         let missing = |what: &str| format!("byte 10: the header names no {what}");
         let kind = field(header, "descr").and_then(quoted);
         let order = field(header, "fortran_order");
@@ -113,11 +113,17 @@ fn kind(text: &str) -> Parsed<Kind> {
                     .to_string(),
             );
         }
-        _ => return Err(format!("expected an array of numbers, found elements of type {text:?}")),
+        _ => {
+            return Err(format!(
+                "expected an array of numbers, found elements of type {text:?}"
+            ));
+        }
     };
     match rest[1..].parse() {
         Ok(size @ (1 | 2 | 4 | 8)) => Ok(Kind::new(class, size, order == ">")),
-        _ => Err(format!("expected an array of numbers, found elements of type {text:?}")),
+        _ => Err(format!(
+            "expected an array of numbers, found elements of type {text:?}"
+        )),
     }
 }
 
@@ -227,19 +233,28 @@ mod tests {
         }
         let scalar = Tensor::from(2.5);
         assert_eq!(read(&write(&scalar)).unwrap().shape(), scalar.shape());
-        assert_eq!(read(&write(&Tensor::zeros([3, 0]))).unwrap().shape(), [3, 0]);
+        assert_eq!(
+            read(&write(&Tensor::zeros([3, 0]))).unwrap().shape(),
+            [3, 0]
+        );
         assert_eq!(read(&write(&x.transpose())).unwrap(), x.transpose());
     }
 
     fn file(kind: &str, order: &str, shape: &str, content: &[u8]) -> Vec<u8> {
-        let header = format!("{{'descr': '{kind}', 'fortran_order': {order}, 'shape': {shape}, }}\n");
+        let header =
+            format!("{{'descr': '{kind}', 'fortran_order': {order}, 'shape': {shape}, }}\n");
         let length = (header.len() as u16).to_le_bytes();
         [MAGIC, &[1, 0], &length, header.as_bytes(), content].concat()
     }
 
     #[test]
     fn other_orders_are_read() {
-        let x = file(">i2", "True", "(2, 3)", &[0, 1, 0, 4, 0, 2, 0, 5, 0, 3, 255, 255]);
+        let x = file(
+            ">i2",
+            "True",
+            "(2, 3)",
+            &[0, 1, 0, 4, 0, 2, 0, 5, 0, 3, 255, 255],
+        );
         assert_eq!(read(&x).unwrap(), Tensor::from([[1, 2, 3], [4, 5, -1]]));
     }
 
@@ -253,6 +268,9 @@ mod tests {
         assert!(error(&file("<c8", "False", "(1,)", &[0; 8])).contains("\"<c8\""));
         assert!(error(&file("<U3", "False", "(1,)", &[0; 12])).contains("\"<U3\""));
         assert!(error(&file("<f4", "False", "(3,)", &[0; 8])).contains("does not fit 8 bytes"));
-        assert!(error(&file("<f4", "False", "(4294967296, 4294967296, 2)", &[])).contains("does not fit"));
+        assert!(
+            error(&file("<f4", "False", "(4294967296, 4294967296, 2)", &[]))
+                .contains("does not fit")
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Numbers as bytes, of every size and order that files have.
 
+use crate::Tensor;
 use crate::config::Parsed;
 use crate::tensor::{Array, Element, Storage, with_slice};
-use crate::{DType, Tensor};
 
 /// A type of numbers in a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +40,6 @@ impl Kind {
             false => Self::new(Class::Unsigned, size, big),
         }
     }
-
 }
 
 /// A tensor of numbers that stand one after the other. Halves become `F32`, small integers `I32`, and
@@ -154,7 +153,10 @@ mod tests {
     #[test]
     fn every_order_of_bytes_is_read() {
         let kind = Kind::integer(2, true, true);
-        assert_eq!(tensor(&[2], &[0, 1, 255, 254], kind).unwrap().to_vec(), [1.0, -2.0]);
+        assert_eq!(
+            tensor(&[2], &[0, 1, 255, 254], kind).unwrap().to_vec(),
+            [1.0, -2.0]
+        );
         let brain = Kind::new(Class::Brain, 2, false);
         assert_eq!(tensor(&[1], &[0x80, 0x3f], brain).unwrap().to_vec(), [1.0]);
         let wide = Kind::integer(8, false, false);

@@ -143,7 +143,9 @@ impl Table {
 
     fn with_column(mut self, name: &str, column: Column) -> Result<Table> {
         if self.names.iter().any(|known| known == name) {
-            return Err(Error::Value(format!("the table has a column {name:?} already")));
+            return Err(Error::Value(format!(
+                "the table has a column {name:?} already"
+            )));
         }
         if self.columns.is_empty() {
             self.lines = (1..=column.len() as u64).collect();
@@ -172,7 +174,10 @@ impl Table {
 
     /// A row's fields as text.
     pub(super) fn fields(&self, row: usize) -> Vec<String> {
-        self.columns.iter().map(|column| column.field(row)).collect()
+        self.columns
+            .iter()
+            .map(|column| column.field(row))
+            .collect()
     }
 
     fn find(&self, name: &str) -> Result<(usize, &Column)> {
@@ -197,7 +202,8 @@ impl Table {
             (_, Column::Numbers(numbers)) => Ok(numbers),
             (_, Column::Text(texts)) => {
                 let no_number = |text: &&Option<Box<str>>| {
-                    text.as_deref().is_some_and(|text| text.trim().parse::<f64>().is_err())
+                    text.as_deref()
+                        .is_some_and(|text| text.trim().parse::<f64>().is_err())
                 };
                 let row = texts.iter().position(|text| no_number(&text)).unwrap_or(0);
                 Err(Error::Value(format!(
@@ -313,7 +319,10 @@ impl Table {
             .map(|row| self.columns.iter().all(|column| column.has(row)))
             .collect();
         let mut table = self.clone();
-        table.columns.iter_mut().for_each(|column| column.keep(&kept));
+        table
+            .columns
+            .iter_mut()
+            .for_each(|column| column.keep(&kept));
         let mut rows = kept.iter();
         table.lines.retain(|_| rows.next() == Some(&true));
         table
@@ -387,16 +396,26 @@ mod tests {
         let places: Vec<String> = table.missing().iter().map(Missing::to_string).collect();
         assert_eq!(
             places,
-            ["line 3, column \"age\"", "line 3, column \"city\"", "line 4, column \"city\""]
+            [
+                "line 3, column \"age\"",
+                "line 3, column \"city\"",
+                "line 4, column \"city\""
+            ]
         );
         let error = table.column("age").unwrap_err().to_string();
         assert!(
             error.starts_with("line 3, column \"age\": the field is missing"),
             "{error}"
         );
-        assert_eq!(table.fill_missing(-1.0).column("age").unwrap().to_vec(), [36.0, -1.0, 28.0]);
+        assert_eq!(
+            table.fill_missing(-1.0).column("age").unwrap().to_vec(),
+            [36.0, -1.0, 28.0]
+        );
         let whole = table.drop_missing();
-        assert_eq!((whole.rows(), whole.text("name").unwrap()), (1, vec!["Ada".to_string()]));
+        assert_eq!(
+            (whole.rows(), whole.text("name").unwrap()),
+            (1, vec!["Ada".to_string()])
+        );
         assert!(whole.missing().is_empty());
     }
 
@@ -420,7 +439,9 @@ mod tests {
 
     #[test]
     fn classes_are_numbered_by_their_names() {
-        let table = Table::new().with_text("kind", &["cat", "ant", "cat"]).unwrap();
+        let table = Table::new()
+            .with_text("kind", &["cat", "ant", "cat"])
+            .unwrap();
         let (numbers, names) = table.classes("kind").unwrap();
         assert_eq!(numbers, Tensor::from([1, 0, 1]));
         assert_eq!(names, ["ant", "cat"]);
@@ -428,7 +449,8 @@ mod tests {
 
     #[test]
     fn it_prints_as_a_table() {
-        let expected = "name  age  city\nAda    36  London\nMax\nZoe    28\n3 rows, 3 columns, 3 missing";
+        let expected =
+            "name  age  city\nAda    36  London\nMax\nZoe    28\n3 rows, 3 columns, 3 missing";
         assert_eq!(format!("{:?}", people()), expected);
     }
 }

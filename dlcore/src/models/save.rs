@@ -27,8 +27,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::layer_ref::LayerRef;
 use self::keras::Format;
+use super::layer_ref::LayerRef;
 use super::{Model, Sequential};
 use crate::config::Parsed;
 use crate::files::whole;

@@ -76,7 +76,10 @@ impl<'a> Bytes<'a> {
     /// A number of up to 8 bytes, the lowest first.
     pub(super) fn number(&mut self, size: usize) -> Parsed<u64> {
         let bytes = self.take(size)?;
-        Ok(bytes.iter().rev().fold(0, |n, &byte| n << 8 | u64::from(byte)))
+        Ok(bytes
+            .iter()
+            .rev()
+            .fold(0, |n, &byte| n << 8 | u64::from(byte)))
     }
 
     pub(super) fn u8(&mut self) -> Parsed<u8> {

@@ -21,7 +21,8 @@ pub(super) fn lookup3(bytes: &[u8]) -> u32 {
 }
 
 fn added(a: u32, b: u32, c: u32, words: &[u8]) -> (u32, u32, u32) {
-    let word = |at: usize| u32::from_le_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]);
+    let word =
+        |at: usize| u32::from_le_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]);
     (
         a.wrapping_add(word(0)),
         b.wrapping_add(word(4)),

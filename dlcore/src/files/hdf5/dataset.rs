@@ -27,9 +27,19 @@ pub(super) struct Dataset<'a> {
 /// Where its elements are.
 enum Layout<'a> {
     Here(&'a [u8]),
-    There { address: u64, size: usize },
-    Chunks { tree: u64, chunk: Vec<usize> },
-    One { address: u64, size: usize, chunk: Vec<usize> },
+    There {
+        address: u64,
+        size: usize,
+    },
+    Chunks {
+        tree: u64,
+        chunk: Vec<usize>,
+    },
+    One {
+        address: u64,
+        size: usize,
+        chunk: Vec<usize>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -311,9 +321,9 @@ fn chunk(
     let mut lengths = lengths?;
     let size = lengths.pop();
     let fits = lengths.len() == rank && size == Some(element as u64);
-    let count = lengths
-        .iter()
-        .try_fold(element, |n, &axis| n.checked_mul(usize::try_from(axis).ok()?));
+    let count = lengths.iter().try_fold(element, |n, &axis| {
+        n.checked_mul(usize::try_from(axis).ok()?)
+    });
     if !fits || count.is_none_or(|count| count == 0) {
         return Err(body.error(format!(
             "parts of {lengths:?} elements of {size:?} bytes do not fit an array of {rank} axes"
@@ -342,7 +352,14 @@ fn filters(mut body: Bytes<'_>) -> Parsed<Vec<Filter>> {
             1 => name.next_multiple_of(8),
             _ => name,
         })?;
-        body.skip(4 * values + if version == 1 && values % 2 == 1 { 4 } else { 0 })?;
+        body.skip(
+            4 * values
+                + if version == 1 && values % 2 == 1 {
+                    4
+                } else {
+                    0
+                },
+        )?;
         filters.push(match id {
             1 => Filter::Deflate,
             2 => Filter::Shuffle,

@@ -41,7 +41,8 @@ pub(super) fn messages<'a>(source: &Source<'a>, address: u64) -> Parsed<Vec<Mess
             let start = block.place();
             block.signature(b"OCHK")?;
             let content = size.checked_sub(8);
-            let content = content.ok_or_else(|| block.error("the rest of a header is too short"))?;
+            let content =
+                content.ok_or_else(|| block.error("the rest of a header is too short"))?;
             let part = block.part(content)?;
             block.checksum(start)?;
             newer_block(source, part, ordered, &mut messages, &mut blocks)?;

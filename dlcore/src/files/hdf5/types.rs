@@ -13,14 +13,26 @@ pub(super) type Heap<'a> = BTreeMap<u32, &'a [u8]>;
 /// The type of an array's elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Type {
-    Float { size: usize, big: bool },
-    Integer { size: usize, big: bool, signed: bool },
+    Float {
+        size: usize,
+        big: bool,
+    },
+    Integer {
+        size: usize,
+        big: bool,
+        signed: bool,
+    },
     /// Text of a fixed number of bytes.
-    Text { size: usize },
+    Text {
+        size: usize,
+    },
     /// Text that lies elsewhere.
     FreeText,
     /// What no array of numbers has.
-    Other { class: u8, size: usize },
+    Other {
+        class: u8,
+        size: usize,
+    },
 }
 
 impl Type {

@@ -133,7 +133,20 @@ fn dataspace(shape: &[usize]) -> Vec<u8> {
 fn datatype(dtype: DType) -> Vec<u8> {
     let integer = |size: u8, signed: bool| {
         let bits = size * 8;
-        vec![0x10, u8::from(signed) << 3, 0, 0, size, 0, 0, 0, 0, 0, bits, 0]
+        vec![
+            0x10,
+            u8::from(signed) << 3,
+            0,
+            0,
+            size,
+            0,
+            0,
+            0,
+            0,
+            0,
+            bits,
+            0,
+        ]
     };
     match dtype {
         DType::Bool | DType::U8 => integer(1, false),
@@ -141,10 +154,14 @@ fn datatype(dtype: DType) -> Vec<u8> {
         DType::I64 => integer(8, true),
         // Sign, size, precision; place and size of exponent and mantissa; bias.
         DType::F32 => {
-            vec![0x11, 0x20, 31, 0, 4, 0, 0, 0, 0, 0, 32, 0, 23, 8, 0, 23, 127, 0, 0, 0]
+            vec![
+                0x11, 0x20, 31, 0, 4, 0, 0, 0, 0, 0, 32, 0, 23, 8, 0, 23, 127, 0, 0, 0,
+            ]
         }
         DType::F64 => {
-            vec![0x11, 0x20, 63, 0, 8, 0, 0, 0, 0, 0, 64, 0, 52, 11, 0, 52, 255, 3, 0, 0]
+            vec![
+                0x11, 0x20, 63, 0, 8, 0, 0, 0, 0, 0, 64, 0, 52, 11, 0, 52, 255, 3, 0, 0,
+            ]
         }
     }
 }

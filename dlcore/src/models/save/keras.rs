@@ -31,10 +31,10 @@ use serde_json::Value;
 use self::read::{Keras, Reader};
 use self::store::Store;
 use super::LONGEST_DESCRIPTION;
+use crate::Tensor;
 use crate::config::{Fields, Parsed};
 use crate::files::archive::Archive;
 use crate::files::hdf5::{File, SIGNATURE};
-use crate::Tensor;
 use crate::models::Model;
 
 pub(super) use self::weights::{load_weights, save_weights};
@@ -108,7 +108,7 @@ pub(super) fn read_archive(from: impl Read + Seek, size: u64) -> Parsed<Loaded> 
     let named = |error: String| format!("{WEIGHTS}: {error}");
     let file = File::open(&weights).map_err(named)?;
     let store = Store::paths(&file);
-    let model = Reader::new(keras, &file, store).model(&config)?;
+    let model = Reader::new(keras, store).model(&config)?;
     let compile = config.get("compile_config").unwrap_or(&Value::Null);
     compile::read(model, compile, "optimizer", keras, &store)
 }
@@ -121,7 +121,9 @@ pub(super) fn read_hdf5(bytes: &[u8]) -> Parsed<Loaded> {
         return Err(match root.get("layers").or(root.get("model_weights")) {
             _ if root.texts("layer_names").is_some() => WEIGHTS_ALONE.to_string(),
             Some(_) => WEIGHTS_ALONE.to_string(),
-            None => "is an HDF5 file, but holds no model of Keras's: it has no model_config".to_string(),
+            None => {
+                "is an HDF5 file, but holds no model of Keras's: it has no model_config".to_string()
+            }
         });
     };
     let config = parse("model_config", config.as_bytes())?;
@@ -129,7 +131,7 @@ pub(super) fn read_hdf5(bytes: &[u8]) -> Parsed<Loaded> {
     let version = root.text("keras_version").or(weights.text("keras_version"));
     let keras = Keras::of(version.unwrap_or("1"))?;
     let store = Store::names(&file, weights);
-    let model = Reader::new(keras, &file, store).model(&config)?;
+    let model = Reader::new(keras, store).model(&config)?;
     let compile = match root.text("training_config") {
         Some(text) => parse("training_config", text.as_bytes())?,
         None => Value::Null,

@@ -59,7 +59,8 @@ fn translated(model: &Model, described: &Map<String, Value>, optimizer_key: &str
         let Some(value) = losses[output].filter(|loss| !loss.is_null()) else {
             continue;
         };
-        let metrics: Parsed<Vec<Value>> = metrics.iter().map(|metric| self::metric(metric)).collect();
+        let metrics: Parsed<Vec<Value>> =
+            metrics.iter().map(|metric| self::metric(metric)).collect();
         objectives.push(json!({
             "output": output,
             "loss": loss(value)?,
@@ -119,11 +120,17 @@ fn metrics<'a>(value: &'a Value, outputs: &[String]) -> Parsed<Vec<Vec<&'a Value
         Value::Array(all) if all.is_empty() => Ok(vec![Vec::new(); outputs.len()]),
         Value::Array(all) if nested(all) || outputs.len() > 1 => {
             let each = spread(value, outputs, "metrics")?;
-            Ok(each.into_iter().map(|one| one.map_or(Vec::new(), list)).collect())
+            Ok(each
+                .into_iter()
+                .map(|one| one.map_or(Vec::new(), list))
+                .collect())
         }
         Value::Object(named) if !named.contains_key("class_name") => {
             let each = spread(value, outputs, "metrics")?;
-            Ok(each.into_iter().map(|one| one.map_or(Vec::new(), list)).collect())
+            Ok(each
+                .into_iter()
+                .map(|one| one.map_or(Vec::new(), list))
+                .collect())
         }
         one => Ok(vec![list(one); outputs.len()]),
     }
@@ -192,7 +199,13 @@ fn metric(value: &Value) -> Parsed<Value> {
     let failed = |error: String| format!("its metric {kind} has {error}");
     let name = fields.text("name").unwrap_or(&kind);
     let mut metric = json!({"name": name, "metric": kind});
-    for key in ["class_id", "top_k", "label_weights", "beta_weights", "class_aggregation"] {
+    for key in [
+        "class_id",
+        "top_k",
+        "label_weights",
+        "beta_weights",
+        "class_aggregation",
+    ] {
         let allowed = [json!("uniform_average")];
         only(&fields, key, &allowed).map_err(failed)?;
     }
@@ -202,7 +215,14 @@ fn metric(value: &Value) -> Parsed<Value> {
     }
     only(&fields, "summation_method", &[json!("interpolation")]).map_err(failed)?;
     only(&fields, "beta", &[json!(1.0)]).map_err(failed)?;
-    for key in ["threshold", "k", "num_classes", "num_thresholds", "curve", "average"] {
+    for key in [
+        "threshold",
+        "k",
+        "num_classes",
+        "num_thresholds",
+        "curve",
+        "average",
+    ] {
         if let Some(setting) = fields.get(key) {
             metric[key] = setting.clone();
         }

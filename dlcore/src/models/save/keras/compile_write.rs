@@ -18,7 +18,10 @@ pub(super) fn write(model: &Model) -> Parsed<Option<(Value, Vec<Tensor>)>> {
         return Ok(None);
     };
     let described = compiled::describe(compiled);
-    let objectives = described["objectives"].as_array().cloned().unwrap_or_default();
+    let objectives = described["objectives"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     let own = described["optimizer"].get("custom").is_some()
         || objectives.iter().any(|objective| {
             let metrics = objective["metrics"].as_array().into_iter().flatten();
@@ -61,7 +64,10 @@ pub(super) fn write(model: &Model) -> Parsed<Option<(Value, Vec<Tensor>)>> {
 }
 
 fn by_name(compiled: &Compiled, objectives: &[Value], of: &dyn Fn(&Value) -> Value) -> Value {
-    let names = compiled.objectives.iter().map(|objective| objective.name.clone());
+    let names = compiled
+        .objectives
+        .iter()
+        .map(|objective| objective.name.clone());
     Value::Object(names.zip(objectives.iter().map(of)).collect())
 }
 

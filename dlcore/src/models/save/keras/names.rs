@@ -50,14 +50,28 @@ const CLASSES: [(&str, &str); 12] = [
     ("rmsprop", "RMSprop"),
     ("adamw", "AdamW"),
     ("top_k_categorical_accuracy", "TopKCategoricalAccuracy"),
-    ("sparse_top_k_categorical_accuracy", "SparseTopKCategoricalAccuracy"),
+    (
+        "sparse_top_k_categorical_accuracy",
+        "SparseTopKCategoricalAccuracy",
+    ),
     ("log_cosh", "LogCosh"),
     ("binary_io_u", "BinaryIoU"),
 ];
 
+/// Short names of losses, which are metrics too.
+const SHORT: [(&str, &str); 6] = [
+    ("mse", "MeanSquaredError"),
+    ("mae", "MeanAbsoluteError"),
+    ("mape", "MeanAbsolutePercentageError"),
+    ("msle", "MeanSquaredLogarithmicError"),
+    ("bce", "BinaryCrossentropy"),
+    ("kld", "KLDivergence"),
+];
+
 /// The class that a name in snake case stands for: `mean_squared_error` is `MeanSquaredError`.
 pub(super) fn class_of(name: &str) -> String {
-    if let Some((_, class)) = CLASSES.iter().find(|(known, _)| *known == name) {
+    let mut known = CLASSES.iter().chain(&SHORT);
+    if let Some((_, class)) = known.find(|(known, _)| *known == name) {
         return (*class).to_string();
     }
     let capital = |part: &str| {
@@ -102,7 +116,14 @@ mod tests {
         let mut counted = Counted::default();
         let names = ["Dense", "ReLU", "Dense", "Dense"].map(|class| counted.next(class));
         assert_eq!(names, ["dense", "re_lu", "dense_1", "dense_2"]);
-        for name in ["mean_squared_error", "auc", "f1_score", "sgd", "adamax", "log_cosh"] {
+        for name in [
+            "mean_squared_error",
+            "auc",
+            "f1_score",
+            "sgd",
+            "adamax",
+            "log_cosh",
+        ] {
             assert_eq!(name_of(&class_of(name)), name);
         }
     }

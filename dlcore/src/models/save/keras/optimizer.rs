@@ -37,7 +37,13 @@ fn own(name: &str) -> Parsed<&'static [&'static str]> {
     })
 }
 
-const COMMON: [&str; 5] = ["decay", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm"];
+const COMMON: [&str; 5] = [
+    "decay",
+    "weight_decay",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+];
 
 /// The name and the settings of an optimizer, in our words.
 pub(super) fn read(value: &Value) -> Parsed<(String, Value)> {
@@ -205,7 +211,10 @@ pub(super) fn write(
         settings.insert((*key).to_string(), config[*key].clone());
     }
     let scheduled = rate.is_object();
-    let mut variables = vec![Tensor::from_values(&[], vec![config["steps"].as_i64().unwrap_or(0)])];
+    let mut variables = vec![Tensor::from_values(
+        &[],
+        vec![config["steps"].as_i64().unwrap_or(0)],
+    )];
     if !scheduled {
         let rate = rate.as_f64().unwrap_or(0.0) as f32;
         variables.push(Tensor::from_values(&[], vec![rate]));
@@ -244,12 +253,17 @@ fn written_rate(config: &Value) -> Value {
     if decay != 0.0 {
         rate = json!({
             "schedule": "InverseTimeDecay", "initial_learning_rate": rate, "decay_steps": 1, "decay_rate": decay,
+            "staircase": false,
         });
     }
     let Value::Object(fields) = &mut rate else {
         return rate;
     };
     let kind = fields.remove("schedule");
-    let kind = kind.as_ref().and_then(Value::as_str).unwrap_or_default().to_string();
+    let kind = kind
+        .as_ref()
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_string();
     object("keras.optimizers.schedules", &kind, rate)
 }

@@ -9,7 +9,6 @@ use super::names::Counted;
 use super::store::{Place, Store};
 use super::{class, settings};
 use crate::config::{Fields, Parsed};
-use crate::files::hdf5::File;
 use crate::models::graph::Graph;
 use crate::models::layer_ref::LayerRef;
 use crate::models::network::Network;
@@ -26,13 +25,19 @@ pub(super) enum Keras {
 
 impl Keras {
     pub(super) fn of(version: &str) -> Parsed<Keras> {
-        match version.split('.').next().and_then(|major| major.parse().ok()) {
+        match version
+            .split('.')
+            .next()
+            .and_then(|major| major.parse().ok())
+        {
             Some(0..=2) => Ok(Keras::Two),
             Some(3) => Ok(Keras::Three),
             Some(other) => Err(format!(
                 "was written by Keras {other}; files of Keras 1 to 3 are read"
             )),
-            None => Err(format!("was written by Keras {version:?}, which is no version")),
+            None => Err(format!(
+                "was written by Keras {version:?}, which is no version"
+            )),
         }
     }
 }
@@ -51,19 +56,19 @@ const MASKS: [&str; 2] = ["NotEqual", "Any"];
 pub(super) struct Reader<'a> {
     keras: Keras,
     store: Store<'a>,
-    /// Layers that stand in the file more than once.
-    shared: RefCell<BTreeMap<i64, LayerRef>>,
+    /// Layers by their names, for those that stand in the file more than once.
+    known: RefCell<BTreeMap<String, LayerRef>>,
     /// The length of an axis of any length, and whether there was one.
     length: Cell<usize>,
     any_length: Cell<bool>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(keras: Keras, _file: &'a File<'a>, store: Store<'a>) -> Reader<'a> {
+    pub(super) fn new(keras: Keras, store: Store<'a>) -> Reader<'a> {
         Reader {
             keras,
             store,
-            shared: RefCell::default(),
+            known: RefCell::default(),
             length: Cell::new(LENGTHS[0]),
             any_length: Cell::new(false),
         }
@@ -74,7 +79,7 @@ impl<'a> Reader<'a> {
         let mut problem = String::new();
         for length in LENGTHS {
             self.length.set(length);
-            self.shared.borrow_mut().clear();
+            self.known.borrow_mut().clear();
             let (kind, config) = class(described, "model")?;
             match self.network(kind, config, &self.store.root(), &[], 0) {
                 Ok(layer) => return Ok(Model::of(layer)),
@@ -176,13 +181,15 @@ impl<'a> Reader<'a> {
         others: &[String],
         depth: usize,
     ) -> Parsed<LayerRef> {
-        let id = described.get("shared_object_id").and_then(Value::as_i64);
-        if let Some(known) = id.and_then(|id| self.shared.borrow().get(&id).cloned()) {
-            return Ok(known);
-        }
         let (kind, config) = class(described, "layer")?;
         let name = config.get("name").or(described.get("name"));
         let name = name.and_then(Value::as_str).unwrap_or(kind);
+        // A layer of two models has this where it is met again, and its weights where it was met first.
+        if described.get("shared_object_id").is_some()
+            && let Some(known) = self.known.borrow().get(name)
+        {
+            return Ok(known.clone());
+        }
         let own = self.store.of_layer(place, path, name)?;
         let layer = match kind {
             "Sequential" | "Functional" | "Model" => {
@@ -198,16 +205,17 @@ impl<'a> Reader<'a> {
                 LayerRef::boxed(layer)
             }
         };
-        if let Some(id) = id {
-            self.shared.borrow_mut().insert(id, layer.clone());
-        }
+        let known = (name.to_string(), layer.clone());
+        self.known.borrow_mut().extend([known]);
         Ok(layer)
     }
 
     /// The shape of a sample that a layer's settings name.
     fn declared(&self, config: &Value) -> Parsed<Option<Vec<usize>>> {
         let keys = ["batch_shape", "batch_input_shape"];
-        let given = keys.iter().find_map(|key| config.get(key).filter(|v| !v.is_null()));
+        let given = keys
+            .iter()
+            .find_map(|key| config.get(key).filter(|v| !v.is_null()));
         given.map_or(Ok(None), |given| self.shape(given))
     }
 
@@ -250,7 +258,9 @@ impl<'a> Reader<'a> {
             let (kind, config) = class(layer, "layer")?;
             let fields = Fields::of(layer, "layer")?;
             let name = fields.get("name").or(config.get("name"));
-            let name = name.and_then(Value::as_str).ok_or("holds a layer without a name")?;
+            let name = name
+                .and_then(Value::as_str)
+                .ok_or("holds a layer without a name")?;
             if MASKS.contains(&kind) {
                 continue;
             }
@@ -355,7 +365,9 @@ fn collect(value: &Value, inputs: &mut Vec<Point>) -> Parsed<()> {
             collect(tuple.get("items").unwrap_or(&Value::Null), inputs)
         }
         Value::Null => Ok(()),
-        other => Err(format!("is called with {other}, where tensors are expected")),
+        other => Err(format!(
+            "is called with {other}, where tensors are expected"
+        )),
     }
 }
 
@@ -367,7 +379,9 @@ fn check_argument(key: &str, value: &Value, masked: &BTreeSet<String>) -> Parsed
     let from = tensor(value).map_or(Ok(None), |history| Point::of(history).map(Some))?;
     match (key, from) {
         ("mask", Some(from)) if masked.contains(&from.layer) => Ok(()),
-        _ => Err(format!("is called with {key} = {value}, which no layer here takes")),
+        _ => Err(format!(
+            "is called with {key} = {value}, which no layer here takes"
+        )),
     }
 }
 
@@ -436,7 +450,8 @@ impl Calls {
             call: 0,
             output: 0,
         };
-        self.values.insert(place, Symbol::input(name.to_string(), shape));
+        self.values
+            .insert(place, Symbol::input(name.to_string(), shape));
     }
 
     fn layer(
@@ -459,7 +474,10 @@ impl Calls {
 
     /// The place that is meant, counted from a layer's first call within the model.
     fn counted(&self, place: &Point, keras: Keras) -> Point {
-        let inner = self.layers.iter().any(|called| called.inner && called.name == place.layer);
+        let inner = self
+            .layers
+            .iter()
+            .any(|called| called.inner && called.name == place.layer);
         let mut place = place.clone();
         if inner && keras == Keras::Two {
             place.call = place.call.saturating_sub(1);
@@ -473,8 +491,10 @@ impl Calls {
             let mut waiting = None;
             for index in 0..self.layers.len() {
                 while let Some(inputs) = self.layers[index].nodes.get(self.layers[index].done) {
-                    let places: Vec<Point> =
-                        inputs.iter().map(|input| self.counted(input, keras)).collect();
+                    let places: Vec<Point> = inputs
+                        .iter()
+                        .map(|input| self.counted(input, keras))
+                        .collect();
                     let found = places.iter().map(|place| self.values.get(place).cloned());
                     let Some(symbols) = found.collect::<Option<Vec<Symbol>>>() else {
                         waiting = Some(index);
@@ -501,7 +521,10 @@ impl Calls {
     fn call(&mut self, index: usize, inputs: Vec<Symbol>) -> Parsed<()> {
         let called = &mut self.layers[index];
         if inputs.is_empty() {
-            return Err(format!("{} ({}): is called without inputs", called.name, called.kind));
+            return Err(format!(
+                "{} ({}): is called without inputs",
+                called.name, called.kind
+            ));
         }
         let outputs = called.layer.try_on_many(Symbols::from(inputs));
         let outputs = outputs.map_err(|error| error.to_string())?;
@@ -526,8 +549,10 @@ impl Calls {
                 Ok(ends?.concat())
             }
             Value::Object(named) => {
-                let ends: Parsed<Vec<Vec<Symbol>>> =
-                    named.values().map(|value| self.ends(value, keras)).collect();
+                let ends: Parsed<Vec<Vec<Symbol>>> = named
+                    .values()
+                    .map(|value| self.ends(value, keras))
+                    .collect();
                 Ok(ends?.concat())
             }
             _ => {

@@ -143,7 +143,8 @@ fn activation(kind: &str, value: &Value, keras: Keras) -> Parsed<Value> {
     match ["GRU", "LSTM", "SimpleRNN"].contains(&kind) {
         true => Ok(json!("hard_sigmoid_2017")),
         false => Err(
-            "is Keras 2's hard_sigmoid, 0.2·x + 0.5, which only recurrent layers have here".to_string(),
+            "is Keras 2's hard_sigmoid, 0.2·x + 0.5, which only recurrent layers have here"
+                .to_string(),
         ),
     }
 }
@@ -209,7 +210,18 @@ pub(super) fn theirs(kind: &str, config: &Value) -> Parsed<Value> {
         return Err("has no settings".to_string());
     };
     let mut settings = Map::new();
-    for (key, value) in config.iter().filter(|(key, _)| *key != "input_shape") {
+    // Keras's spatial dropout takes no other settings, and has no weights to be trained.
+    let spatial = kind.starts_with("SpatialDropout");
+    for (key, value) in config {
+        let left_out = match key.as_str() {
+            "input_shape" => true,
+            "trainable" => spatial,
+            "data_format" => kind == "SpatialDropout1D",
+            _ => false,
+        };
+        if left_out {
+            continue;
+        }
         let written = written(kind, key, value);
         let value = written.map_err(|error| format!("{key}: {error}"))?;
         settings.insert(key.clone(), value);
@@ -261,7 +273,11 @@ fn written_initializer(value: &Value) -> Parsed<Value> {
         ("orthogonal", gain) => json!({"gain": plain(gain)}),
         _ => plain(&own),
     };
-    Ok(object("keras.initializers", &super::names::class_of(name), config))
+    Ok(object(
+        "keras.initializers",
+        &super::names::class_of(name),
+        config,
+    ))
 }
 
 /// A number that was written as text, so that we read it exactly, as a number; Python reads it exactly.
@@ -273,7 +289,9 @@ pub(super) fn plain(value: &Value) -> Value {
         },
         Value::Array(list) => list.iter().map(plain).collect(),
         Value::Object(fields) => {
-            let pairs = fields.iter().map(|(key, value)| (key.clone(), plain(value)));
+            let pairs = fields
+                .iter()
+                .map(|(key, value)| (key.clone(), plain(value)));
             Value::Object(pairs.collect())
         }
         other => other.clone(),

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::class;
+use crate::Tensor;
 use crate::config::Parsed;
 use crate::files::hdf5::{File, Node};
 use crate::models::save::tensors::is_finite;
-use crate::Tensor;
 
 /// The weights of a whole file.
 #[derive(Clone, Copy)]
@@ -89,7 +89,10 @@ impl<'a> Store<'a> {
             Some(node) => Ok(Named { name: weight, node }),
             None => Err(format!("names a weight {weight:?}, which is not there")),
         };
-        listed(group, "weight_names").into_iter().map(named).collect()
+        listed(group, "weight_names")
+            .into_iter()
+            .map(named)
+            .collect()
     }
 
     /// The names of the layers that have groups, in the model's order.
@@ -113,14 +116,17 @@ impl<'a> Store<'a> {
         match place {
             Place::Path(path) => {
                 let parts = parts(kind, config)?;
-                let read = |part: &String| self.numbered(&format!("{path}{part}/vars"));
+                let read = |part: &Part| self.numbered(&format!("{path}{}/vars", part.path));
                 let weights: Parsed<Vec<Vec<Tensor>>> = parts.iter().map(read).collect();
                 Ok(weights?.concat())
             }
             Place::Groups => Ok(Vec::new()),
             Place::Within(all) => {
                 let own = all.iter().filter(|weight| {
-                    let owner = weight.name.split('/').find(|part| others.iter().any(|o| o == part));
+                    let owner = weight
+                        .name
+                        .split('/')
+                        .find(|part| others.iter().any(|o| o == part));
                     others.is_empty() || owner == Some(name)
                 });
                 own.map(|weight| self.read(weight)).collect()
@@ -131,7 +137,9 @@ impl<'a> Store<'a> {
     /// The arrays `0`, `1`, … of a group.
     pub(super) fn numbered(&self, path: &str) -> Parsed<Vec<Tensor>> {
         let group = self.file.root().get(path);
-        let count = group.and_then(Node::members).map_or(0, |members| members.len());
+        let count = group
+            .and_then(Node::members)
+            .map_or(0, |members| members.len());
         let numbers = 0..count;
         let arrays = numbers.map(|number| {
             let path = format!("{path}/{number}");
@@ -158,7 +166,10 @@ impl<'a> Store<'a> {
                     Some(node) => self.tensor(&name, node),
                     None => Err(format!("names a weight {name:?}, which is not there")),
                 };
-                listed(group, "weight_names").into_iter().map(read).collect()
+                listed(group, "weight_names")
+                    .into_iter()
+                    .map(read)
+                    .collect()
             }
         }
     }
@@ -182,10 +193,17 @@ fn listed(node: &Node<'_>, key: &str) -> Vec<String> {
     pieces.flat_map(<[String]>::to_vec).collect()
 }
 
-/// The parts of a layer that have weights, below its own path.
-fn parts(kind: &str, config: &Value) -> Parsed<Vec<String>> {
-    let inner = |key: &str| -> Parsed<Vec<String>> {
-        // Our own settings say "kind", Keras's "class_name".
+/// A part of a layer that has weights.
+pub(super) struct Part {
+    /// Below the layer's own path.
+    pub(super) path: String,
+    /// How many there are, at most.
+    pub(super) weights: usize,
+}
+
+/// The parts of a layer that have weights, by its settings in Keras's words or ours.
+pub(super) fn parts(kind: &str, config: &Value) -> Parsed<Vec<Part>> {
+    let inner = |key: &str| -> Parsed<Vec<Part>> {
         let layer = &config[key];
         match layer.get("kind").and_then(Value::as_str) {
             Some(kind) => parts(kind, &layer["config"]),
@@ -195,25 +213,31 @@ fn parts(kind: &str, config: &Value) -> Parsed<Vec<String>> {
             }
         }
     };
-    let below = |name: &str, parts: Vec<String>| -> Vec<String> {
-        parts.iter().map(|part| format!("/{name}{part}")).collect()
+    let below = |name: &str, mut parts: Vec<Part>| -> Vec<Part> {
+        for part in &mut parts {
+            part.path = format!("/{name}{}", part.path);
+        }
+        parts
+    };
+    let one = |path: &str, weights: usize| Part {
+        path: path.to_string(),
+        weights,
     };
     Ok(match kind {
-        "GRU" | "LSTM" | "SimpleRNN" => vec!["/cell".to_string()],
+        "GRU" | "LSTM" | "SimpleRNN" => {
+            let biased = config["use_bias"] != Value::Bool(false);
+            vec![one("/cell", 2 + usize::from(biased))]
+        }
         "TimeDistributed" => below("layer", inner("layer")?),
         "Bidirectional" => {
+            let mut both = below("forward_layer", inner("layer")?);
             let backward = match config.get("backward_layer") {
                 Some(Value::Object(_)) => inner("backward_layer")?,
                 _ => inner("layer")?,
             };
-            let forward = below("forward_layer", inner("layer")?);
-            [forward, below("backward_layer", backward)].concat()
+            both.extend(below("backward_layer", backward));
+            both
         }
-        _ => vec![String::new()],
+        _ => vec![one("", usize::MAX)],
     })
-}
-
-/// [`parts`] of one of our own layers, by its settings.
-pub(super) fn own_parts(kind: &str, config: &Value) -> Parsed<Vec<String>> {
-    parts(kind, config)
 }

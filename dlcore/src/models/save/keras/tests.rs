@@ -7,10 +7,19 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::*;
+use crate::Tensor;
 use crate::files::scratch::Folder;
 use crate::layers::{Dense, KINDS, Lambda, from_config};
 use crate::models::{Fit, Input, LayerRef, Sequential, Symbol};
-use crate::{DType, Tensor};
+
+/// Models that Keras 3 could not read, and why.
+const NOT_IN_KERAS: [(&str, &str); 2] = [
+    (
+        "keras2_recurrent",
+        "Keras 3 has no function \"hard_sigmoid_2017\"",
+    ),
+    ("nested", "in_two (Dense) stands in two models"),
+];
 
 fn fixtures() -> PathBuf {
     PathBuf::from(concat!(
@@ -64,14 +73,18 @@ fn cases() -> Vec<Case> {
             .collect(),
     };
     let files = ["keras3.json", "keras2.json"].map(|name| json(file(name)));
-    let cases = files.iter().flat_map(|json| json["cases"].as_array().unwrap());
+    let cases = files
+        .iter()
+        .flat_map(|json| json["cases"].as_array().unwrap());
     cases.map(of).collect()
 }
 
 impl Case {
     /// Those that are whole models, and those that are weights alone.
     fn divided(&self) -> (Vec<&String>, Vec<&String>) {
-        self.files.iter().partition(|name| !name.contains(".weights"))
+        self.files
+            .iter()
+            .partition(|name| !name.contains(".weights"))
     }
 
     fn check(&self, what: &str, model: &Model) {
@@ -96,9 +109,10 @@ fn again(model: &Model) -> (Model, Vec<(&'static str, Vec<u8>)>) {
     let mut bytes = Cursor::new(Vec::new());
     super::super::file::write_members(&mut bytes, &members).unwrap();
     let size = bytes.get_ref().len() as u64;
-    let (model, note) = read_archive(bytes, size).unwrap();
-    assert_eq!(note, None);
-    (model, members)
+    let (again, note) = read_archive(bytes, size).unwrap();
+    assert_eq!((note.as_deref(), again.not_compiled()), (None, None));
+    assert_eq!(again.compiled.is_some(), model.compiled.is_some());
+    (again, members)
 }
 
 #[test]
@@ -110,9 +124,12 @@ fn models_of_keras_predict_what_they_predict_there() {
             let model = Model::load(file(name)).unwrap_or_else(|error| panic!("{error}"));
             case.check(name, &model);
             for name in &weights {
-                let zeros: Vec<Tensor> = model.get_weights().iter().map(Tensor::zeros_like).collect();
+                let zeros: Vec<Tensor> =
+                    model.get_weights().iter().map(Tensor::zeros_like).collect();
                 model.set_weights(&zeros).unwrap();
-                model.load_weights(file(name)).unwrap_or_else(|error| panic!("{error}"));
+                model
+                    .load_weights(file(name))
+                    .unwrap_or_else(|error| panic!("{error}"));
                 case.check(name, &model);
             }
         }
@@ -129,8 +146,13 @@ fn training_goes_on_where_keras_was() {
             }
             let mut model = Model::load(file(name)).unwrap();
             assert_eq!(model.not_compiled(), None, "{name}");
-            let fit = Fit::epochs(case.losses.len()).batch_size(3).shuffle(false).verbose(0);
-            let history = model.fit(case.inputs.clone(), case.targets.clone(), fit).unwrap();
+            let fit = Fit::epochs(case.losses.len())
+                .batch_size(3)
+                .shuffle(false)
+                .verbose(0);
+            let history = model
+                .fit(case.inputs.clone(), case.targets.clone(), fit)
+                .unwrap();
             for (actual, expected) in history.get("loss").iter().zip(&case.losses) {
                 assert!(
                     (actual - expected).abs() <= 1e-4 * expected.abs().max(1.0),
@@ -148,11 +170,9 @@ fn what_was_read_is_written_and_read_again() {
     for case in cases() {
         for name in case.divided().0 {
             let model = Model::load(file(name)).unwrap();
-            let trouble = name.starts_with("keras2_recurrent");
-            if trouble {
-                // Keras 3 has no such function.
+            if let Some((_, words)) = NOT_IN_KERAS.iter().find(|(c, _)| *c == case.name) {
                 let error = members(&model).unwrap_err();
-                assert!(error.contains("hard_sigmoid_2017"), "{error}");
+                assert!(error.contains(words), "{error}");
                 continue;
             }
             let (same, written) = again(&model);
@@ -168,15 +188,24 @@ fn what_was_read_is_written_and_read_again() {
 #[test]
 fn what_is_not_known_is_refused_by_the_layers_name() {
     for (name, expected) in [
-        ("refused_setting.keras", "bounded (Dense): has kernel_constraint ="),
-        ("refused_kind.keras", "unit (UnitNormalization): is a layer of kind \"UnitNormalization\""),
+        (
+            "refused_setting.keras",
+            "bounded (Dense): has kernel_constraint =",
+        ),
+        (
+            "refused_kind.keras",
+            "unit (UnitNormalization): is a layer of kind \"UnitNormalization\"",
+        ),
         ("refused_mask.keras", "(GetItem)"),
     ] {
         let error = Model::load(file(name)).err().unwrap().to_string();
         assert!(error.contains(name) && error.contains(expected), "{error}");
     }
     let weights = Model::load(file("convolutional.weights.h5")).err().unwrap();
-    assert!(weights.to_string().contains("holds weights alone"), "{weights}");
+    assert!(
+        weights.to_string().contains("holds weights alone"),
+        "{weights}"
+    );
 }
 
 #[test]
@@ -204,8 +233,14 @@ fn the_name_of_a_file_decides_what_is_written() {
     let error = model.save(folder.file("a.h5")).unwrap_err().to_string();
     assert!(error.contains("written for Keras as .keras"), "{error}");
     std::fs::write(folder.file("c.keras"), b"no zip file").unwrap();
-    let error = Model::load(folder.file("c.keras")).err().unwrap().to_string();
-    assert!(error.contains("c.keras: expected a model as Keras 3 saves it"), "{error}");
+    let error = Model::load(folder.file("c.keras"))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("c.keras: expected a model as Keras 3 saves it"),
+        "{error}"
+    );
     std::fs::write(folder.file("c.h5"), b"no HDF5 file").unwrap();
     let error = Model::load(folder.file("c.h5")).err().unwrap().to_string();
     assert!(error.contains("c.h5: is no HDF5 file"), "{error}");
@@ -217,10 +252,19 @@ fn what_keras_does_not_have_is_said_with_the_layers_name() {
         .add(Dense::new(2).input_shape([3]))
         .add(Lambda::new(|x| x * 2.0).name("twice"));
     let error = members(&own).unwrap_err();
-    assert!(error.contains("twice (Lambda) is a layer of your own"), "{error}");
-    let layer = Dense::new(2).activation("gelu_approximate").name("own").input_shape([3]);
+    assert!(
+        error.contains("twice (Lambda) is a layer of your own"),
+        "{error}"
+    );
+    let layer = Dense::new(2)
+        .activation("gelu_approximate")
+        .name("own")
+        .input_shape([3]);
     let error = members(&Sequential::new().add(layer)).unwrap_err();
-    assert!(error.contains("own (Dense): activation: Keras 3 has no function"), "{error}");
+    assert!(
+        error.contains("own (Dense): activation: Keras 3 has no function"),
+        "{error}"
+    );
     let twice = LayerRef::new(Dense::new(3).name("shared").input_shape([3]));
     let error = members(&Sequential::new().add(&twice).add(&twice)).unwrap_err();
     assert!(error.contains("shared (Dense) stands in"), "{error}");
@@ -233,11 +277,18 @@ fn of_layers() -> Vec<(String, Model, Vec<Tensor>, Vec<Tensor>)> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(fixtures())
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("layers_"))
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("layers_")
+        })
         .collect();
     paths.sort();
     let all = paths.into_iter().map(json);
-    let all: Vec<Value> = all.flat_map(|json| json["cases"].as_array().unwrap().clone()).collect();
+    let all: Vec<Value> = all
+        .flat_map(|json| json["cases"].as_array().unwrap().clone())
+        .collect();
     for (number, case) in all.iter().enumerate() {
         let kind = case["kind"].as_str().unwrap();
         let config = &case["config"];
@@ -257,7 +308,10 @@ fn of_layers() -> Vec<(String, Model, Vec<Tensor>, Vec<Tensor>)> {
         models.push((format!("layer_{number}_{kind}"), model, inputs, outputs));
     }
     for kind in KINDS {
-        assert!(kinds.iter().any(|known| known == kind), "{kind} has no case");
+        assert!(
+            kinds.iter().any(|known| known == kind),
+            "{kind} has no case"
+        );
     }
     models
 }
@@ -282,22 +336,48 @@ fn own() -> Vec<(String, Model, Vec<Tensor>)> {
         .add(MaxPooling2D::new(2))
         .add(Flatten::new())
         .add(Dropout::new(0.1))
-        .add(Dense::new(3).activation("softmax").kernel_regularizer(Regularizer::l2(0.01)));
-    let labels = Tensor::from([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
-    let metrics = [Metric::accuracy(), Metric::auc(), Metric::precision().threshold(0.4)];
+        .add(
+            Dense::new(3)
+                .activation("softmax")
+                .kernel_regularizer(Regularizer::l2(0.01)),
+        );
+    let labels = Tensor::from([
+        [1.0, 0.0, 0.0],
+        [0.0, 1.0, 0.0],
+        [0.0, 0.0, 1.0],
+        [1.0, 0.0, 0.0],
+    ]);
+    let metrics = [
+        Metric::accuracy(),
+        Metric::auc(),
+        Metric::precision().threshold(0.4),
+    ];
     let rate = ExponentialDecay::new(0.01, 10, 0.9);
     convnet
-        .compile(Adam::new().learning_rate(rate), Loss::categorical_crossentropy().label_smoothing(0.1), metrics)
+        .compile(
+            Adam::new().learning_rate(rate),
+            Loss::categorical_crossentropy().label_smoothing(0.1),
+            metrics,
+        )
         .unwrap();
-    convnet.fit(&image, &labels, Fit::epochs(2).verbose(0)).unwrap();
+    convnet
+        .fit(&image, &labels, Fit::epochs(2).verbose(0))
+        .unwrap();
     models.push(("own_convnet".to_string(), (*convnet).clone(), vec![image]));
     let (words, numbers) = (Input::named("words", [6]), Input::named("numbers", [5]));
     let embedded = Embedding::new(10, 4).mask_zero(true).on(&words);
-    let states = LSTM::new(3).return_sequences(true).return_state(true).on_many(&embedded);
+    let states = LSTM::new(3)
+        .return_sequences(true)
+        .return_state(true)
+        .on_many(&embedded);
     let sequence = LSTM::new(3).on([&states[0], &states[1], &states[2]]);
-    let both = Bidirectional::new(GRU::new(2).reset_after(false)).merge_mode("sum").on(&embedded);
+    let both = Bidirectional::new(GRU::new(2).reset_after(false))
+        .merge_mode("sum")
+        .on(&embedded);
     let shared = LayerRef::new(Dense::new(4).activation("tanh").name("shared"));
-    let inner = Sequential::new().add(Dense::new(4).input_shape([5])).add(LayerNormalization::new());
+    let inner = Sequential::new()
+        .add(Dense::new(4).input_shape([5]))
+        .add(LayerNormalization::new());
     inner.set_trainable(false);
     let start = Input::new([4]);
     let graph = Model::new(&start, &Dense::new(4).on(&start)).unwrap();
@@ -316,10 +396,16 @@ fn own() -> Vec<(String, Model, Vec<Tensor>)> {
     ];
     let losses = Losses::named([("one", "mse"), ("two", "categorical_crossentropy")]);
     model
-        .compile(RMSprop::new().momentum(0.5), losses.weights([0.5, 1.0]), Metrics::none())
+        .compile(
+            RMSprop::new().momentum(0.5),
+            losses.weights([0.5, 1.0]),
+            Metrics::none(),
+        )
         .unwrap();
     let y = [Tensor::ones([2, 1]), Tensor::from([[1.0, 0.0], [0.0, 1.0]])];
-    model.fit(x.to_vec(), y.to_vec(), Fit::epochs(2).verbose(0)).unwrap();
+    model
+        .fit(x.to_vec(), y.to_vec(), Fit::epochs(2).verbose(0))
+        .unwrap();
     models.push(("own_two_inputs".to_string(), model, x.to_vec()));
     models
 }
@@ -341,14 +427,18 @@ fn writes_for_keras() {
         return;
     };
     let folder = PathBuf::from(folder);
-    let values = |tensor: &Tensor| serde_json::json!({"shape": tensor.shape(), "values": tensor.to_vec()});
+    let values =
+        |tensor: &Tensor| serde_json::json!({"shape": tensor.shape(), "values": tensor.to_vec()});
     let mut listed = Vec::new();
     let mut write = |name: String, model: &Model, inputs: &[Tensor]| {
         let outputs = model.forward_all(inputs.to_vec(), false);
         model.save(folder.join(format!("{name}.keras"))).unwrap();
-        model.save_weights(folder.join(format!("{name}.weights.h5"))).unwrap();
+        model
+            .save_weights(folder.join(format!("{name}.weights.h5")))
+            .unwrap();
         listed.push(serde_json::json!({
-            "name": name, "compiled": model.compiled.is_some(),
+            "name": name,
+            "steps": model.compiled.as_ref().map(|c| c.optimizer.config().unwrap()["steps"].clone()),
             "inputs": inputs.iter().map(values).collect::<Vec<_>>(),
             "outputs": outputs.iter().map(values).collect::<Vec<_>>(),
         }));
@@ -359,9 +449,20 @@ fn writes_for_keras() {
     for (name, model, inputs) in own() {
         write(name, &model, &inputs);
     }
-    for case in cases().iter().filter(|case| case.name != "keras2_recurrent") {
+    let known = |case: &&Case| NOT_IN_KERAS.iter().all(|(name, _)| *name != case.name);
+    for case in cases().iter().filter(known) {
         let model = Model::load(file(&case.files[0])).unwrap();
-        write(case.name.clone(), &model, &case.inputs);
+        // A length of any size is one that was chosen when the model was read, and stays so.
+        let shapes = case.inputs.iter().map(|x| x.shape()[1..].to_vec());
+        if model
+            .inputs()
+            .unwrap()
+            .iter()
+            .map(|i| i.shape().to_vec())
+            .eq(shapes)
+        {
+            write(case.name.clone(), &model, &case.inputs);
+        }
     }
     let text = Value::from(listed).to_string();
     std::fs::write(folder.join("written.json"), text).unwrap();

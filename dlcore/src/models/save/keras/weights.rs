@@ -1,13 +1,12 @@
 //! Weights alone, put into a model that the program has made.
 
-
 use super::store::{Named, Store};
 use super::write::{paths, weights};
+use crate::Tensor;
 use crate::config::Parsed;
 use crate::files::hdf5::{self, File};
 use crate::models::Model;
 use crate::models::layer_ref::LayerRef;
-use crate::Tensor;
 
 /// Writes the weights as Keras 3's `.weights.h5`.
 pub(in crate::models::save) fn save_weights(model: &Model) -> Parsed<Vec<u8>> {
@@ -33,7 +32,10 @@ fn by_path(model: &Model, store: &Store<'_>) -> Parsed<Vec<Tensor>> {
         let config = leaf.leaf().and_then(|layer| layer.config());
         let config = config.unwrap_or_default();
         let place = super::store::Place::Path(path);
-        found.push((leaf.clone(), store.weights(&place, &leaf.kind(), &config, "", &[])?));
+        found.push((
+            leaf.clone(),
+            store.weights(&place, &leaf.kind(), &config, "", &[])?,
+        ));
     }
     in_order(model, &found)
 }
@@ -48,7 +50,10 @@ fn by_name(model: &Model, store: &Store<'_>) -> Parsed<Vec<Tensor>> {
         }
     }
     let layers = model.layers();
-    let layers: Vec<&LayerRef> = layers.iter().filter(|l| !l.get_weights().is_empty()).collect();
+    let layers: Vec<&LayerRef> = layers
+        .iter()
+        .filter(|l| !l.get_weights().is_empty())
+        .collect();
     if layers.len() != groups.len() {
         return Err(format!(
             "holds weights of {} layers, where {} has {}",
@@ -74,7 +79,10 @@ fn divided(layer: &LayerRef, name: &str, all: Vec<Tensor>) -> Parsed<Vec<(LayerR
         let layer = leaf.leaf();
         layer.map_or((0, 0), |layer| (layer.weights().len(), layer.state().len()))
     };
-    let total: usize = leaves.iter().map(|leaf| counts(leaf).0 + counts(leaf).1).sum();
+    let total: usize = leaves
+        .iter()
+        .map(|leaf| counts(leaf).0 + counts(leaf).1)
+        .sum();
     if total != all.len() {
         return Err(format!(
             "holds {} weights of {name}, where {} has {total}",
@@ -85,8 +93,10 @@ fn divided(layer: &LayerRef, name: &str, all: Vec<Tensor>) -> Parsed<Vec<(LayerR
     let orders: [fn(&LayerRef) -> bool; 3] = [LayerRef::trainable, |_| true, |_| false];
     let mut last = Vec::new();
     for trained in orders {
-        let mut found: Vec<(LayerRef, Vec<Tensor>)> =
-            leaves.iter().map(|leaf| (leaf.clone(), Vec::new())).collect();
+        let mut found: Vec<(LayerRef, Vec<Tensor>)> = leaves
+            .iter()
+            .map(|leaf| (leaf.clone(), Vec::new()))
+            .collect();
         let mut next = all.iter().cloned();
         for pass in [true, false] {
             for (leaf, own) in &mut found {
@@ -102,7 +112,10 @@ fn divided(layer: &LayerRef, name: &str, all: Vec<Tensor>) -> Parsed<Vec<(LayerR
         }
         let fits = found.iter().all(|(leaf, own)| {
             let shapes = leaf.get_weights();
-            shapes.iter().map(Tensor::shape).eq(own.iter().map(Tensor::shape))
+            shapes
+                .iter()
+                .map(Tensor::shape)
+                .eq(own.iter().map(Tensor::shape))
         });
         if fits {
             return Ok(found);
@@ -119,9 +132,13 @@ fn in_order(model: &Model, found: &[(LayerRef, Vec<Tensor>)]) -> Parsed<Vec<Tens
         let own = found.iter().find(|(layer, _)| layer.is_same(&leaf));
         let own = own.map_or(&[][..], |(_, own)| own.as_slice());
         let expected = leaf.get_weights();
-        let fits = expected.iter().map(Tensor::shape).eq(own.iter().map(Tensor::shape));
+        let fits = expected
+            .iter()
+            .map(Tensor::shape)
+            .eq(own.iter().map(Tensor::shape));
         if !fits {
-            let shapes = |all: &[Tensor]| all.iter().map(|w| w.shape().to_vec()).collect::<Vec<_>>();
+            let shapes =
+                |all: &[Tensor]| all.iter().map(|w| w.shape().to_vec()).collect::<Vec<_>>();
             return Err(format!(
                 "{}: expected weights of shapes {:?}, found {:?}",
                 leaf.describe(),
@@ -133,4 +150,3 @@ fn in_order(model: &Model, found: &[(LayerRef, Vec<Tensor>)]) -> Parsed<Vec<Tens
     }
     Ok(weights)
 }
-

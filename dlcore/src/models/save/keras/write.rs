@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::names::Counted;
 use super::settings::{object, theirs};
-use super::store::own_parts;
+use super::store::parts;
 use super::{CONFIG, METADATA, WEIGHTS, compile_write};
 use crate::config::Parsed;
 use crate::files::hdf5::{self, Entry};
@@ -19,6 +19,7 @@ const KERAS: &str = "3.0.0";
 
 /// The members of the `.keras` file of a model.
 pub(in crate::models::save) fn members(model: &Model) -> Parsed<Vec<(&'static str, Vec<u8>)>> {
+    check_once(model)?;
     let mut config = network(&model.handle)?;
     let mut root = weights(model)?;
     match compile_write::write(model)? {
@@ -47,17 +48,11 @@ pub(super) fn weights(model: &Model) -> Parsed<Entry> {
     let mut root = Entry::group();
     root.at("vars");
     for (leaf, path) in paths(model)? {
-        let all = leaf.get_weights();
-        let mut all = all.into_iter();
-        let parts = match leaf.leaf().and_then(|layer| layer.config()) {
-            Some(config) => own_parts(&leaf.kind(), &config)?,
-            None => vec![String::new()],
-        };
-        let each = all.len() / parts.len().max(1);
-        for part in &parts {
-            let vars = root.at(&format!("{path}{part}/vars"));
-            for place in 0..each {
-                let Some(weight) = all.next() else { break };
+        let mut all = leaf.get_weights().into_iter();
+        let config = leaf.leaf().and_then(|layer| layer.config());
+        for part in parts(&leaf.kind(), &config.unwrap_or_default())? {
+            let vars = root.at(&format!("{path}{}/vars", part.path));
+            for (place, weight) in all.by_ref().take(part.weights).enumerate() {
                 if !is_finite(&weight) {
                     return Err(format!(
                         "weight {place} of {} holds NaN or infinity, so nothing was saved",
@@ -73,9 +68,38 @@ pub(super) fn weights(model: &Model) -> Parsed<Entry> {
 
 /// The layers that have weights, each with the path at which Keras looks for them.
 pub(super) fn paths(model: &Model) -> Parsed<Vec<(LayerRef, String)>> {
+    let mut paths: Vec<(LayerRef, String)> = Vec::new();
+    // A layer that is used in two models lies where it is met first.
+    for (layer, path) in all_paths(model)? {
+        if !paths.iter().any(|(known, _)| known.is_same(&layer)) {
+            paths.push((layer, path));
+        }
+    }
+    Ok(paths)
+}
+
+fn all_paths(model: &Model) -> Parsed<Vec<(LayerRef, String)>> {
     let mut paths = Vec::new();
     below(&model.handle, "", &mut paths)?;
     Ok(paths)
+}
+
+/// An error for a layer of two models: Keras 3 writes it, but cannot read it.
+fn check_once(model: &Model) -> Parsed<()> {
+    let paths = all_paths(model)?;
+    for (place, (layer, path)) in paths.iter().enumerate() {
+        let before = paths[..place]
+            .iter()
+            .find(|(known, _)| known.is_same(layer));
+        if let Some((_, other)) = before {
+            return Err(format!(
+                "{} stands in two models that are layers ({other} and {path}), which Keras cannot read; save under a name \
+                 without .keras",
+                layer.describe()
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn below(layer: &LayerRef, path: &str, paths: &mut Vec<(LayerRef, String)>) -> Parsed<()> {
@@ -83,10 +107,7 @@ fn below(layer: &LayerRef, path: &str, paths: &mut Vec<(LayerRef, String)>) -> P
         if layer.leaf().is_none() {
             return Err(own_layer(layer));
         }
-        // A layer that is used in two models lies where it is met first.
-        if !paths.iter().any(|(known, _)| known.is_same(layer)) {
-            paths.push((layer.clone(), path.to_string()));
-        }
+        paths.push((layer.clone(), path.to_string()));
         return Ok(());
     };
     let mut counted = Counted::default();
@@ -116,7 +137,11 @@ fn class_name<'a>(layer: &LayerRef, kind: &'a str) -> &'a str {
 fn entries(network: &Network) -> Vec<graph::Entry> {
     match (&network.chain, &network.graph) {
         (None, Some(graph)) => graph.order().to_vec(),
-        _ => network.layers().into_iter().map(graph::Entry::Layer).collect(),
+        _ => network
+            .layers()
+            .into_iter()
+            .map(graph::Entry::Layer)
+            .collect(),
     }
 }
 
@@ -138,7 +163,11 @@ fn serialized(layer: &LayerRef) -> Parsed<Value> {
     config["trainable"] = json!(layer.trainable());
     let kind = layer.kind();
     let named = |error: String| format!("{}: {error}", layer.describe());
-    let mut described = object("keras.layers", &kind, theirs(&kind, &config).map_err(named)?);
+    let mut described = object(
+        "keras.layers",
+        &kind,
+        theirs(&kind, &config).map_err(named)?,
+    );
     if let Some([shape]) = layer.built_for().as_deref() {
         described["build_config"] = json!({"input_shape": batched(shape)});
     }
@@ -208,7 +237,11 @@ fn functional(network: &Network, graph: &Graph) -> Parsed<Value> {
         let (mut described, name, nodes) = match entry {
             graph::Entry::Input(place) => {
                 let input = &graph.inputs()[*place];
-                (input_layer(&input.name(), input.shape()), input.name(), Vec::new())
+                (
+                    input_layer(&input.name(), input.shape()),
+                    input.name(),
+                    Vec::new(),
+                )
             }
             graph::Entry::Layer(layer) => {
                 let own = |node: &&graph::Node| node.layer.is_same(layer);
@@ -242,9 +275,10 @@ fn functional(network: &Network, graph: &Graph) -> Parsed<Value> {
 /// A model's output; of a functional model, the call by which it was made counts here.
 fn output(graph: &Graph, place: usize) -> Value {
     let (name, call, output) = graph.origin(place);
-    let functional = graph.layers().iter().any(|layer| {
-        layer.name() == name && class_name(layer, &layer.kind()) == "Functional"
-    });
+    let functional = graph
+        .layers()
+        .iter()
+        .any(|layer| layer.name() == name && class_name(layer, &layer.kind()) == "Functional");
     json!([name, call + usize::from(functional), output])
 }
 
