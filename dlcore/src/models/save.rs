@@ -10,6 +10,8 @@
 //! - `optimizer.safetensors`: what the optimizer keeps beside each weight, `velocities.0` for the
 //!   first weight of the model that is trained.
 //!
+//! A name that ends in `.keras`, or for weights alone in `.h5`, asks for Keras's own format: [`keras`].
+//!
 //! A file of weights alone is the second of these by itself. What is read is not trusted: sizes are
 //! bounded by the file's own, nothing is run or unpacked, and every number must be one.
 
@@ -46,6 +48,9 @@ impl Model {
     /// history, so that [`Model::load`] and `fit` go on where this model is. The file takes its
     /// place when it is complete; an older one of the same name is replaced then.
     ///
+    /// A name that ends in `.keras` writes what Keras 3 opens: the model predicts there what it predicts here, and
+    /// is compiled as it is here.
+    ///
     /// A loss, metric or optimizer of your own is not saved, only its name; the model is then
     /// compiled anew after it was loaded.
     ///
@@ -64,7 +69,8 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Model`] for a model without layers, with a layer of your own, or with weights that are
-    /// NaN or infinite; [`Error::File`] if the file cannot be written.
+    /// NaN or infinite; for a `.keras` file also for what Keras 3 does not have; [`Error::File`] if the file
+    /// cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         save(self, path.as_ref())
     }
@@ -72,16 +78,28 @@ impl Model {
     /// A model that [`Model::save`] wrote, of whatever kind; [`Sequential::load`] for one that layers
     /// are to be added to.
     ///
-    /// Where it was compiled with a function of your own, a line on standard error says that it has to
-    /// be compiled again.
+    /// Models that Keras wrote are read too: `.keras`, and whole models in `.h5` by Keras 2 and 3. They go on
+    /// training where they were, but for those of Keras 2, whose optimizer begins anew. An axis of any length
+    /// (`None`) gets a length with which the model can be built; it takes others all the same.
+    ///
+    /// Where it was compiled with a function of your own, or with something that there is not here, a line on
+    /// standard error says that it has to be compiled again.
+    ///
+    /// ```no_run
+    /// use dlcore::prelude::*;
+    /// let model = Model::load("trained_in_python.keras")?;
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::File`] if the file is missing, damaged, or no model.
+    /// [`Error::File`] if the file is missing, damaged, or no model; with the name of the layer, for a kind or a
+    /// setting of Keras's that there is not here.
     pub fn load(path: impl AsRef<Path>) -> Result<Model> {
         load(path.as_ref())
     }
 
-    /// Saves the weights alone, of any model that is built, as a safetensors file.
+    /// Saves the weights alone, of any model that is built, as a safetensors file; under a name that ends in
+    /// `.weights.h5`, as Keras 3's.
     ///
     /// # Errors
     /// [`Error::Model`] for a model that is not built, or whose weights are NaN or infinite;
@@ -90,7 +108,8 @@ impl Model {
         save_weights(self, path.as_ref())
     }
 
-    /// Puts weights in place that [`Model::save_weights`] or [`Model::save`] wrote.
+    /// Puts weights in place that [`Model::save_weights`] or [`Model::save`] wrote, or Keras: `.weights.h5`, `.h5`,
+    /// `.keras`. Layers are told apart by their order there, not by their names.
     ///
     /// # Errors
     /// [`Error::File`] if the file is missing, damaged, or its weights are not of this model's
@@ -101,7 +120,7 @@ impl Model {
 }
 
 impl Sequential {
-    /// A `Sequential` that [`Model::save`] wrote; [`Model::load`] takes models of all kinds.
+    /// A `Sequential` that [`Model::save`] or Keras wrote; [`Model::load`] takes models of all kinds.
     ///
     /// # Errors
     /// As [`Model::load`]; [`Error::File`] if the model is no `Sequential`.

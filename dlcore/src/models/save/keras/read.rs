@@ -303,6 +303,16 @@ impl<'a> Reader<'a> {
                         }
                     }
                 }
+                // Keras 3 leaves the mask out where a recurrent layer is given its states.
+                let kwargs = &node["kwargs"];
+                let states = kwargs.get("initial_state").is_some_and(|s| !s.is_null());
+                if states && !masked.is_empty() && kwargs["mask"].is_null() {
+                    return Err(
+                        "is called with initial states and without the mask of the model, which Keras 3 leaves out and \
+                         this library does not"
+                            .to_string(),
+                    );
+                }
             }
             // Keras 2: [layer, call, output, arguments] for each.
             Value::Array(all) => {

@@ -295,9 +295,25 @@ fn call(graph: &Graph, node: &graph::Node) -> Parsed<Value> {
     let recurrent = ["GRU", "LSTM", "SimpleRNN", "Bidirectional"].contains(&&*node.layer.kind());
     Ok(match &tensors[..] {
         [only] => json!({"args": [only], "kwargs": {}}),
+        [_, _, ..] if recurrent && makes_masks(graph) => {
+            return Err(format!(
+                "{} is called with initial states in a model with a mask, which Keras 3 leaves out there; save under a \
+                 name without .keras",
+                node.layer.describe()
+            ));
+        }
         [first, states @ ..] if recurrent => {
             json!({"args": [first], "kwargs": {"initial_state": states}})
         }
         several => json!({"args": [several], "kwargs": {}}),
+    })
+}
+
+/// Whether one of the layers makes a mask.
+fn makes_masks(graph: &Graph) -> bool {
+    graph.layers().iter().any(|layer| {
+        let config = layer.leaf().and_then(|layer| layer.config());
+        let zero = config.is_some_and(|config| config["mask_zero"] == json!(true));
+        zero || layer.kind() == "Masking"
     })
 }
