@@ -59,8 +59,6 @@ def check(folder, case):
         assert int(kept[0]) == case["steps"], "the optimizer's steps"
         assert not kept[2:] or case["steps"] == 0 or any(np.abs(v).max() > 0 for v in kept[2:]), "what the optimizer keeps"
         targets = dict(zip(model.output_names, expected)) if len(expected) > 1 else expected[0]
-        if isinstance(model.loss, dict):
-            targets = {name: targets[name] for name in model.loss}
         loss = float(as_list(model.train_on_batch(xs if len(xs) > 1 else xs[0], targets))[0])
         assert np.isfinite(loss), "a step of training"
 

@@ -11,6 +11,7 @@
 //! Source: Keras 3, `saving/saving_lib.py`, `legacy/saving/legacy_h5_format.py` and
 //! `models/functional.py`.
 
+mod calls;
 mod compile;
 mod compile_write;
 mod names;
