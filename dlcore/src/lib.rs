@@ -14,6 +14,7 @@ pub mod device;
 pub mod dim;
 pub mod display;
 pub mod error;
+pub mod files;
 #[cfg(test)]
 mod fixtures;
 pub mod grad;

@@ -18,6 +18,7 @@ pub use crate::display::{
     DisplayHandle, MimeBundle, Rich, clear_output, display, display_updatable,
 };
 pub use crate::error::{Error, Result};
+pub use crate::files::{self, NamedTensors, Table};
 pub use crate::grad::{self, GradientTape, Value};
 pub use crate::initializers::Initializer;
 pub use crate::input::{input, input_password};

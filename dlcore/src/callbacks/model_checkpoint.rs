@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::file_name::FileName;
 use super::monitor::Monitor;
 use super::{Callback, Control, Logs, Trainable};
-use crate::models::save::check_name;
 use crate::{Error, Result};
 
 /// Saves the model after each epoch, or after those in which the monitored metric was best so far.
@@ -111,7 +110,6 @@ impl Callback for ModelCheckpoint {
         if let Some(problem) = file_name.unknown(recorded) {
             return Err(Error::Value(format!("ModelCheckpoint: {problem}")));
         }
-        check_name(&self.path)?;
         match self.save_best_only {
             true => self.monitor.check("ModelCheckpoint", recorded),
             false => Ok(()),

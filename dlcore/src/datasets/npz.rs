@@ -1,6 +1,6 @@
 //! NumPy's archives: a zip file of arrays, each a short header and its elements.
 //!
-//! The format is NumPy's `lib/format.py`, versions 1 to 3. Sizes are checked before anything is
+//! Arrays are read by [`Npy`], and lists, which are pickled, by a reader that runs nothing. Sizes are checked before anything is
 //! allocated, and every failure names the file and the array.
 
 use std::fs::File;
@@ -8,11 +8,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::pickle;
+use crate::files::npy::Npy;
 use crate::{Error, Result};
 
 /// No array of a known data set comes near; a larger one is a damaged or hostile file.
 const MAX_BYTES: u64 = 1 << 30;
-const MAX_HEADER: usize = 1 << 16;
 
 /// One array of an archive.
 #[derive(Debug, PartialEq)]
@@ -190,16 +190,13 @@ const AGAIN: &str = "delete the file to have it fetched again";
 
 /// Reads one `.npy` file.
 fn parse(bytes: &[u8]) -> Result<NpyArray, String> {
-    let (header, content) = split_header(bytes)?;
-    let header = std::str::from_utf8(header).map_err(|_| "the header is not text".to_owned())?;
-    let kind = field(header, "descr")
-        .and_then(quoted)
-        .ok_or("the header names no element type")?;
-    let order = field(header, "fortran_order").ok_or("the header names no order")?;
-    let shape = field(header, "shape")
-        .and_then(tuple)
-        .ok_or("the header names no shape")?;
-    if order.starts_with("True") && shape.len() > 1 {
+    let Npy {
+        kind,
+        columns_first,
+        shape,
+        content,
+    } = Npy::open(bytes)?;
+    if columns_first && shape.len() > 1 {
         return Err("expected row-major order, found columns first (fortran_order)".to_owned());
     }
     let count = shape
@@ -233,51 +230,6 @@ fn parse(bytes: &[u8]) -> Result<NpyArray, String> {
         }
     };
     Ok(NpyArray { shape, data })
-}
-
-/// The header's text, and what follows it.
-fn split_header(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
-    let rest = bytes
-        .strip_prefix(b"\x93NUMPY")
-        .ok_or("expected a NumPy array, which begins with \\x93NUMPY")?;
-    let cut = || "the file ends within its header".to_owned();
-    let (&version, rest) = rest.split_first().ok_or_else(cut)?;
-    let rest = rest.get(1..).ok_or_else(cut)?;
-    let (length, rest) = match version {
-        1 => rest.split_at_checked(2),
-        2 | 3 => rest.split_at_checked(4),
-        other => return Err(format!("expected format version 1 to 3, found {other}")),
-    }
-    .ok_or_else(cut)?;
-    let length = length
-        .iter()
-        .rev()
-        .fold(0, |length, &byte| length << 8 | usize::from(byte));
-    if length > MAX_HEADER {
-        return Err(format!("the header claims {length} bytes"));
-    }
-    rest.split_at_checked(length).ok_or_else(cut)
-}
-
-/// What follows a key of the header, which is a Python dictionary.
-fn field<'a>(header: &'a str, key: &str) -> Option<&'a str> {
-    let (_, rest) = header.split_once(&format!("'{key}':"))?;
-    Some(rest.trim_start())
-}
-
-fn quoted(text: &str) -> Option<&str> {
-    text.strip_prefix('\'')?
-        .split_once('\'')
-        .map(|(inner, _)| inner)
-}
-
-fn tuple(text: &str) -> Option<Vec<usize>> {
-    let (inner, _) = text.strip_prefix('(')?.split_once(')')?;
-    let axes = inner
-        .split(',')
-        .map(str::trim)
-        .filter(|axis| !axis.is_empty());
-    axes.map(|axis| axis.parse().ok()).collect()
 }
 
 fn elements<const SIZE: usize, T>(

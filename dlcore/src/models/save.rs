@@ -10,12 +10,15 @@
 //! - `optimizer.safetensors`: what the optimizer keeps beside each weight, `velocities.0` for the
 //!   first weight of the model that is trained.
 //!
+//! A name that ends in `.keras`, or for weights alone in `.h5`, asks for Keras's own format: [`keras`].
+//!
 //! A file of weights alone is the second of these by itself; its metadata has the layers' names. What is read
 //! is not trusted: sizes are bounded by the file's own, nothing is run or unpacked, and every number must be one.
 
 mod compiled;
 mod describe;
 mod file;
+mod keras;
 pub(crate) mod tensors;
 #[cfg(test)]
 mod tests;
@@ -27,10 +30,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use self::keras::Format;
 pub use self::weights::LoadWeights;
 use super::layer_ref::LayerRef;
 use super::{Model, Sequential};
 use crate::config::Parsed;
+use crate::files::whole;
 use crate::{Error, Result, Tensor};
 
 const MODEL: &str = "model.json";
@@ -44,6 +49,9 @@ impl Model {
     /// Saves the model: layers, weights, what `compile` chose, the optimizer's state and the last
     /// history, so that [`Model::load`] and `fit` go on where this model is. The file takes its
     /// place when it is complete; an older one of the same name is replaced then.
+    ///
+    /// A name that ends in `.keras` writes what Keras 3 opens: the model predicts there what it predicts here, and
+    /// is compiled as it is here.
     ///
     /// A loss, metric or optimizer of your own is not saved, only its name; the model is then
     /// compiled anew after it was loaded.
@@ -63,7 +71,8 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Model`] for a model without layers, with a layer of your own, or with weights that are
-    /// NaN or infinite; [`Error::File`] if the file cannot be written.
+    /// NaN or infinite; for a `.keras` file also for what Keras 3 does not have; [`Error::File`] if the file
+    /// cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         save(self, path.as_ref())
     }
@@ -71,16 +80,28 @@ impl Model {
     /// A model that [`Model::save`] wrote, of whatever kind; [`Sequential::load`] for one that layers
     /// are to be added to.
     ///
-    /// Where it was compiled with a function of your own, a line on standard error says that it has to
-    /// be compiled again.
+    /// Models that Keras wrote are read too: `.keras`, and whole models in `.h5` by Keras 2 and 3. They go on
+    /// training where they were, but for those of Keras 2, whose optimizer begins anew. An axis of any length
+    /// (`None`) gets a length with which the model can be built; it takes others all the same.
+    ///
+    /// Where it was compiled with a function of your own, or with something that there is not here, a line on
+    /// standard error says that it has to be compiled again.
+    ///
+    /// ```no_run
+    /// use dlcore::prelude::*;
+    /// let model = Model::load("trained_in_python.keras")?;
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::File`] if the file is missing, damaged, or no model.
+    /// [`Error::File`] if the file is missing, damaged, or no model; with the name of the layer, for a kind or a
+    /// setting of Keras's that there is not here.
     pub fn load(path: impl AsRef<Path>) -> Result<Model> {
         load(path.as_ref())
     }
 
-    /// Saves the weights alone, of any model that is built, as a safetensors file.
+    /// Saves the weights alone, of any model that is built, as a safetensors file; under a name that ends in
+    /// `.weights.h5`, as Keras 3's.
     ///
     /// # Errors
     /// [`Error::Model`] for a model that is not built, or whose weights are NaN or infinite;
@@ -89,7 +110,8 @@ impl Model {
         save_weights(self, path.as_ref())
     }
 
-    /// Puts weights in place that [`Model::save_weights`] or [`Model::save`] wrote.
+    /// Puts weights in place that [`Model::save_weights`] or [`Model::save`] wrote, or Keras: `.weights.h5`, `.h5`,
+    /// `.keras`. Layers are told apart by their order there, not by their names.
     ///
     /// # Errors
     /// [`Error::File`] if the file is missing, damaged, or its weights are not of this model's
@@ -131,7 +153,7 @@ impl Model {
 }
 
 impl Sequential {
-    /// A `Sequential` that [`Model::save`] wrote; [`Model::load`] takes models of all kinds.
+    /// A `Sequential` that [`Model::save`] or Keras wrote; [`Model::load`] takes models of all kinds.
     ///
     /// # Errors
     /// As [`Model::load`]; [`Error::File`] if the model is no `Sequential`.
@@ -140,7 +162,7 @@ impl Sequential {
         let model = load(path)?;
         match model.is_sequential() {
             true => Ok(Sequential::from_model(model)),
-            false => Err(file::error(
+            false => Err(whole::error(
                 path,
                 "holds a model that is no Sequential; load it with Model::load".to_owned(),
             )),
@@ -150,15 +172,33 @@ impl Sequential {
 
 fn save(model: &Model, path: &Path) -> Result<()> {
     model.check_layers("save")?;
-    check_name(path)?;
-    let parts = Parts::of(model).map_err(|message| Error::Model(format!("save: {message}")))?;
-    file::replace(path, |file| parts.write(file))
+    let failed = |message: String| Error::Model(format!("save: {message}"));
+    match Format::by_name(path) {
+        Format::Own => {
+            let parts = Parts::of(model).map_err(failed)?;
+            whole::replace(path, |file| parts.write(file))
+        }
+        Format::Keras => {
+            let members = keras::members(model).map_err(failed)?;
+            whole::replace(path, |file| file::write_members(file, &members))
+        }
+        Format::Hdf5 => Err(failed(format!(
+            "{}: whole models are written for Keras as .keras, which Keras 3 opens; save_weights writes .weights.h5",
+            path.display()
+        ))),
+    }
 }
 
 fn load(path: &Path) -> Result<Model> {
-    let (mut file, size) = file::open(path)?;
-    let model = read(&mut file, size).map_err(|message| file::error(path, message))?;
-    if let Some(reason) = &model.not_compiled {
+    let (mut file, size) = whole::open(path)?;
+    let failed = |message: String| whole::error(path, message);
+    let (model, note) = match Format::of(&mut file, path).map_err(failed)? {
+        Format::Own => read(&mut file, size).map(|model| (model, None)),
+        Format::Keras => keras::read_archive(file, size),
+        Format::Hdf5 => keras::read_hdf5(&whole::read(path)?),
+    }
+    .map_err(failed)?;
+    for reason in model.not_compiled.iter().chain(&note) {
         eprintln!("{}: {reason}", path.display());
     }
     Ok(model)
@@ -166,53 +206,64 @@ fn load(path: &Path) -> Result<Model> {
 
 fn save_weights(model: &Model, path: &Path) -> Result<()> {
     model.check_built("save_weights")?;
-    check_name(path)?;
-    let bytes =
-        weights(model).map_err(|message| Error::Model(format!("save_weights: {message}")))?;
-    file::replace(path, |file| {
-        file.write_all(&bytes).map_err(|error| error.to_string())
-    })
+    let bytes = match Format::by_name(path) {
+        Format::Hdf5 => keras::save_weights(model),
+        Format::Own | Format::Keras => weights(model),
+    };
+    let bytes = bytes.map_err(|message| Error::Model(format!("save_weights: {message}")))?;
+    whole::replace_by(path, &bytes)
 }
 
 fn load_weights(model: &Model, path: &Path) -> Result<()> {
     model.check_built("load_weights")?;
-    let (mut file, size) = file::open(path)?;
-    let failed = |message: String| file::error(path, message);
-    let bytes = file::weights(&mut file, size).map_err(failed)?;
-    let mut tensors = tensors::read(&bytes).map_err(failed)?;
-    let table = describe::table(model);
-    let counts: Vec<usize> = table.iter().map(describe::weight_count).collect();
-    let weights = describe::take_layers(&mut tensors, &counts).map_err(failed)?;
-    let by_key: BTreeMap<usize, Vec<Tensor>> =
-        table.iter().map(LayerRef::key).zip(weights).collect();
-    let of = |leaf: LayerRef| by_key.get(&leaf.key()).cloned().unwrap_or_default();
-    let weights: Vec<Tensor> = model.leaves().into_iter().flat_map(of).collect();
+    let failed = |message: String| whole::error(path, message);
+    let (mut file, size) = whole::open(path)?;
+    let (weights, carried) = match Format::of(&mut file, path).map_err(failed)? {
+        Format::Own => {
+            let own = own_weights(model, &mut file, size).map_err(failed)?;
+            (Ok(own.weights), own.carried)
+        }
+        Format::Keras => (keras::weights_of_archive(model, file, size), Vec::new()),
+        Format::Hdf5 => (keras::load_weights(model, &whole::read(path)?), Vec::new()),
+    };
+    let weights = weights.map_err(failed)?;
     model.set_weights(&weights).map_err(|error| {
         let error = error.to_string();
         failed(error.replace("set_weights", "load_weights"))
     })?;
-    for (index, layer) in table.iter().enumerate() {
-        let carried = describe::take_carried(&mut tensors, index);
-        if let Some(mut leaf) = layer.leaf_mut().filter(|_| !carried.is_empty()) {
-            let taken = leaf.carry(&mut carried.into_iter());
+    for (layer, states) in carried {
+        if let Some(mut leaf) = layer.leaf_mut().filter(|_| !states.is_empty()) {
+            let taken = leaf.carry(&mut states.into_iter());
             taken.map_err(|error| failed(error.to_string()))?;
         }
     }
     Ok(())
 }
 
-/// An error for names of Keras's formats, which are not the one that is written.
-pub(crate) fn check_name(path: &Path) -> Result<()> {
-    let ending = path.extension().and_then(|ending| ending.to_str());
-    match ending.map(str::to_lowercase).as_deref() {
-        Some("h5" | "hdf5" | "keras") => Err(file::error(
-            path,
-            "is the name of a file of Keras, but this one would be dlcore's own; name it .dl for a model, .safetensors for \
-             weights"
-                .to_owned(),
-        )),
-        _ => Ok(()),
+/// What a file of this library's holds for a model.
+struct OwnWeights {
+    /// In the model's order.
+    weights: Vec<Tensor>,
+    /// What stateful layers carry from batch to batch.
+    carried: Vec<(LayerRef, Vec<Tensor>)>,
+}
+
+/// The weights in a file of this library's, in the model's order.
+fn own_weights(model: &Model, file: &mut (impl Read + Seek), size: u64) -> Parsed<OwnWeights> {
+    let bytes = file::weights(file, size)?;
+    let mut tensors = tensors::read(&bytes)?;
+    let table = describe::table(model);
+    let counts: Vec<usize> = table.iter().map(describe::weight_count).collect();
+    let weights = describe::take_layers(&mut tensors, &counts)?;
+    let by_key: BTreeMap<usize, Vec<Tensor>> =
+        table.iter().map(LayerRef::key).zip(weights).collect();
+    let of = |leaf: LayerRef| by_key.get(&leaf.key()).cloned().unwrap_or_default();
+    let weights = model.leaves().into_iter().flat_map(of).collect();
+    let mut carried = Vec::new();
+    for (index, layer) in table.into_iter().enumerate() {
+        carried.push((layer, describe::take_carried(&mut tensors, index)));
     }
+    Ok(OwnWeights { weights, carried })
 }
 
 /// The members of a model's file.

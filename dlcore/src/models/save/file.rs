@@ -1,63 +1,22 @@
-//! Files that are replaced as a whole, and zip archives that are read with care.
+//! The zip archive that a saved model is.
 
-use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
 
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use super::WEIGHTS;
 use crate::config::Parsed;
-use crate::{Error, Result};
-
-/// An error that names the file.
-pub(super) fn error(path: &Path, message: String) -> Error {
-    Error::File {
-        path: path.to_owned(),
-        message,
-    }
-}
-
-/// Opens a file and tells its size.
-pub(super) fn open(path: &Path) -> Result<(File, u64)> {
-    let failed = |problem: std::io::Error| error(path, format!("cannot be opened: {problem}"));
-    let file = File::open(path).map_err(failed)?;
-    let about = file.metadata().map_err(failed)?;
-    if !about.is_file() {
-        return Err(error(path, "is no file".to_owned()));
-    }
-    Ok((file, about.len()))
-}
-
-/// Writes beside `path` and renames when all is written, so that a full disk or a crash leaves what
-/// was there before.
-pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> Parsed<()>) -> Result<()> {
-    let Some(name) = path.file_name() else {
-        return Err(error(path, "expected the name of a file".to_owned()));
-    };
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.part", std::process::id()));
-    let beside = path.with_file_name(hidden);
-    let io = |problem: std::io::Error| format!("cannot be written: {problem}");
-    let written = (|| {
-        let mut file = File::create(&beside).map_err(io)?;
-        write(&mut file)?;
-        file.sync_all().map_err(io)?;
-        fs::rename(&beside, path).map_err(io)
-    })();
-    written.map_err(|message| {
-        let _ = fs::remove_file(&beside);
-        error(path, message)
-    })
-}
 
 /// A zip archive of members that are not compressed.
-pub(super) fn write_members(to: &mut (impl Write + Seek), members: &[(&str, &[u8])]) -> Parsed<()> {
+pub(super) fn write_members(
+    to: &mut (impl Write + Seek),
+    members: &[(&str, impl AsRef<[u8]>)],
+) -> Parsed<()> {
     let write = || -> zip::result::ZipResult<()> {
         let mut archive = zip::ZipWriter::new(to);
         for (name, content) in members {
+            let content = content.as_ref();
             let options = SimpleFileOptions::default()
                 .compression_method(CompressionMethod::Stored)
                 .large_file(content.len() >= u32::MAX as usize);

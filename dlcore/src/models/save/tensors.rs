@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
 use crate::config::Parsed;
-use crate::tensor::{Element, with_slice};
+use crate::files::numbers::{self, Class, Kind};
 use crate::{DType, Tensor};
 
 /// Tensors by name.
@@ -81,71 +81,50 @@ fn write_with(tensors: &Tensors, about: Option<(String, String)>) -> Parsed<Vec<
 }
 
 fn written(tensor: &Tensor) -> Written {
-    fn bytes<T: Element, const N: usize>(
-        array: &crate::tensor::Array<T>,
-        convert: impl Fn(T) -> [u8; N],
-    ) -> Vec<u8> {
-        with_slice(array, |values| {
-            values.iter().flat_map(|&value| convert(value)).collect()
-        })
-    }
-    use crate::tensor::Storage;
-    let tensor = tensor.to_dense();
-    let (dtype, bytes) = match tensor.storage() {
-        Storage::Bool(array) => (Dtype::BOOL, bytes(array, |v| [u8::from(v)])),
-        Storage::U8(array) => (Dtype::U8, bytes(array, |v| [v])),
-        Storage::I32(array) => (Dtype::I32, bytes(array, i32::to_le_bytes)),
-        Storage::I64(array) => (Dtype::I64, bytes(array, i64::to_le_bytes)),
-        Storage::F32(array) => (Dtype::F32, bytes(array, f32::to_le_bytes)),
-        Storage::F64(array) => (Dtype::F64, bytes(array, f64::to_le_bytes)),
-        Storage::Sparse(_) => unreachable!("made dense above"),
+    let dtype = match tensor.dtype() {
+        DType::Bool => Dtype::BOOL,
+        DType::U8 => Dtype::U8,
+        DType::I32 => Dtype::I32,
+        DType::I64 => Dtype::I64,
+        DType::F32 => Dtype::F32,
+        DType::F64 => Dtype::F64,
     };
     Written {
         dtype,
         shape: tensor.shape().to_vec(),
-        bytes,
+        bytes: numbers::bytes(tensor),
     }
 }
 
 /// The tensors of a safetensors file. What they take is bounded by the file's size.
 pub(crate) fn read(bytes: &[u8]) -> Parsed<Tensors> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| format!("the weights are damaged, or no safetensors file: {error}"))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| {
+        format!("byte 0: the header is damaged, or this is no safetensors file: {error}")
+    })?;
     file.iter()
-        .map(|(name, view)| Ok((name.to_string(), tensor(name, &view)?)))
+        .map(|(name, view)| {
+            let tensor = tensor(&view).map_err(|message| format!("{name}: {message}"))?;
+            Ok((name.to_string(), tensor))
+        })
         .collect()
 }
 
-fn tensor(name: &str, view: &TensorView<'_>) -> Parsed<Tensor> {
-    fn of<T: Element, const N: usize>(
-        view: &TensorView<'_>,
-        convert: impl Fn([u8; N]) -> T,
-    ) -> Parsed<Tensor> {
-        let (chunks, rest) = view.data().as_chunks::<N>();
-        let count = view
-            .shape()
-            .iter()
-            .try_fold(1_usize, |count, &axis| count.checked_mul(axis));
-        if count != Some(chunks.len()) || !rest.is_empty() {
-            return Err(format!(
-                "shape {:?} does not fit {} bytes",
-                view.shape(),
-                view.data().len()
-            ));
-        }
-        let values = chunks.iter().map(|&chunk| convert(chunk)).collect();
-        Ok(Tensor::from_values(view.shape(), values))
-    }
-    let tensor = match view.dtype() {
-        Dtype::BOOL => of(view, |[byte]| byte != 0),
-        Dtype::U8 => of(view, |[byte]| byte),
-        Dtype::I32 => of(view, i32::from_le_bytes),
-        Dtype::I64 => of(view, i64::from_le_bytes),
-        Dtype::F32 => of(view, f32::from_le_bytes),
-        Dtype::F64 => of(view, f64::from_le_bytes),
-        other => Err(format!(
-            "expected elements of type F32, F64, I64, I32, U8 or BOOL, found {other:?}"
-        )),
+fn tensor(view: &TensorView<'_>) -> Parsed<Tensor> {
+    let kind = match view.dtype() {
+        Dtype::BOOL => Kind::new(Class::Bool, 1, false),
+        Dtype::U8 => Kind::integer(1, false, false),
+        Dtype::U16 => Kind::integer(2, false, false),
+        Dtype::U32 => Kind::integer(4, false, false),
+        Dtype::U64 => Kind::integer(8, false, false),
+        Dtype::I8 => Kind::integer(1, false, true),
+        Dtype::I16 => Kind::integer(2, false, true),
+        Dtype::I32 => Kind::integer(4, false, true),
+        Dtype::I64 => Kind::integer(8, false, true),
+        Dtype::F16 => Kind::float(2, false),
+        Dtype::BF16 => Kind::new(Class::Brain, 2, false),
+        Dtype::F32 => Kind::float(4, false),
+        Dtype::F64 => Kind::float(8, false),
+        other => return Err(format!("expected numbers of a known type, found {other:?}")),
     };
-    tensor.map_err(|message| format!("{name}: {message}"))
+    numbers::tensor(view.shape(), view.data(), kind)
 }

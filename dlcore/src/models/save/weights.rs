@@ -9,6 +9,7 @@ use super::describe::{self, weight_name};
 use super::tensors::{self, Tensors};
 use super::{LONGEST_DESCRIPTION, MODEL, file};
 use crate::config::Parsed;
+use crate::files::whole;
 use crate::models::layer_ref::LayerRef;
 use crate::models::model::Model;
 use crate::{Error, Result, Tensor};
@@ -87,9 +88,9 @@ impl Stored {
 /// Reads a file, and puts its weights in place.
 pub(super) fn load(model: &Model, path: &Path, how: &LoadWeights) -> Result<Vec<String>> {
     model.check_built("load_weights")?;
-    let (mut opened, size) = file::open(path)?;
+    let (mut opened, size) = whole::open(path)?;
     let put = stored(&mut opened, size).and_then(|stored| put(model, &stored, how));
-    put.map_err(|message| file::error(path, message))
+    put.map_err(|message| whole::error(path, message))
 }
 
 /// The weights of a file, with the names of their layers: of a model, or of weights alone.

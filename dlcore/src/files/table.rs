@@ -1,0 +1,456 @@
+//! Columns of numbers and of text.
+
+use std::fmt;
+
+use crate::config::Parsed;
+use crate::{DType, Error, Result, Tensor, names};
+
+/// Named columns of one length, each of numbers or of text: what a CSV file holds.
+///
+/// ```
+/// use dlcore::prelude::*;
+/// let table = Table::new().with("age", &Tensor::from([31, 45]))?.with_text("name", &["Ada", "Max"])?;
+/// assert_eq!(table.column("age")?.to_vec(), [31.0, 45.0]);
+/// assert_eq!(table.text("name")?, ["Ada", "Max"]);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Default, PartialEq)]
+pub struct Table {
+    names: Vec<String>,
+    columns: Vec<Column>,
+    /// The line of the file at which each row begins.
+    lines: Vec<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Column {
+    /// NaN where a number is missing.
+    Numbers(Vec<f64>),
+    Text(Vec<Option<Box<str>>>),
+}
+
+/// Whether a field holds nothing.
+pub(super) fn is_missing(field: &str) -> bool {
+    matches!(
+        field.trim(),
+        "" | "NA" | "N/A" | "NaN" | "nan" | "null" | "NULL"
+    )
+}
+
+impl Column {
+    /// One more field; in a column of numbers a number, or nothing.
+    pub(super) fn push(&mut self, field: &str) {
+        match self {
+            Column::Numbers(numbers) => numbers.push(field.trim().parse().unwrap_or(f64::NAN)),
+            Column::Text(texts) => {
+                texts.push((!is_missing(field)).then(|| field.to_string().into_boxed_str()));
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Column::Numbers(numbers) => numbers.len(),
+            Column::Text(texts) => texts.len(),
+        }
+    }
+
+    fn has(&self, row: usize) -> bool {
+        match self {
+            Column::Numbers(numbers) => !numbers[row].is_nan(),
+            Column::Text(texts) => texts[row].is_some(),
+        }
+    }
+
+    fn field(&self, row: usize) -> String {
+        match self {
+            Column::Numbers(numbers) if self.has(row) => numbers[row].to_string(),
+            Column::Text(texts) => texts[row].as_deref().unwrap_or("").to_string(),
+            Column::Numbers(_) => String::new(),
+        }
+    }
+
+    fn keep(&mut self, rows: &[bool]) {
+        let mut kept = rows.iter();
+        let mut keep = || kept.next().copied().unwrap_or(false);
+        match self {
+            Column::Numbers(numbers) => numbers.retain(|_| keep()),
+            Column::Text(texts) => texts.retain(|_| keep()),
+        }
+    }
+}
+
+/// A field that holds nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Missing {
+    /// The line of the file at which its row begins, from 1; for a table that was made in the program, the
+    /// number of its row from 1.
+    pub line: u64,
+    /// The name of its column.
+    pub column: String,
+}
+
+/// `line 7, column "age"`
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {:?}", self.line, self.column)
+    }
+}
+
+impl Table {
+    /// A table without columns.
+    pub fn new() -> Table {
+        Table::default()
+    }
+
+    pub(super) fn of(names: Vec<String>, columns: Vec<Column>, lines: Vec<u64>) -> Parsed<Table> {
+        let mut sorted: Vec<&String> = names.iter().collect();
+        sorted.sort();
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("line 1: two columns are named {:?}", pair[0]));
+        }
+        Ok(Table {
+            names,
+            columns,
+            lines,
+        })
+    }
+
+    /// The table with one more column, of numbers; a tensor `[rows]`. NaN stands for what is missing.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a tensor of another shape, [`Error::Value`] for a name that there is.
+    pub fn with(self, name: &str, numbers: &Tensor) -> Result<Table> {
+        if numbers.ndim() != 1 {
+            return Err(Error::Shape(format!(
+                "column {name:?}: expected a tensor [rows], got shape {:?}",
+                numbers.shape()
+            )));
+        }
+        let numbers = numbers.cast(DType::F64).to_vec_of::<f64>();
+        self.with_column(name, Column::Numbers(numbers))
+    }
+
+    /// The table with one more column, of text.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another number of rows, [`Error::Value`] for a name that there is.
+    pub fn with_text(self, name: &str, texts: &[impl AsRef<str>]) -> Result<Table> {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_string().into_boxed_str());
+        let texts = texts.iter().map(|one| text(one.as_ref())).collect();
+        self.with_column(name, Column::Text(texts))
+    }
+
+    fn with_column(mut self, name: &str, column: Column) -> Result<Table> {
+        if self.names.iter().any(|known| known == name) {
+            return Err(Error::Value(format!(
+                "the table has a column {name:?} already"
+            )));
+        }
+        if self.columns.is_empty() {
+            self.lines = (1..=column.len() as u64).collect();
+        }
+        if column.len() != self.rows() {
+            return Err(Error::Shape(format!(
+                "column {name:?}: expected {} rows, as the table has, got {}",
+                self.rows(),
+                column.len()
+            )));
+        }
+        self.names.push(name.to_string());
+        self.columns.push(column);
+        Ok(self)
+    }
+
+    /// The names of the columns, in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// A row's fields as text.
+    pub(super) fn fields(&self, row: usize) -> Vec<String> {
+        self.columns
+            .iter()
+            .map(|column| column.field(row))
+            .collect()
+    }
+
+    fn find(&self, name: &str) -> Result<(usize, &Column)> {
+        let place = self.names.iter().position(|known| known == name);
+        let place = place.ok_or_else(|| {
+            let known: Vec<&str> = self.names.iter().map(String::as_str).collect();
+            Error::Value(names::unknown("column", name, &known))
+        })?;
+        let column = &self.columns[place];
+        match (0..self.rows()).find(|&row| !column.has(row)) {
+            None => Ok((place, column)),
+            Some(row) => Err(Error::Value(format!(
+                "line {}, column {name:?}: the field is missing; drop_missing() leaves such rows out, fill_missing(0.0) \
+                 puts a number there",
+                self.lines[row]
+            ))),
+        }
+    }
+
+    fn numbers(&self, name: &str) -> Result<&[f64]> {
+        match self.find(name)? {
+            (_, Column::Numbers(numbers)) => Ok(numbers),
+            (_, Column::Text(texts)) => {
+                let no_number = |text: &&Option<Box<str>>| {
+                    text.as_deref()
+                        .is_some_and(|text| text.trim().parse::<f64>().is_err())
+                };
+                let row = texts.iter().position(|text| no_number(&text)).unwrap_or(0);
+                Err(Error::Value(format!(
+                    "line {}, column {name:?}: expected a number, found {:?}; text(name) returns the texts, classes(name) \
+                     numbers them",
+                    self.lines[row],
+                    texts[row].as_deref().unwrap_or("")
+                )))
+            }
+        }
+    }
+
+    /// A column of numbers as a tensor `[rows]`, `F32`.
+    ///
+    /// # Errors
+    /// [`Error::Value`] with the nearest name there is, or the line of the first field that is missing or no
+    /// number.
+    pub fn column(&self, name: &str) -> Result<Tensor> {
+        let values: Vec<f32> = self.numbers(name)?.iter().map(|&v| v as f32).collect();
+        Ok(Tensor::from_values(&[values.len()], values))
+    }
+
+    /// A column of whole numbers as a tensor `[rows]`, `I64`: labels, identifiers.
+    ///
+    /// # Errors
+    /// As [`Table::column`]; also for a number that is not whole.
+    pub fn integers(&self, name: &str) -> Result<Tensor> {
+        let numbers = self.numbers(name)?;
+        let whole = |v: f64| v.fract() == 0.0 && v.abs() < 9e15;
+        if let Some(row) = numbers.iter().position(|&v| !whole(v)) {
+            return Err(Error::Value(format!(
+                "line {}, column {name:?}: expected a whole number, found {}",
+                self.lines[row], numbers[row]
+            )));
+        }
+        let values: Vec<i64> = numbers.iter().map(|&v| v as i64).collect();
+        Ok(Tensor::from_values(&[values.len()], values))
+    }
+
+    /// Columns of numbers side by side: a tensor `[rows, columns]`, `F32`.
+    ///
+    /// # Errors
+    /// As [`Table::column`].
+    pub fn columns<const N: usize>(&self, names: [&str; N]) -> Result<Tensor> {
+        self.side_by_side(&names)
+    }
+
+    /// All columns of numbers side by side, in order: a tensor `[rows, columns]`, `F32`.
+    ///
+    /// # Errors
+    /// [`Error::Value`] with the line of the first field that is missing.
+    pub fn all_numbers(&self) -> Result<Tensor> {
+        let pairs = self.names.iter().zip(&self.columns);
+        let names: Vec<&str> = pairs
+            .filter(|(_, column)| matches!(column, Column::Numbers(_)))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        self.side_by_side(&names)
+    }
+
+    fn side_by_side(&self, names: &[&str]) -> Result<Tensor> {
+        let columns: Result<Vec<&[f64]>> = names.iter().map(|name| self.numbers(name)).collect();
+        let columns = columns?;
+        let values: Vec<f32> = (0..self.rows())
+            .flat_map(|row| columns.iter().map(move |column| column[row] as f32))
+            .collect();
+        Ok(Tensor::from_values(&[self.rows(), columns.len()], values))
+    }
+
+    /// A column as text.
+    ///
+    /// # Errors
+    /// As [`Table::column`], but for numbers, which are texts too.
+    pub fn text(&self, name: &str) -> Result<Vec<String>> {
+        let (_, column) = self.find(name)?;
+        Ok((0..self.rows()).map(|row| column.field(row)).collect())
+    }
+
+    /// A column's texts as classes: the number of each row's class, a tensor `[rows]` of `I64`, and the
+    /// classes' names, sorted.
+    ///
+    /// # Errors
+    /// As [`Table::text`].
+    pub fn classes(&self, name: &str) -> Result<(Tensor, Vec<String>)> {
+        let texts = self.text(name)?;
+        let mut classes = texts.clone();
+        classes.sort();
+        classes.dedup();
+        let number = |text: &String| classes.binary_search(text).unwrap_or(0) as i64;
+        let numbers: Vec<i64> = texts.iter().map(number).collect();
+        Ok((Tensor::from_values(&[numbers.len()], numbers), classes))
+    }
+
+    /// The fields that hold nothing, row by row.
+    pub fn missing(&self) -> Vec<Missing> {
+        let mut missing = Vec::new();
+        for (row, &line) in self.lines.iter().enumerate() {
+            for (name, column) in self.names.iter().zip(&self.columns) {
+                if !column.has(row) {
+                    missing.push(Missing {
+                        line,
+                        column: name.clone(),
+                    });
+                }
+            }
+        }
+        missing
+    }
+
+    /// The table without the rows in which something is missing.
+    pub fn drop_missing(&self) -> Table {
+        let kept: Vec<bool> = (0..self.rows())
+            .map(|row| self.columns.iter().all(|column| column.has(row)))
+            .collect();
+        let mut table = self.clone();
+        table
+            .columns
+            .iter_mut()
+            .for_each(|column| column.keep(&kept));
+        let mut rows = kept.iter();
+        table.lines.retain(|_| rows.next() == Some(&true));
+        table
+    }
+
+    /// The table with this number wherever one is missing; texts that are missing stay so.
+    pub fn fill_missing(&self, number: f64) -> Table {
+        let mut table = self.clone();
+        for column in &mut table.columns {
+            if let Column::Numbers(numbers) = column {
+                let missing = numbers.iter_mut().filter(|v| v.is_nan());
+                missing.for_each(|v| *v = number);
+            }
+        }
+        table
+    }
+}
+
+/// The first rows, in columns, and how many there are.
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const ROWS: usize = 10;
+        const WIDEST: usize = 24;
+        let short = |text: String| -> String {
+            let line = text.lines().next().unwrap_or("");
+            match line.char_indices().nth(WIDEST - 1) {
+                Some((end, _)) => format!("{}…", &line[..end]),
+                None => line.to_string(),
+            }
+        };
+        let shown = self.rows().min(ROWS);
+        let mut lines = vec![self.names.iter().cloned().map(short).collect::<Vec<_>>()];
+        lines.extend((0..shown).map(|row| self.fields(row).into_iter().map(short).collect()));
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
+        let widths: Vec<usize> = (0..self.names.len())
+            .map(|column| width(column).unwrap_or(0))
+            .collect();
+        for line in &lines {
+            let fields = line.iter().zip(&widths).zip(&self.columns);
+            let fields: Vec<String> = fields
+                .map(|((field, &width), column)| match column {
+                    Column::Numbers(_) => format!("{field:>width$}"),
+                    Column::Text(_) => format!("{field:width$}"),
+                })
+                .collect();
+            writeln!(f, "{}", fields.join("  ").trim_end())?;
+        }
+        write!(
+            f,
+            "{} rows, {} columns, {} missing",
+            self.rows(),
+            self.names.len(),
+            self.missing().len()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::ReadCsv;
+
+    fn people() -> Table {
+        let text = b"name,age,city\nAda,36,London\nMax,,\nZoe,28,NA\n";
+        ReadCsv::new().parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_line_and_column() {
+        let table = people();
+        let places: Vec<String> = table.missing().iter().map(Missing::to_string).collect();
+        assert_eq!(
+            places,
+            [
+                "line 3, column \"age\"",
+                "line 3, column \"city\"",
+                "line 4, column \"city\""
+            ]
+        );
+        let error = table.column("age").unwrap_err().to_string();
+        assert!(
+            error.starts_with("line 3, column \"age\": the field is missing"),
+            "{error}"
+        );
+        assert_eq!(
+            table.fill_missing(-1.0).column("age").unwrap().to_vec(),
+            [36.0, -1.0, 28.0]
+        );
+        let whole = table.drop_missing();
+        assert_eq!(
+            (whole.rows(), whole.text("name").unwrap()),
+            (1, vec!["Ada".to_string()])
+        );
+        assert!(whole.missing().is_empty());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_with_its_place() {
+        let table = people();
+        let error = table.column("name").unwrap_err().to_string();
+        assert!(
+            error.starts_with("line 2, column \"name\": expected a number, found \"Ada\""),
+            "{error}"
+        );
+        let error = table.column("aeg").unwrap_err().to_string();
+        assert!(error.contains("did you mean \"age\"?"), "{error}");
+        let halves = Table::new().with("x", &Tensor::from([1.0, 2.5])).unwrap();
+        let error = halves.integers("x").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("2.5"), "{error}");
+        assert!(halves.clone().with("x", &Tensor::from([1.0, 2.0])).is_err());
+        assert!(halves.clone().with("y", &Tensor::from([1.0])).is_err());
+        assert!(halves.with("y", &Tensor::ones([2, 1])).is_err());
+    }
+
+    #[test]
+    fn classes_are_numbered_by_their_names() {
+        let table = Table::new()
+            .with_text("kind", &["cat", "ant", "cat"])
+            .unwrap();
+        let (numbers, names) = table.classes("kind").unwrap();
+        assert_eq!(numbers, Tensor::from([1, 0, 1]));
+        assert_eq!(names, ["ant", "cat"]);
+    }
+
+    #[test]
+    fn it_prints_as_a_table() {
+        let expected =
+            "name  age  city\nAda    36  London\nMax\nZoe    28\n3 rows, 3 columns, 3 missing";
+        assert_eq!(format!("{:?}", people()), expected);
+    }
+}

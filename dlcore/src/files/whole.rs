@@ -1,0 +1,72 @@
+//! Files as a whole: opened with care, replaced all at once.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::config::Parsed;
+use crate::{Error, Result};
+
+/// An error that names the file.
+pub(crate) fn error(path: &Path, message: impl Into<String>) -> Error {
+    Error::File {
+        path: path.to_owned(),
+        message: message.into(),
+    }
+}
+
+/// Opens a file and tells its size.
+pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
+    let failed = |problem: std::io::Error| error(path, format!("cannot be opened: {problem}"));
+    let file = File::open(path).map_err(failed)?;
+    let about = file.metadata().map_err(failed)?;
+    if !about.is_file() {
+        return Err(error(path, "is no file"));
+    }
+    Ok((file, about.len()))
+}
+
+/// The content of a file: what it holds when it is opened, whatever it grows to.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    let (file, size) = open(path)?;
+    let mut bytes = Vec::new();
+    let read = file.take(size).read_to_end(&mut bytes);
+    read.map_err(|problem| error(path, format!("cannot be read: {problem}")))?;
+    Ok(bytes)
+}
+
+/// Writes beside `path` and renames when all is written, so that a full disk or a crash leaves what
+/// was there before.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> Parsed<()>) -> Result<()> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let Some(name) = path.file_name() else {
+        return Err(error(path, "expected the name of a file"));
+    };
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    hidden.push(format!(".{}-{number}.part", std::process::id()));
+    let beside = path.with_file_name(hidden);
+    let io = |problem: std::io::Error| format!("cannot be written: {problem}");
+    let written = (|| {
+        let mut file = File::create(&beside).map_err(io)?;
+        write(&mut file)?;
+        file.sync_all().map_err(io)?;
+        fs::rename(&beside, path).map_err(io)
+    })();
+    written.map_err(|message| {
+        let _ = fs::remove_file(&beside);
+        error(path, message)
+    })
+}
+
+/// [`replace`] by these bytes.
+pub(crate) fn replace_by(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::io::Write as _;
+    replace(path, |file| {
+        let written = file.write_all(bytes);
+        written.map_err(|problem| format!("cannot be written: {problem}"))
+    })
+}

@@ -1,0 +1,113 @@
+//! What `compile` chose of ours, in Keras's words.
+
+use serde_json::{Value, json};
+
+use super::names::class_of;
+use super::optimizer;
+use super::settings::{object, plain};
+use crate::Tensor;
+use crate::config::Parsed;
+use crate::models::Model;
+use crate::models::objective::Compiled;
+use crate::models::save::{compiled, tensors};
+
+/// Keras's description of how the model was compiled, and the optimizer's variables; nothing for a model that
+/// is not compiled, or whose functions are its user's own.
+pub(super) fn write(model: &Model) -> Parsed<Option<(Value, Vec<Tensor>)>> {
+    let Some(compiled) = &model.compiled else {
+        return Ok(None);
+    };
+    let described = compiled::describe(compiled);
+    let objectives = described["objectives"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let own = described["optimizer"].get("custom").is_some()
+        || objectives.iter().any(|objective| {
+            let metrics = objective["metrics"].as_array().into_iter().flatten();
+            let mut all = metrics.chain([&objective["loss"]]);
+            all.any(|function| function.get("custom").is_some())
+        });
+    if own {
+        return Ok(None);
+    }
+    let state = match compiled::optimizer_state(model)? {
+        Some(bytes) => tensors::read(&bytes)?,
+        None => tensors::Tensors::new(),
+    };
+    let name = described["optimizer"]["name"].as_str().unwrap_or_default();
+    let (optimizer, variables) =
+        optimizer::write(model, name, &described["optimizer"]["config"], &state)?;
+    let names = model.output_names();
+    let alone = names.len() == 1 && objectives.len() == 1;
+    let by_output = |of: &dyn Fn(&Value) -> Value| match alone {
+        true => of(&objectives[0]),
+        false => by_name(compiled, &objectives, of),
+    };
+    let metrics = |objective: &Value| -> Value {
+        let all = objective["metrics"].as_array().into_iter().flatten();
+        all.map(metric).collect()
+    };
+    Ok(Some((
+        json!({
+            "optimizer": optimizer,
+            "loss": by_output(&|objective| loss(&objective["loss"])),
+            "loss_weights": if alone { Value::Null } else { by_output(&|o| plain(&o["weight"])) },
+            "metrics": by_output(&metrics),
+            "weighted_metrics": null,
+            "run_eagerly": false,
+            "steps_per_execution": 1,
+            "jit_compile": "auto",
+        }),
+        variables,
+    )))
+}
+
+fn by_name(compiled: &Compiled, objectives: &[Value], of: &dyn Fn(&Value) -> Value) -> Value {
+    let names = compiled
+        .objectives
+        .iter()
+        .map(|objective| objective.name.clone());
+    Value::Object(names.zip(objectives.iter().map(of)).collect())
+}
+
+fn loss(config: &Value) -> Value {
+    let name = config["name"].as_str().unwrap_or_default();
+    let mut settings = plain(config);
+    let Value::Object(fields) = &mut settings else {
+        return json!(name);
+    };
+    if fields.get("from_logits") == Some(&json!(false)) {
+        fields.remove("from_logits");
+    }
+    // Without settings of its own a name is enough, short ones too.
+    match fields.len() {
+        1 => json!(name),
+        _ => object("keras.losses", &class_of(name), settings),
+    }
+}
+
+fn metric(config: &Value) -> Value {
+    let name = config["name"].as_str().unwrap_or_default();
+    let kind = config["metric"].as_str().unwrap_or(name);
+    if name == kind && ["accuracy", "acc"].contains(&kind) {
+        return json!(name);
+    }
+    let mut settings = plain(config);
+    let Value::Object(fields) = &mut settings else {
+        return json!(name);
+    };
+    fields.remove("metric");
+    fields.remove("loss");
+    if ["precision", "recall"].contains(&kind)
+        && let Some(threshold) = fields.remove("threshold")
+    {
+        fields.insert("thresholds".to_string(), threshold);
+    }
+    match kind {
+        // Which kind of accuracy is told by the shapes: Keras has no class for that.
+        "accuracy" => json!("accuracy"),
+        "log_cosh" => object("keras.metrics", "LogCoshError", settings),
+        _ => object("keras.metrics", &class_of(kind), settings),
+    }
+}
