@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
+use crate::device::cpu::buffers::ReleaseAtEnd;
 use crate::display::channel;
 
 /// What `?` in a cell turns an error into. It deliberately does not implement `Debug`, which
@@ -75,6 +76,7 @@ thread_local! {
 
 /// Runs a cell's code. Returns whether it came to its end; otherwise one report has been sent.
 pub fn run(body: impl FnOnce() -> Result<(), Failure>) -> bool {
+    let _memory = ReleaseAtEnd;
     RUNNING.set(Some(None));
     let outcome = catch_unwind(AssertUnwindSafe(body));
     let noted = RUNNING.take().flatten();

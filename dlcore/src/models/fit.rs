@@ -13,6 +13,7 @@ use super::step::{self, Prepared};
 use super::tally::Tally;
 use super::weighting;
 use crate::callbacks::{Control, Logs};
+use crate::device::cpu::buffers::ReleaseAtEnd;
 use crate::plot::{LiveFit, LivePlan};
 use crate::random::permutation;
 use crate::{Error, Result, Tensor, interrupt};
@@ -338,6 +339,7 @@ impl<'a> Run<'a> {
     }
 
     fn run(mut self) -> Result<History> {
+        let _memory = ReleaseAtEnd;
         // A closure of the user's may panic; the weights are valid between batches, and the
         // history is worth keeping.
         match catch_unwind(AssertUnwindSafe(|| self.train())) {

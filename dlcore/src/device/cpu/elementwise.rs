@@ -20,6 +20,7 @@ pub(crate) fn map<T: Element, R: Element>(
             vectorised(
                 #[inline(always)]
                 || {
+                    let function = function;
                     for (to, &from) in piece.iter_mut().zip(&values[start..]) {
                         to.write(function(from));
                     }
@@ -45,6 +46,7 @@ pub(crate) fn zip_same<A: Element, B: Element, R: Element>(
                 vectorised(
                     #[inline(always)]
                     || {
+                        let function = function;
                         for ((to, &u), &v) in piece.iter_mut().zip(x).zip(y) {
                             to.write(function(u, v));
                         }
@@ -152,6 +154,7 @@ pub(crate) fn zip<A: Element, B: Element, R: Element>(
                 vectorised(
                     #[inline(always)]
                     || {
+                        let function = function;
                         for (index, to) in piece.chunks_exact_mut(row).enumerate() {
                             let offset = start + index * row;
                             let (u, v) = (read_a.row(x, offset, row), read_b.row(y, offset, row));
@@ -215,6 +218,7 @@ pub(crate) fn zip_assign<A: Element, B: Element>(
             vectorised(
                 #[inline(always)]
                 || {
+                    let function = function;
                     for (u, &v) in piece.iter_mut().zip(&y[start..]) {
                         *u = function(*u, v);
                     }
@@ -222,6 +226,27 @@ pub(crate) fn zip_assign<A: Element, B: Element>(
             );
         });
     });
+}
+
+/// Makes negative values 0, in place.
+pub(crate) fn relu<T: Real>(values: &mut [T]) {
+    chunks(values, 1, Cost::Cheap, &|_, piece| relu_here(piece));
+}
+
+/// As [`relu`], in this thread.
+pub(crate) fn relu_here<T: Real>(values: &mut [T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for value in values {
+                *value = if *value < T::zero() {
+                    T::zero()
+                } else {
+                    *value
+                };
+            }
+        },
+    );
 }
 
 /// Adds `values` to `sum`, in this thread.

@@ -237,11 +237,15 @@ use weight_settings;
 /// and an activation in `self.head`, and `self.settings()` beside those of window, kernels and bias.
 macro_rules! convolution_methods {
     ($($kernel:ident),+) => {
-        $crate::layers::base_methods!();
+        $crate::layers::convolution::convolution_methods!(fused $($kernel),+);
 
         fn forward(&self, x: &Tensor, training: bool) -> Tensor {
             self.head.activation.apply(&self.forward_logits(x, training))
         }
+    };
+    // For a layer that has its activation in its product, and so its own `forward`.
+    (fused $($kernel:ident),+) => {
+        $crate::layers::base_methods!();
 
         fn weights(&self) -> Vec<&Tensor> {
             let all = [$(&self.$kernel,)+ &self.head.bias];
