@@ -124,14 +124,19 @@ impl Dense {
         Ok(())
     }
 
-    fn linear(&self, x: &Tensor) -> Tensor {
+    /// The product with the kernel, by `dense` itself or with an activation in it.
+    fn product(
+        &self,
+        x: &Tensor,
+        dense: fn(&Tensor, &Tensor, Option<&Tensor>) -> Result<Tensor>,
+    ) -> Tensor {
         let Some(kernel) = &self.kernel else {
             panic!("{}", self.base.unbuilt());
         };
         if x.ndim() < 2 || x.shape().last() != kernel.shape().first() {
             panic!("{}", self.unfit(x.shape()));
         }
-        expect(ops::dense(x, kernel, self.bias.as_ref()))
+        expect(dense(x, kernel, self.bias.as_ref()))
     }
 
     /// The text for an input, batch axis included, that the kernel cannot take.
@@ -201,7 +206,10 @@ impl Layer for Dense {
     }
 
     fn forward(&self, x: &Tensor, training: bool) -> Tensor {
-        self.activation.apply(&self.forward_logits(x, training))
+        match &self.activation {
+            Activation::Relu => self.product(x, ops::dense_relu),
+            other => other.apply(&self.forward_logits(x, training)),
+        }
     }
 
     fn weights(&self) -> Vec<&Tensor> {
@@ -235,8 +243,14 @@ impl Layer for Dense {
         Some(&self.activation)
     }
 
+    fn as_dense(&self) -> Option<(&Tensor, Option<&Tensor>, &Activation)> {
+        let plain = self.kernel_regularizer.is_none() && self.bias_regularizer.is_none();
+        let kernel = self.kernel.as_ref().filter(|_| plain)?;
+        Some((kernel, self.bias.as_ref(), &self.activation))
+    }
+
     fn forward_logits(&self, x: &Tensor, _training: bool) -> Tensor {
-        self.linear(x)
+        self.product(x, ops::dense)
     }
 }
 

@@ -193,6 +193,11 @@ impl Loss {
         loss.known().map_err(|error| error.to_string())
     }
 
+    /// Whether it is a function of the user's own.
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.kind, Kind::Custom(_))
+    }
+
     /// Whether labels are the numbers of classes.
     pub(crate) fn takes_class_numbers(&self) -> bool {
         matches!(self.kind, Kind::SparseCategoricalCrossentropy)

@@ -1,6 +1,7 @@
 //! Models: layers put together, trained, evaluated.
 
 mod block;
+mod chain;
 mod checks;
 mod data;
 mod evaluate;

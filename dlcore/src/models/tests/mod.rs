@@ -1,5 +1,6 @@
 //! Models of every shape: branches, shared layers, several inputs and outputs.
 
+mod chain;
 mod data;
 mod functional;
 mod layers;
