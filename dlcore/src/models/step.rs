@@ -58,7 +58,8 @@ pub(super) fn train(model: &mut Model, tally: &mut Tally, batch: &Prepared) -> R
     let compiled = model.compiled.as_mut().expect("just seen");
     let chosen = leaves.iter().zip(&compiled.trained);
     let trained: Vec<LayerRef> = chosen
-        .filter_map(|(leaf, &trained)| trained.then(|| leaf.clone()))
+        .filter(|(_, trained)| **trained)
+        .map(|(leaf, _)| leaf.clone())
         .collect();
     let noted = Noted::of(&leaves);
     let (loss, gradients) = differentiate(&graph, compiled, &trained, tally, batch)?;

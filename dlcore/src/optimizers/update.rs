@@ -156,9 +156,9 @@ fn pass0(weight: &mut Tensor, gradient: &Tensor, rule: impl Fn(f32, f32) -> f32 
         vectorised(
             #[inline(always)]
             || {
-                let rule = rule;
+                let own = rule;
                 for (w, &g) in w.iter_mut().zip(g) {
-                    *w = rule(*w, g);
+                    *w = own(*w, g);
                 }
             },
         );
@@ -184,9 +184,9 @@ fn pass1(
         vectorised(
             #[inline(always)]
             || {
-                let rule = rule;
+                let own = rule;
                 for ((w, &g), s) in w.iter_mut().zip(g).zip(s) {
-                    (*w, *s) = rule(*w, g, *s);
+                    (*w, *s) = own(*w, g, *s);
                 }
             },
         );
@@ -214,9 +214,9 @@ fn pass2(
         vectorised(
             #[inline(always)]
             || {
-                let rule = rule;
+                let own = rule;
                 for (((w, &g), s), t) in w.iter_mut().zip(g).zip(s).zip(t) {
-                    (*w, *s, *t) = rule(*w, g, *s, *t);
+                    (*w, *s, *t) = own(*w, g, *s, *t);
                 }
             },
         );
@@ -248,9 +248,9 @@ fn pass3(
         vectorised(
             #[inline(always)]
             || {
-                let rule = rule;
+                let own = rule;
                 for ((((w, &g), s), t), u) in w.iter_mut().zip(g).zip(s).zip(t).zip(u) {
-                    (*w, *s, *t, *u) = rule(*w, g, *s, *t, *u);
+                    (*w, *s, *t, *u) = own(*w, g, *s, *t, *u);
                 }
             },
         );

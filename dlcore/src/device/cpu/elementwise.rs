@@ -1,4 +1,7 @@
 //! Functions of one and two arrays, element by element, with broadcasting.
+//!
+//! Each loop has a copy of its function: behind a reference, the numbers that it computes with would be read
+//! again for every element, and nothing would be vectorised.
 
 use std::mem::MaybeUninit;
 
@@ -20,9 +23,9 @@ pub(crate) fn map<T: Element, R: Element>(
             vectorised(
                 #[inline(always)]
                 || {
-                    let function = function;
+                    let own = function;
                     for (to, &from) in piece.iter_mut().zip(&values[start..]) {
-                        to.write(function(from));
+                        to.write(own(from));
                     }
                 },
             );
@@ -46,9 +49,9 @@ pub(crate) fn zip_same<A: Element, B: Element, R: Element>(
                 vectorised(
                     #[inline(always)]
                     || {
-                        let function = function;
+                        let own = function;
                         for ((to, &u), &v) in piece.iter_mut().zip(x).zip(y) {
-                            to.write(function(u, v));
+                            to.write(own(u, v));
                         }
                     },
                 );
@@ -154,11 +157,11 @@ pub(crate) fn zip<A: Element, B: Element, R: Element>(
                 vectorised(
                     #[inline(always)]
                     || {
-                        let function = function;
+                        let own = function;
                         for (index, to) in piece.chunks_exact_mut(row).enumerate() {
                             let offset = start + index * row;
                             let (u, v) = (read_a.row(x, offset, row), read_b.row(y, offset, row));
-                            zip_row(to, u, v, function);
+                            zip_row(to, u, v, own);
                         }
                     },
                 );
@@ -218,9 +221,9 @@ pub(crate) fn zip_assign<A: Element, B: Element>(
             vectorised(
                 #[inline(always)]
                 || {
-                    let function = function;
+                    let own = function;
                     for (u, &v) in piece.iter_mut().zip(&y[start..]) {
-                        *u = function(*u, v);
+                        *u = own(*u, v);
                     }
                 },
             );

@@ -9,7 +9,7 @@
 
 use ndarray::{ArrayView2, Axis};
 
-use crate::tensor::{DType, Real};
+use crate::tensor::Real;
 
 /// Multiplications of a product that is small, and of one whose columns fill no registers.
 const SMALL: usize = 1 << 15;
@@ -38,7 +38,7 @@ pub(super) fn suits<T: Real>(left: &ArrayView2<'_, T>, right: &ArrayView2<'_, T>
 
 fn is_possible<T: Real>() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return T::DTYPE == DType::F32
+    return T::DTYPE == crate::tensor::DType::F32
         && std::arch::is_x86_feature_detected!("avx2")
         && std::arch::is_x86_feature_detected!("fma");
     #[cfg(not(target_arch = "x86_64"))]
