@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
+use crate::device::cpu::buffers::ReleaseAtEnd;
 use crate::display::channel;
 
 /// What `?` in a cell turns an error into. It deliberately does not implement `Debug`, which
@@ -86,6 +87,7 @@ pub fn run(body: impl FnOnce() -> Result<(), Failure>) -> bool {
 
 /// Not generic: compiled once, here, instead of in each cell.
 fn guarded(body: &mut dyn FnMut() -> Result<(), Failure>) -> bool {
+    let _memory = ReleaseAtEnd;
     RUNNING.set(Some(None));
     let outcome = catch_unwind(AssertUnwindSafe(body));
     let noted = RUNNING.take().flatten();

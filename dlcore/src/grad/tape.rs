@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::ops::{Op, Step};
+use super::ops::{Op, Step, with_each};
 use crate::tensor::expect;
 use crate::{Error, Result, Tensor};
 
@@ -38,12 +38,15 @@ pub struct GradientTape {
     shared: Arc<Mutex<Recording>>,
 }
 
-/// A tensor's places, one on each tape that it is on.
+/// A tensor's places, one on each tape that it is on. Nearly always that is one.
 #[derive(Clone)]
-pub(crate) struct Node(Arc<[Place]>);
+pub(crate) enum Node {
+    One(Place),
+    Several(Arc<[Place]>),
+}
 
 #[derive(Clone)]
-struct Place {
+pub(crate) struct Place {
     tape: Weak<Mutex<Recording>>,
     index: usize,
 }
@@ -60,9 +63,25 @@ impl Place {
 }
 
 impl Node {
+    /// None for no place.
+    fn of(mut places: Vec<Place>) -> Option<Node> {
+        match places.len() {
+            0 => None,
+            1 => places.pop().map(Node::One),
+            _ => Some(Node::Several(places.into())),
+        }
+    }
+
+    fn places(&self) -> &[Place] {
+        match self {
+            Node::One(place) => std::slice::from_ref(place),
+            Node::Several(places) => places,
+        }
+    }
+
     /// Where the tensor is on `tape`.
     fn on(&self, tape: &Arc<Mutex<Recording>>) -> Option<usize> {
-        let place = self.0.iter().find(|place| place.is_on(tape));
+        let place = self.places().iter().find(|place| place.is_on(tape));
         place.map(|place| place.index)
     }
 }
@@ -139,13 +158,23 @@ impl GradientTape {
     /// # Errors
     /// [`Error::Value`] if the tensor is not of a float type, or the tape is used up.
     pub fn try_watch(&self, tensor: &Tensor) -> Result<Tensor> {
+        let mut watched = tensor.clone();
+        self.watch_here(&mut watched)?;
+        Ok(watched)
+    }
+
+    /// [`GradientTape::try_watch`] of a tensor where it is.
+    pub(crate) fn watch_here(&self, tensor: &mut Tensor) -> Result<()> {
         if !tensor.dtype().is_float() {
             return Err(Error::Value(format!(
                 "watch: gradients exist for f32 and f64, this tensor is {}; cast it first",
                 tensor.dtype()
             )));
         }
-        let others = tensor.node().map_or(&[][..], |node| &node.0);
+        if tensor.is_sparse() {
+            *tensor = tensor.to_dense();
+        }
+        let others = tensor.node().map_or(&[][..], Node::places);
         let mut places: Vec<Place> = others
             .iter()
             .filter(|place| !place.is_on(&self.shared) && place.recording().is_some())
@@ -159,8 +188,9 @@ impl GradientTape {
             tape: Arc::downgrade(&self.shared),
             index: recording.push(None),
         });
-        let plain = tensor.to_dense();
-        Ok(plain.with_node(Some(Node(places.into()))))
+        drop(recording);
+        tensor.set_node(Node::of(places));
+        Ok(())
     }
 
     /// The derivative of `loss`, a single number, with respect to each source: tensors of the
@@ -386,21 +416,22 @@ fn pass(
         Some(gradient) if sources.contains(&index) => gradient.clone(),
         Some(_) => gradients[index].take().expect("just seen"),
     };
-    let wanted: Vec<bool> = entry.places.iter().map(Option::is_some).collect();
-    let step = Step {
-        inputs: &entry.inputs,
-        output: &entry.output,
-        wanted: &wanted,
-    };
-    let rule = entry.op.rule();
-    if step.recorded(&gradient) && !rule.differentiable_twice() {
-        return Err(Error::Value(format!(
-            "gradient: {} cannot be differentiated twice, but another tape watches its operands; \
-             detach() them from that tape",
-            rule.name()
-        )));
-    }
-    let shares = rule.gradient(&step, &gradient);
+    let shares = with_each(&entry.places, Option::is_some, |wanted| {
+        let step = Step {
+            inputs: &entry.inputs,
+            output: &entry.output,
+            wanted,
+        };
+        let rule = entry.op.rule();
+        if step.recorded(&gradient) && !rule.differentiable_twice() {
+            return Err(Error::Value(format!(
+                "gradient: {} cannot be differentiated twice, but another tape watches its operands; \
+                 detach() them from that tape",
+                rule.name()
+            )));
+        }
+        Ok(rule.gradient(&step, &gradient))
+    })?;
     drop(gradient);
     check_shares(entry, &shares)?;
     for (share, place) in shares.into_iter().zip(&entry.places) {
@@ -451,7 +482,7 @@ fn tapes_of(inputs: &[&Tensor]) -> Vec<Arc<Mutex<Recording>>> {
     for place in inputs
         .iter()
         .filter_map(|input| input.node())
-        .flat_map(|node| node.0.iter())
+        .flat_map(Node::places)
     {
         if !tapes.iter().any(|tape| place.is_on(tape)) {
             tapes.extend(place.recording());
@@ -462,15 +493,58 @@ fn tapes_of(inputs: &[&Tensor]) -> Vec<Arc<Mutex<Recording>>> {
 
 /// The tensor as `tape` keeps it: on the other tapes only.
 fn kept(tensor: &Tensor, tape: &Arc<Mutex<Recording>>) -> Tensor {
-    let places = tensor.node().map_or(&[][..], |node| &node.0);
+    let places = tensor.node().map_or(&[][..], Node::places);
     let others = places.iter().filter(|place| !place.is_on(tape));
-    let others: Vec<Place> = others.cloned().collect();
-    let node = (!others.is_empty()).then(|| Node(others.into()));
-    tensor.detach().with_node(node)
+    tensor
+        .detach()
+        .with_node(Node::of(others.cloned().collect()))
 }
 
 /// Puts `output`, just computed by `op`, on the tapes of its inputs.
 pub(crate) fn record(op: Op, inputs: &[&Tensor], output: Tensor) -> Tensor {
+    match only_tape(inputs) {
+        Some(tape) => record_on(&tape, op, inputs, output),
+        None => record_on_each(op, inputs, output),
+    }
+}
+
+/// The tape that the inputs are on, if it is one.
+fn only_tape(inputs: &[&Tensor]) -> Option<Arc<Mutex<Recording>>> {
+    let mut only: Option<&Place> = None;
+    for node in inputs.iter().filter_map(|input| input.node()) {
+        let Node::One(place) = node else { return None };
+        if only.is_some_and(|only| !Weak::ptr_eq(&only.tape, &place.tape)) {
+            return None;
+        }
+        only = Some(place);
+    }
+    only?.tape.upgrade()
+}
+
+/// What [`record_on_each`] does where there is one tape: each step of a training is recorded so.
+fn record_on(tape: &Arc<Mutex<Recording>>, op: Op, inputs: &[&Tensor], output: Tensor) -> Tensor {
+    let place = |input: &&Tensor| match input.node() {
+        Some(Node::One(place)) => Some(place.index),
+        _ => None,
+    };
+    let entry = Entry {
+        op,
+        places: inputs.iter().map(place).collect(),
+        inputs: inputs.iter().map(|input| input.detach()).collect(),
+        output: output.detach(),
+    };
+    let mut recording = lock(tape);
+    if recording.used_up {
+        return output;
+    }
+    let place = Place {
+        tape: Arc::downgrade(tape),
+        index: recording.push(Some(Arc::new(entry))),
+    };
+    output.with_node(Some(Node::One(place)))
+}
+
+fn record_on_each(op: Op, inputs: &[&Tensor], output: Tensor) -> Tensor {
     let tapes = tapes_of(inputs);
     if tapes.is_empty() {
         return output;
@@ -483,7 +557,7 @@ pub(crate) fn record(op: Op, inputs: &[&Tensor], output: Tensor) -> Tensor {
             index: lock(tape).push(None),
         })
         .collect();
-    let output = output.with_node(Some(Node(places.clone().into())));
+    let output = output.with_node(Node::of(places.clone()));
     let ops = std::iter::repeat_n(op, tapes.len());
     for ((tape, place), op) in tapes.iter().zip(&places).zip(ops) {
         let on_tape = |input: &&Tensor| input.node().and_then(|node| node.on(tape));

@@ -114,12 +114,17 @@ impl Dense {
         shape.map_err(|error| self.base.shape_error(error))
     }
 
-    fn linear(&self, x: &Tensor) -> Tensor {
+    /// The product with the kernel, by `dense` itself or with an activation in it.
+    fn product(
+        &self,
+        x: &Tensor,
+        dense: fn(&Tensor, &Tensor, Option<&Tensor>) -> Result<Tensor>,
+    ) -> Tensor {
         let kernel = self.kernel.built(&self.base);
         if x.ndim() < 2 || x.shape().last() != kernel.shape().first() {
             panic!("{}", self.unfit(x.shape()));
         }
-        expect(ops::dense(x, kernel, self.bias.value.as_ref()))
+        expect(dense(x, kernel, self.bias.value.as_ref()))
     }
 
     /// The text for an input, batch axis included, that the kernel cannot take.
@@ -191,7 +196,10 @@ impl Layer for Dense {
     }
 
     fn forward(&self, x: &Tensor, training: bool) -> Tensor {
-        self.activation.apply(&self.forward_logits(x, training))
+        match &self.activation {
+            Activation::Relu => self.product(x, ops::dense_relu),
+            other => other.apply(&self.forward_logits(x, training)),
+        }
     }
 
     weight_methods!(kernel, bias);
@@ -210,8 +218,16 @@ impl Layer for Dense {
         Some(&self.activation)
     }
 
+    fn as_dense(&self) -> Option<(&Tensor, Option<&Tensor>, &Activation)> {
+        let penalties = [&self.kernel.regularizer, &self.bias.regularizer];
+        let plain = penalties.iter().all(|penalty| penalty.is_none())
+            && self.base.activity_regularizer.is_none();
+        let kernel = self.kernel.value.as_ref().filter(|_| plain)?;
+        Some((kernel, self.bias.value.as_ref(), &self.activation))
+    }
+
     fn forward_logits(&self, x: &Tensor, _training: bool) -> Tensor {
-        self.linear(x)
+        self.product(x, ops::dense)
     }
 }
 

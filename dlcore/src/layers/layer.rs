@@ -118,6 +118,13 @@ pub trait Layer: LayerClone + Send + Sync {
         masks.first().cloned().flatten()
     }
 
+    /// Kernel, bias and activation of a layer that is a product with the kernel and nothing else, so that
+    /// training can go through it without recording. Only `Dense` is one.
+    #[doc(hidden)]
+    fn as_dense(&self) -> Option<(&Tensor, Option<&Tensor>, &Activation)> {
+        None
+    }
+
     /// The weights that training changes, unless the layer is frozen; always in the same order.
     fn weights(&self) -> Vec<&Tensor> {
         Vec::new()

@@ -2,7 +2,14 @@
 
 use super::{EPSILON, Kind, Loss, formulas};
 use crate::grad::ops;
+use crate::tensor::same_float;
 use crate::{DType, Error, Result, Tensor};
+
+/// `(p - t)²`, in one operation.
+fn squared_difference(p: &Tensor, t: &Tensor) -> Result<Tensor> {
+    let (p, t) = same_float(p, t);
+    ops::apply(ops::SquaredDifference, &[&p, &t])
+}
 
 impl Loss {
     /// The mean loss of a batch.
@@ -102,7 +109,7 @@ impl Loss {
         let t = &self.smoothed(self.aligned(y_true, y_pred)?, y_pred);
         let p = y_pred;
         Ok(match &self.kind {
-            Kind::MeanSquaredError => p.try_sub(t)?.square(),
+            Kind::MeanSquaredError => squared_difference(p, t)?,
             Kind::MeanAbsoluteError => p.try_sub(t)?.abs(),
             Kind::MeanAbsolutePercentageError => formulas::mean_absolute_percentage_error(t, p),
             Kind::MeanSquaredLogarithmicError => formulas::mean_squared_logarithmic_error(t, p),

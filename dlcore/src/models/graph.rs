@@ -30,7 +30,7 @@ pub(super) struct Graph {
 pub(super) struct Node {
     pub(super) layer: LayerRef,
     pub(super) inputs: Vec<usize>,
-    outputs: std::ops::Range<usize>,
+    pub(super) outputs: std::ops::Range<usize>,
     /// Values that nobody needs after this call.
     done: Vec<usize>,
 }

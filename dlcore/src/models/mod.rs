@@ -2,6 +2,7 @@
 
 mod batch_sequence;
 mod block;
+mod chain;
 mod checks;
 mod compile;
 mod data;

@@ -16,6 +16,7 @@ use super::settings::Fit;
 use super::step::{self, Prepared};
 use super::tally::Tally;
 use crate::callbacks::{Logs, Trainable as _};
+use crate::device::cpu::buffers::ReleaseAtEnd;
 use crate::plot::{LiveFit, LivePlan};
 use crate::random::permutation;
 use crate::{Error, Result, Tensor, interrupt};
@@ -109,6 +110,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn run(mut self) -> Result<History> {
+        let _memory = ReleaseAtEnd;
         // A closure of the user's may panic; the weights are valid between batches, and the
         // history is worth keeping.
         match catch_unwind(AssertUnwindSafe(|| self.train())) {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::RwLockWriteGuard;
 
+use super::chain::Chain;
 use super::graph::{Flow, Graph};
 use super::layer_ref::LayerRef;
 use super::model::Model;
@@ -12,6 +13,7 @@ use crate::activations::Activation;
 use crate::grad::GradientTape;
 use crate::layers::{Call, Layer, collect_activity};
 use crate::optimizers::Optimizer;
+use crate::tensor::expect;
 use crate::{Error, Result, Tensor};
 
 /// Data as the model takes it: a tensor for each input, labels and weights for each output that has a
@@ -46,11 +48,19 @@ impl Prepared {
 /// with the metrics. A loss that is not finite changes nothing.
 pub(super) fn train(model: &mut Model, tally: &mut Tally, batch: &Prepared) -> Result<f64> {
     let graph = model.graph("fit")?;
-    let (leaves, trained) = (model.leaves(), model.trained());
-    let name = model.name().to_string();
-    let Some(compiled) = &mut model.compiled else {
-        return Err(Error::Model(format!("fit: {name} is not compiled")));
-    };
+    let leaves = model.leaves();
+    if model.compiled.is_none() {
+        return Err(Error::Model(format!(
+            "fit: {} is not compiled",
+            model.name()
+        )));
+    }
+    let compiled = model.compiled.as_mut().expect("just seen");
+    let chosen = leaves.iter().zip(&compiled.trained);
+    let trained: Vec<LayerRef> = chosen
+        .filter(|(_, trained)| **trained)
+        .map(|(leaf, _)| leaf.clone())
+        .collect();
     let noted = Noted::of(&leaves);
     let (loss, gradients) = differentiate(&graph, compiled, &trained, tally, batch)?;
     if loss.is_finite() {
@@ -122,6 +132,9 @@ fn differentiate(
     tally: &mut Tally,
     batch: &Prepared,
 ) -> Result<(f64, Option<Vec<Tensor>>)> {
+    if let Some(chain) = chain_of(graph, compiled, trained, batch) {
+        return differentiate_chain(&chain, graph, compiled, tally, batch);
+    }
     let tape = GradientTape::new();
     let watched = Watched::on(&tape, trained);
     let outputs = Outputs::of(graph, compiled, &batch.x, true);
@@ -137,18 +150,85 @@ fn differentiate(
         return Ok((value, None));
     }
     let sources: Vec<&Tensor> = sources.iter().collect();
-    let gradients = tape.try_gradient(&loss, &sources).map_err(|error| {
-        let mut names: Vec<&str> = compiled.objectives.iter().map(|o| o.loss.name()).collect();
-        if names.is_empty() {
-            names.push("add_loss");
-        }
-        Error::Model(format!(
-            "the loss {:?} does not depend on the model's output ({error}); compute it from y_pred with tensor \
-             operations",
-            names.join(", ")
-        ))
-    })?;
-    Ok((value, Some(gradients)))
+    let gradients = tape.try_gradient(&loss, &sources);
+    Ok((
+        value,
+        Some(gradients.map_err(|e| independent(compiled, &e))?),
+    ))
+}
+
+fn independent(compiled: &Compiled, error: &Error) -> Error {
+    let mut names: Vec<&str> = compiled.objectives.iter().map(|o| o.loss.name()).collect();
+    if names.is_empty() {
+        names.push("add_loss");
+    }
+    Error::Model(format!(
+        "the loss {:?} does not depend on the model's output ({error}); compute it from y_pred with tensor \
+         operations",
+        names.join(", ")
+    ))
+}
+
+/// The batch's way through a model that is nothing but dense layers. A loss of the user's own may look at
+/// the weights as well, which then have to be recorded.
+fn chain_of(
+    graph: &Graph,
+    compiled: &Compiled,
+    trained: &[LayerRef],
+    batch: &Prepared,
+) -> Option<Chain> {
+    let [objective] = compiled.objectives.as_slice() else {
+        return None;
+    };
+    if objective.loss.is_custom() {
+        return None;
+    }
+    let logits = left_out(graph, compiled)[objective.output].is_some();
+    Chain::forward(graph, trained, batch, logits)
+}
+
+/// [`differentiate`] for a chain: only the loss is recorded.
+fn differentiate_chain(
+    chain: &Chain,
+    graph: &Graph,
+    compiled: &Compiled,
+    tally: &mut Tally,
+    batch: &Prepared,
+) -> Result<(f64, Option<Vec<Tensor>>)> {
+    let tape = GradientTape::new();
+    let output = tape.try_watch(&chain.output())?;
+    let outputs = Outputs {
+        flow: Flow {
+            tensors: vec![output.clone()],
+            masks: vec![None],
+            losses: Vec::new(),
+        },
+        activity: None,
+        without: left_out(graph, compiled),
+    };
+    let losses = outputs.losses(compiled, batch)?;
+    let loss = total(compiled, &losses, None);
+    let value = loss.item();
+    if !value.is_finite() {
+        return Ok((value, None));
+    }
+    measure(compiled, tally, value, &losses, batch, &outputs)?;
+    let gradient = tape.try_gradient(&loss, &[&output]);
+    let mut gradient = gradient.map_err(|error| independent(compiled, &error))?;
+    Ok((value, Some(chain.backward(gradient.swap_remove(0)))))
+}
+
+/// The activations of the outputs that their losses contain.
+fn left_out(graph: &Graph, compiled: &Compiled) -> Vec<Option<Activation>> {
+    let mut without = vec![None; graph.output_places().len()];
+    for objective in &compiled.objectives {
+        let activation = graph
+            .last_layer(objective.output)
+            .and_then(|layer| layer.activation());
+        without[objective.output] =
+            activation.filter(|activation| objective.loss.fuses_with(activation));
+    }
+    without
 }
 
 /// The gradients of a loss of one's own with respect to the weights of `trained`.
@@ -193,14 +273,7 @@ struct Outputs {
 
 impl Outputs {
     fn of(graph: &Graph, compiled: &Compiled, x: &[Tensor], training: bool) -> Outputs {
-        let mut without = vec![None; graph.output_places().len()];
-        for objective in &compiled.objectives {
-            let activation = graph
-                .last_layer(objective.output)
-                .and_then(|layer| layer.activation());
-            without[objective.output] =
-                activation.filter(|activation| objective.loss.fuses_with(activation));
-        }
+        let without = left_out(graph, compiled);
         let logits: Vec<bool> = without.iter().map(Option::is_some).collect();
         let call = if training {
             Call::training()
@@ -278,7 +351,7 @@ struct Watched<'a> {
 impl<'a> Watched<'a> {
     fn on(tape: &GradientTape, layers: &'a [LayerRef]) -> Watched<'a> {
         let watched = Watched { layers };
-        watched.each_weight(|weight| *weight = tape.watch(weight));
+        watched.each_weight(|weight| expect(tape.watch_here(weight)));
         watched
     }
 
@@ -298,7 +371,7 @@ impl<'a> Watched<'a> {
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        self.each_weight(|weight| *weight = weight.detach());
+        self.each_weight(|weight| weight.set_node(None));
     }
 }
 

@@ -95,7 +95,7 @@ impl Optimizer for Adadelta {
                 weight,
                 step.clipped(gradient),
                 (means, steps),
-                |w, g, a, b| {
+                move |w, g, a, b| {
                     let a = rho * a + rest * (g * g);
                     let d = (b + epsilon).sqrt() * g / (a + epsilon).sqrt();
                     (w - rate * d, a, rho * b + rest * (d * d))

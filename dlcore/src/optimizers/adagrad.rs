@@ -91,10 +91,15 @@ impl Optimizer for Adagrad {
         let first = self.initial_accumulator_value as f32;
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
             let accumulators = self.accumulators.get_or(index, weight.len(), first);
-            update1(weight, step.clipped(gradient), accumulators, |w, g, a| {
-                let a = a + g * g;
-                (w - rate * g / (a + epsilon).sqrt(), a)
-            });
+            update1(
+                weight,
+                step.clipped(gradient),
+                accumulators,
+                move |w, g, a| {
+                    let a = a + g * g;
+                    (w - rate * g / (a + epsilon).sqrt(), a)
+                },
+            );
         }
     }
 

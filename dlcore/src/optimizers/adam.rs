@@ -106,7 +106,7 @@ impl Optimizer for Adam {
             let velocities = self.velocities.get(index, weight.len());
             if self.amsgrad {
                 let slots = (moments, velocities, self.largest.get(index, weight.len()));
-                update3(weight, gradient, slots, |w, g, m, v, l| {
+                update3(weight, gradient, slots, move |w, g, m, v, l| {
                     let m = m + (g - m) * new_1;
                     let v = v + (g * g - v) * new_2;
                     let l = if v > l { v } else { l };
@@ -114,11 +114,16 @@ impl Optimizer for Adam {
                 });
                 continue;
             }
-            update2(weight, gradient, (moments, velocities), |w, g, m, v| {
-                let m = m + (g - m) * new_1;
-                let v = v + (g * g - v) * new_2;
-                (w - alpha * m / (v.sqrt() + epsilon), m, v)
-            });
+            update2(
+                weight,
+                gradient,
+                (moments, velocities),
+                move |w, g, m, v| {
+                    let m = m + (g - m) * new_1;
+                    let v = v + (g * g - v) * new_2;
+                    (w - alpha * m / (v.sqrt() + epsilon), m, v)
+                },
+            );
         }
     }
 

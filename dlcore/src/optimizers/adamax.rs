@@ -80,7 +80,7 @@ impl Optimizer for Adamax {
                 weight,
                 step.clipped(gradient),
                 (moments, norms),
-                |w, g, m, u| {
+                move |w, g, m, u| {
                     let m = m + (g - m) * new_1;
                     let (u, size) = (beta_2 * u, g.abs());
                     let u = if size > u { size } else { u };

@@ -91,7 +91,7 @@ impl Optimizer for Nadam {
             let moments = self.moments.get(index, weight.len());
             let velocities = self.velocities.get(index, weight.len());
             let slots = (moments, velocities);
-            update2(weight, step.clipped(gradient), slots, |w, g, m, v| {
+            update2(weight, step.clipped(gradient), slots, move |w, g, m, v| {
                 let m = m + (g - m) * new_1;
                 let v = v + (g * g - v) * new_2;
                 let ahead = from_moment * m + from_gradient * g;

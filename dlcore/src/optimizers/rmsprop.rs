@@ -113,16 +113,21 @@ impl RMSprop {
         let velocities = self.velocities.get(index, weight.len());
         let averages = self.averages.get(index, weight.len());
         if self.momentum == 0.0 {
-            update2(weight, gradient, (velocities, averages), |w, g, v, a| {
-                let v = rho * v + rest * (g * g);
-                let a = rho * a + rest * g;
-                (w - rate * g / (v - a * a + epsilon).sqrt(), v, a)
-            });
+            update2(
+                weight,
+                gradient,
+                (velocities, averages),
+                move |w, g, v, a| {
+                    let v = rho * v + rest * (g * g);
+                    let a = rho * a + rest * g;
+                    (w - rate * g / (v - a * a + epsilon).sqrt(), v, a)
+                },
+            );
             return;
         }
         let moments = self.moments.get(index, weight.len());
         let slots = (velocities, averages, moments);
-        update3(weight, gradient, slots, |w, g, v, a, m| {
+        update3(weight, gradient, slots, move |w, g, v, a, m| {
             let v = rho * v + rest * (g * g);
             let a = rho * a + rest * g;
             let m = momentum * m + rate * g / (v - a * a + epsilon).sqrt();
@@ -158,17 +163,22 @@ impl Optimizer for RMSprop {
             }
             let velocities = self.velocities.get(index, weight.len());
             if self.momentum == 0.0 {
-                update1(weight, gradient, velocities, |w, g, v| {
+                update1(weight, gradient, velocities, move |w, g, v| {
                     let v = rho * v + rest * (g * g);
                     (w - rate * g / (v + epsilon).sqrt(), v)
                 });
             } else {
                 let moments = self.moments.get(index, weight.len());
-                update2(weight, gradient, (velocities, moments), |w, g, v, m| {
-                    let v = rho * v + rest * (g * g);
-                    let m = momentum * m + rate * g / (v + epsilon).sqrt();
-                    (w - m, v, m)
-                });
+                update2(
+                    weight,
+                    gradient,
+                    (velocities, moments),
+                    move |w, g, v, m| {
+                        let v = rho * v + rest * (g * g);
+                        let m = momentum * m + rate * g / (v + epsilon).sqrt();
+                        (w - m, v, m)
+                    },
+                );
             }
         }
     }

@@ -93,17 +93,17 @@ impl Optimizer for SGD {
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
             let gradient = step.clipped(gradient);
             if self.momentum == 0.0 {
-                update0(weight, gradient, |w, g| w - rate * g);
+                update0(weight, gradient, move |w, g| w - rate * g);
                 continue;
             }
             let moments = self.moments.get(index, weight.len());
             if self.nesterov {
-                update1(weight, gradient, moments, |w, g, m| {
+                update1(weight, gradient, moments, move |w, g, m| {
                     let m = momentum * m - rate * g;
                     (w + momentum * m - rate * g, m)
                 });
             } else {
-                update1(weight, gradient, moments, |w, g, m| {
+                update1(weight, gradient, moments, move |w, g, m| {
                     let m = momentum * m - rate * g;
                     (w + m, m)
                 });

@@ -2,7 +2,9 @@
 //!
 //! Every element is computed by itself, so the result does not depend on the number of threads.
 //! Denormals count as zero: the running means of weights that no longer get a gradient would
-//! otherwise decay into them, and slow every step down.
+//! otherwise decay into them, and slow every step down. A rule owns the numbers it computes with, and each
+//! piece has a copy of it: behind a reference they would be read again for every element, and nothing
+//! would be vectorised.
 
 use std::sync::Arc;
 
@@ -101,7 +103,7 @@ macro_rules! adjusted {
                 $gradient.values
                 $(, $slots)?,
                 #[inline(always)]
-                |w, g $(, $slot)*| {
+                move |w, g $(, $slot)*| {
                     let (w, g) = adjust.apply(w, g);
                     $rule(w, g $(, $slot)*)
                 },
@@ -114,7 +116,7 @@ macro_rules! adjusted {
 pub(super) fn update0(
     weight: &mut Tensor,
     gradient: Gradient<'_>,
-    rule: impl Fn(f32, f32) -> f32 + Sync,
+    rule: impl Fn(f32, f32) -> f32 + Sync + Copy,
 ) {
     adjusted!(pass0(weight, gradient), rule, []);
 }
@@ -124,7 +126,7 @@ pub(super) fn update1(
     weight: &mut Tensor,
     gradient: Gradient<'_>,
     slot: &mut [f32],
-    rule: impl Fn(f32, f32, f32) -> (f32, f32) + Sync,
+    rule: impl Fn(f32, f32, f32) -> (f32, f32) + Sync + Copy,
 ) {
     adjusted!(pass1(weight, gradient, slot), rule, [s]);
 }
@@ -134,7 +136,7 @@ pub(super) fn update2(
     weight: &mut Tensor,
     gradient: Gradient<'_>,
     slots: (&mut [f32], &mut [f32]),
-    rule: impl Fn(f32, f32, f32, f32) -> (f32, f32, f32) + Sync,
+    rule: impl Fn(f32, f32, f32, f32) -> (f32, f32, f32) + Sync + Copy,
 ) {
     adjusted!(pass2(weight, gradient, slots), rule, [s, t]);
 }
@@ -144,18 +146,19 @@ pub(super) fn update3(
     weight: &mut Tensor,
     gradient: Gradient<'_>,
     slots: (&mut [f32], &mut [f32], &mut [f32]),
-    rule: impl Fn(f32, f32, f32, f32, f32) -> (f32, f32, f32, f32) + Sync,
+    rule: impl Fn(f32, f32, f32, f32, f32) -> (f32, f32, f32, f32) + Sync + Copy,
 ) {
     adjusted!(pass3(weight, gradient, slots), rule, [s, t, u]);
 }
 
-fn pass0(weight: &mut Tensor, gradient: &Tensor, rule: impl Fn(f32, f32) -> f32 + Sync) {
+fn pass0(weight: &mut Tensor, gradient: &Tensor, rule: impl Fn(f32, f32) -> f32 + Sync + Copy) {
     let each = |(w, g): (&mut [f32], &[f32])| {
         vectorised(
             #[inline(always)]
             || {
+                let own = rule;
                 for (w, &g) in w.iter_mut().zip(g) {
-                    *w = rule(*w, g);
+                    *w = own(*w, g);
                 }
             },
         );
@@ -175,14 +178,15 @@ fn pass1(
     weight: &mut Tensor,
     gradient: &Tensor,
     slot: &mut [f32],
-    rule: impl Fn(f32, f32, f32) -> (f32, f32) + Sync,
+    rule: impl Fn(f32, f32, f32) -> (f32, f32) + Sync + Copy,
 ) {
     let each = |((w, g), s): ((&mut [f32], &[f32]), &mut [f32])| {
         vectorised(
             #[inline(always)]
             || {
+                let own = rule;
                 for ((w, &g), s) in w.iter_mut().zip(g).zip(s) {
-                    (*w, *s) = rule(*w, g, *s);
+                    (*w, *s) = own(*w, g, *s);
                 }
             },
         );
@@ -203,15 +207,16 @@ fn pass2(
     weight: &mut Tensor,
     gradient: &Tensor,
     slots: (&mut [f32], &mut [f32]),
-    rule: impl Fn(f32, f32, f32, f32) -> (f32, f32, f32) + Sync,
+    rule: impl Fn(f32, f32, f32, f32) -> (f32, f32, f32) + Sync + Copy,
 ) {
     type Chunks<'a> = (((&'a mut [f32], &'a [f32]), &'a mut [f32]), &'a mut [f32]);
     let each = |(((w, g), s), t): Chunks<'_>| {
         vectorised(
             #[inline(always)]
             || {
+                let own = rule;
                 for (((w, &g), s), t) in w.iter_mut().zip(g).zip(s).zip(t) {
-                    (*w, *s, *t) = rule(*w, g, *s, *t);
+                    (*w, *s, *t) = own(*w, g, *s, *t);
                 }
             },
         );
@@ -233,7 +238,7 @@ fn pass3(
     weight: &mut Tensor,
     gradient: &Tensor,
     slots: (&mut [f32], &mut [f32], &mut [f32]),
-    rule: impl Fn(f32, f32, f32, f32, f32) -> (f32, f32, f32, f32) + Sync,
+    rule: impl Fn(f32, f32, f32, f32, f32) -> (f32, f32, f32, f32) + Sync + Copy,
 ) {
     type Chunks<'a> = (
         (((&'a mut [f32], &'a [f32]), &'a mut [f32]), &'a mut [f32]),
@@ -243,8 +248,9 @@ fn pass3(
         vectorised(
             #[inline(always)]
             || {
+                let own = rule;
                 for ((((w, &g), s), t), u) in w.iter_mut().zip(g).zip(s).zip(t).zip(u) {
-                    (*w, *s, *t, *u) = rule(*w, g, *s, *t, *u);
+                    (*w, *s, *t, *u) = own(*w, g, *s, *t, *u);
                 }
             },
         );
@@ -271,10 +277,9 @@ fn with_values(weight: &mut Tensor, gradient: &Tensor, then: impl FnOnce(&mut [f
         gradient.shape(),
         "a gradient has its weight's shape"
     );
-    let gradient = match gradient.dtype() {
-        DType::F32 => gradient.to_dense(),
-        _ => gradient.cast(DType::F32),
-    };
+    let other = (gradient.dtype() != DType::F32 || gradient.is_sparse())
+        .then(|| gradient.to_dense().cast(DType::F32));
+    let gradient = other.as_ref().unwrap_or(gradient);
     if weight.dtype() != DType::F32 {
         *weight = weight.cast(DType::F32);
     }

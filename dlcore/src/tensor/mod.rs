@@ -42,6 +42,7 @@ pub(crate) use structure::same_float;
 use std::sync::Arc;
 
 use crate::device::Device;
+use crate::device::cpu::buffers;
 use crate::grad::Node;
 use crate::{Error, Result};
 
@@ -83,6 +84,10 @@ impl Tensor {
     pub(crate) fn with_node(mut self, node: Option<Node>) -> Tensor {
         self.node = node;
         self
+    }
+
+    pub(crate) fn set_node(&mut self, node: Option<Node>) {
+        self.node = node;
     }
 
     pub(crate) fn node(&self) -> Option<&Node> {
@@ -199,6 +204,18 @@ impl Tensor {
     /// As [`Tensor::detach`], under the name it has in Keras.
     pub fn stop_gradient(&self) -> Tensor {
         self.detach()
+    }
+}
+
+/// What a large tensor leaves behind is used for the next one.
+impl Drop for Tensor {
+    #[inline]
+    fn drop(&mut self) {
+        if let Storage::F32(array) = &mut self.storage
+            && buffers::worth_keeping(array.len())
+        {
+            buffers::put_back_array(array);
+        }
     }
 }
 

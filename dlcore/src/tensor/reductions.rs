@@ -8,7 +8,7 @@ use super::{
     Array, Axes, DType, Element, Tensor, dense, fallible, reduced, resolve_axis, split_at,
 };
 use crate::device::cpu;
-use crate::grad::ops::{self, Extreme, Sum};
+use crate::grad::ops::{self, Extreme, Mean, Sum};
 use crate::{Error, Result};
 
 impl Tensor {
@@ -32,7 +32,7 @@ impl Tensor {
             let mean = self.sum().item() / self.len() as f64;
             return Tensor::from(mean as f32);
         }
-        self.sum() / self.len() as f64
+        ops::apply_any(Mean, &[&self.to_dense()])
     }
 
     fallible! {

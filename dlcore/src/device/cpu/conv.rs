@@ -7,7 +7,9 @@
 
 use ndarray::ArrayView2;
 
+use super::buffers::{self, Scratch};
 use super::matrix::multiply_into;
+use super::relu_here;
 use super::simd::vectorised;
 use super::window::{Slide, WORTH_THREADS, pieces, sum_of_runs};
 use crate::tensor::Real;
@@ -126,10 +128,16 @@ fn fill_rows<T: Real>(rows: &mut [T], bias: &[T]) {
     }
 }
 
-/// The convolution of `x`, plus a bias for each filter: `[rows, filters]`.
-pub(crate) fn conv<T: Real>(c: &Convolution, x: &[T], kernel: &[T], bias: Option<&[T]>) -> Vec<T> {
+/// The convolution of `x`, plus a bias for each filter, negative results made 0 if `relu`: `[rows, filters]`.
+pub(crate) fn conv<T: Real>(
+    c: &Convolution,
+    x: &[T],
+    kernel: &[T],
+    bias: Option<&[T]>,
+    relu: bool,
+) -> Vec<T> {
     let (tile, filters, depth) = (c.tile(), c.filters, c.depth());
-    let mut result = vec![T::zero(); c.slide.rows() * filters];
+    let mut result = buffers::any(c.slide.rows() * filters);
     pieces(
         &mut result,
         tile * filters,
@@ -146,6 +154,9 @@ pub(crate) fn conv<T: Real>(c: &Convolution, x: &[T], kernel: &[T], bias: Option
                 let kernel = c.columns(kernel, depth, group);
                 let patches = view(patches, count, depth);
                 multiply_into((piece, filters, own), add, patches, kernel);
+            }
+            if relu {
+                relu_here(piece);
             }
         },
     );
@@ -166,14 +177,15 @@ pub(crate) fn conv_transpose<T: Real>(
     let per_image = c.slide.per_image();
     // A piece is whole images: no two threads add to one place.
     let images = (tile / per_image.max(1)).max(1);
-    let mut result = vec![T::zero(); c.slide.batch * image];
+    let mut result = buffers::any(c.slide.batch * image);
     pieces(
         &mut result,
         images * image,
         c.threads(),
         &|index, piece, patches| {
-            if let Some(bias) = bias {
-                fill_rows(piece, bias);
+            match bias {
+                Some(bias) => fill_rows(piece, bias),
+                None => piece.fill(T::zero()),
             }
             let start = index * images * per_image;
             let rows = piece.len() / image * per_image;
@@ -201,15 +213,15 @@ pub(crate) fn conv_kernel<T: Real>(c: &Convolution, x: &[T], g: &[T]) -> Vec<T> 
     let runs = ((1 << 23) / length.max(1)).clamp(4, 16);
     let step = rows.div_ceil(runs).max(FEWEST_SUMMED);
     sum_of_runs(length, rows, step, c.threads(), &|start, end| {
-        let mut sum = vec![T::zero(); length];
-        let mut patches = Vec::new();
+        let mut sum = buffers::zeros(length);
+        let mut patches = Scratch::new(tile * depth);
         for first in (start..end).step_by(tile) {
             let count = tile.min(end - first);
             let g = &g[first * filters..][..count * filters];
             for group in 0..c.groups {
-                c.pack(x, group, first, count, &mut patches);
+                c.pack(x, group, first, count, &mut patches.0);
                 let own = group * (filters / c.groups);
-                let patches = view(&patches, count, depth).reversed_axes();
+                let patches = view(&patches.0, count, depth).reversed_axes();
                 let g = c.columns(g, count, group);
                 multiply_into((&mut sum, filters, own), true, patches, g);
             }
@@ -269,7 +281,9 @@ mod tests {
                 }
             });
         }
-        close(&conv(c, &x, &kernel, Some(&bias)), &y);
+        close(&conv(c, &x, &kernel, Some(&bias), false), &y);
+        let positive: Vec<f64> = y.iter().map(|y| y.max(0.0)).collect();
+        close(&conv(c, &x, &kernel, Some(&bias), true), &positive);
         close(&conv_transpose(c, &g, &kernel, Some(&back)), &by_x);
         close(&conv_kernel(c, &x, &g), &by_kernel);
         let without: Vec<f64> = y
@@ -277,7 +291,7 @@ mod tests {
             .zip(wide(&bias).iter().cycle())
             .map(|(y, b)| y - b)
             .collect();
-        close(&conv(c, &x, &kernel, None), &without);
+        close(&conv(c, &x, &kernel, None, false), &without);
     }
 
     #[test]
@@ -320,7 +334,7 @@ mod tests {
         let kernel: Vec<f32> = some(c.depth() * 16, 2);
         assert!(c.threads(), "too small to tell");
         let all = || {
-            let y = conv(&c, &x, &kernel, None);
+            let y = conv(&c, &x, &kernel, None, false);
             let by_x = conv_transpose(&c, &y, &kernel, None);
             let by_kernel = conv_kernel(&c, &x, &y);
             (y, by_x, by_kernel)

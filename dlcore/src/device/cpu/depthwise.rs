@@ -1,6 +1,7 @@
 //! Convolution of each channel by itself: so little arithmetic for each number read that a product of
 //! matrices would only add copying.
 
+use super::buffers;
 use super::simd::vectorised;
 use super::window::{Slide, WORTH_THREADS, pieces, sum_of_runs};
 use crate::tensor::Real;
@@ -48,7 +49,7 @@ pub(crate) fn depthwise<T: Real>(
 ) -> Vec<T> {
     let (channels, many, outputs) = (d.channels, d.multiplier, d.outputs());
     let rows = (PIECE / outputs.max(1)).max(1);
-    let mut result = vec![T::zero(); d.slide.rows() * outputs];
+    let mut result = buffers::zeros(d.slide.rows() * outputs);
     pieces(
         &mut result,
         rows * outputs,
@@ -95,7 +96,7 @@ pub(crate) fn depthwise_input<T: Real>(d: &Depthwise, g: &[T], kernel: &[T]) -> 
     let (channels, many, outputs) = (d.channels, d.multiplier, d.outputs());
     let image = d.slide.pixels() * channels;
     let (images, per_image) = (d.images(), d.slide.per_image());
-    let mut result = vec![T::zero(); d.slide.batch * image];
+    let mut result = buffers::zeros(d.slide.batch * image);
     pieces(
         &mut result,
         images * image,

@@ -1,4 +1,7 @@
 //! Functions of one and two arrays, element by element, with broadcasting.
+//!
+//! Each loop has a copy of its function: behind a reference, the numbers that it computes with would be read
+//! again for every element, and nothing would be vectorised.
 
 use std::mem::MaybeUninit;
 
@@ -20,8 +23,9 @@ pub(crate) fn map<T: Element, R: Element>(
             vectorised(
                 #[inline(always)]
                 || {
+                    let own = function;
                     for (to, &from) in piece.iter_mut().zip(&values[start..]) {
-                        to.write(function(from));
+                        to.write(own(from));
                     }
                 },
             );
@@ -45,8 +49,9 @@ pub(crate) fn zip_same<A: Element, B: Element, R: Element>(
                 vectorised(
                     #[inline(always)]
                     || {
+                        let own = function;
                         for ((to, &u), &v) in piece.iter_mut().zip(x).zip(y) {
-                            to.write(function(u, v));
+                            to.write(own(u, v));
                         }
                     },
                 );
@@ -152,10 +157,11 @@ pub(crate) fn zip<A: Element, B: Element, R: Element>(
                 vectorised(
                     #[inline(always)]
                     || {
+                        let own = function;
                         for (index, to) in piece.chunks_exact_mut(row).enumerate() {
                             let offset = start + index * row;
                             let (u, v) = (read_a.row(x, offset, row), read_b.row(y, offset, row));
-                            zip_row(to, u, v, function);
+                            zip_row(to, u, v, own);
                         }
                     },
                 );
@@ -215,13 +221,35 @@ pub(crate) fn zip_assign<A: Element, B: Element>(
             vectorised(
                 #[inline(always)]
                 || {
+                    let own = function;
                     for (u, &v) in piece.iter_mut().zip(&y[start..]) {
-                        *u = function(*u, v);
+                        *u = own(*u, v);
                     }
                 },
             );
         });
     });
+}
+
+/// Makes negative values 0, in place.
+pub(crate) fn relu<T: Real>(values: &mut [T]) {
+    chunks(values, 1, Cost::Cheap, &|_, piece| relu_here(piece));
+}
+
+/// As [`relu`], in this thread.
+pub(crate) fn relu_here<T: Real>(values: &mut [T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for value in values {
+                *value = if *value < T::zero() {
+                    T::zero()
+                } else {
+                    *value
+                };
+            }
+        },
+    );
 }
 
 /// Adds `values` to `sum`, in this thread.

@@ -5,7 +5,8 @@ use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::simd::vectorised;
-use super::{Cost, Cpu, build, chunks};
+use super::thin;
+use super::{Cost, Cpu, buffers, build, chunks};
 use crate::device::Kernels;
 use crate::tensor::{Real, SparseRows};
 
@@ -20,7 +21,7 @@ impl<T: Real> Kernels<T> for Cpu {
         }
         let mut result: Vec<T> = match bias {
             Some(_) => filled_rows(m, n, bias),
-            None => Vec::with_capacity(m * n),
+            None => buffers::empty(m * n),
         };
         let target = Target {
             start: result.as_mut_ptr(),
@@ -146,7 +147,7 @@ fn tile(m: usize, n: usize) -> (usize, usize) {
 
 fn filled_rows<T: Real>(m: usize, n: usize, bias: Option<&[T]>) -> Vec<T> {
     let Some(bias) = bias else {
-        return vec![T::zero(); m * n];
+        return buffers::zeros(m * n);
     };
     build(m * n, n, Cost::Cheap, &|_, piece| {
         for row in piece.chunks_exact_mut(n) {
@@ -232,6 +233,16 @@ impl<T: Real> Target<T> {
     /// Writes `left · right` at this row and column.
     fn fill(&self, top: usize, first: usize, left: ArrayView2<'_, T>, right: ArrayView2<'_, T>) {
         let ((m, k), n) = (left.dim(), right.ncols());
+        if thin::suits(&left, &right) {
+            let place = thin::Place {
+                // SAFETY: the tile begins within the buffer.
+                start: unsafe { self.start.add(top * self.columns + first) },
+                stride: self.columns,
+                add: self.add,
+            };
+            // SAFETY: the tile lies within the buffer behind `start`, and no other thread touches it.
+            return unsafe { thin::multiply(place, left, right) };
+        }
         let stride = |view: &ArrayView2<'_, T>, axis| view.stride_of(Axis(axis));
         vectorised(|| {
             // SAFETY: the views are valid for their shapes and strides; the tile lies within the

@@ -3,23 +3,25 @@
 //! Work is cut into pieces whose size depends on the shapes only, never on the number of threads,
 //! and partial results are combined in a fixed order: a run repeats bit for bit on any number.
 
+pub(crate) mod buffers;
 mod elementwise;
 mod matrix;
 mod normalize;
 mod parallel;
 mod reduce;
 mod simd;
+mod thin;
 
 mod nonlinear;
 pub(crate) mod recurrent;
 
-pub(crate) use elementwise::{map, zip, zip_assign, zip_same};
+pub(crate) use elementwise::{map, relu, relu_here, zip, zip_assign, zip_same};
 pub(crate) use normalize::{
     column_gradient_sums, column_moments, combine_columns, row_gradient, row_gradient_sums,
     row_moments, scale_columns, scale_rows,
 };
 pub(crate) use parallel::{Cost, build, chunks};
-pub(crate) use reduce::{arg_max, arg_min, fold_axis, sum_axis};
+pub(crate) use reduce::{arg_max, arg_min, fold_axis, sum_all, sum_axis};
 pub use simd::vectorised;
 
 mod conv;

@@ -7,6 +7,8 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use super::buffers;
+
 /// What one element costs, which decides how many make a piece worth a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cost {
@@ -28,13 +30,13 @@ impl Cost {
 
 /// A new buffer of `length` elements; `fill(start, piece)` must write every element of the piece
 /// that begins at element `start`. Pieces are whole multiples of `row` elements.
-pub(crate) fn build<R: Copy + Send + Sync>(
+pub(crate) fn build<R: Copy + Send + Sync + 'static>(
     length: usize,
     row: usize,
     cost: Cost,
     fill: &(dyn Fn(usize, &mut [MaybeUninit<R>]) + Sync),
 ) -> Vec<R> {
-    let mut buffer: Vec<R> = Vec::with_capacity(length);
+    let mut buffer: Vec<R> = buffers::empty(length);
     chunks(&mut buffer.spare_capacity_mut()[..length], row, cost, fill);
     // SAFETY: the pieces cover the buffer and every fill writes all of its piece.
     unsafe { buffer.set_len(length) };

@@ -1,5 +1,6 @@
 //! Pooling: the largest, or the mean, of what a window covers, channel by channel.
 
+use super::buffers;
 use super::simd::vectorised;
 use super::window::{Slide, WORTH_THREADS, pieces};
 use crate::tensor::Real;
@@ -24,7 +25,7 @@ impl Pooling {
     fn by_rows<T: Real>(&self, row: impl Fn(usize, &mut [T]) + Sync) -> Vec<T> {
         let channels = self.channels;
         let rows = (PIECE / channels.max(1)).max(1);
-        let mut result = vec![T::zero(); self.slide.rows() * channels];
+        let mut result = buffers::any(self.slide.rows() * channels);
         pieces(
             &mut result,
             rows * channels,
@@ -53,12 +54,13 @@ impl Pooling {
         let per_image = self.slide.per_image();
         // A piece is whole images: no two threads add to one place.
         let images = (PIECE / image.max(1)).max(1);
-        let mut result = vec![T::zero(); self.slide.batch * image];
+        let mut result = buffers::any(self.slide.batch * image);
         pieces(
             &mut result,
             images * image,
             self.threads(),
             &|index, piece, scratch| {
+                piece.fill(T::zero());
                 let start = index * images * per_image;
                 vectorised(
                     #[inline(always)]
@@ -102,14 +104,20 @@ pub(crate) fn max_pool<T: Real>(p: &Pooling, x: &[T]) -> Vec<T> {
 /// The gradient of [`max_pool`], whose result was `y`, given that of `y`: all of it goes to the first
 /// element of a window that is the largest.
 pub(crate) fn max_pool_input<T: Real>(p: &Pooling, x: &[T], y: &[T], g: &[T]) -> Vec<T> {
+    if p.slide.is_apart() {
+        return max_pool_apart(p, x, y, g);
+    }
     let channels = p.channels;
     p.by_images(
         #[inline(always)]
         |all, row, images: &mut [T], left| {
             let y = &y[all * channels..][..channels];
             // What has not found its element yet.
-            left.clear();
-            left.extend_from_slice(&g[all * channels..][..channels]);
+            if left.len() < channels {
+                left.resize(channels, T::zero());
+            }
+            let left = &mut left[..channels];
+            left.copy_from_slice(&g[all * channels..][..channels]);
             let first = (all - row) / p.slide.per_image() * p.slide.pixels();
             p.slide.places(
                 row,
@@ -117,7 +125,9 @@ pub(crate) fn max_pool_input<T: Real>(p: &Pooling, x: &[T], y: &[T], g: &[T]) ->
                 |_, pixel| {
                     let x = &x[(first + pixel) * channels..][..channels];
                     let sums = &mut images[pixel * channels..][..channels];
-                    for (((sum, left), &x), &y) in sums.iter_mut().zip(&mut *left).zip(x).zip(y) {
+                    for (((sum, left), &x), &y) in
+                        sums.iter_mut().zip(left.iter_mut()).zip(x).zip(y)
+                    {
                         let found = x == y;
                         *sum += if found { *left } else { T::zero() };
                         *left = if found { T::zero() } else { *left };
@@ -128,12 +138,90 @@ pub(crate) fn max_pool_input<T: Real>(p: &Pooling, x: &[T], y: &[T], g: &[T]) ->
     )
 }
 
+/// Channels that are looked at side by side, in vector registers.
+const LANES: usize = 16;
+
+/// [`max_pool_input`] for windows that do not touch: each pixel is written once, and nothing is added.
+fn max_pool_apart<T: Real>(p: &Pooling, x: &[T], y: &[T], g: &[T]) -> Vec<T> {
+    let image = p.slide.pixels() * p.channels;
+    let images = (PIECE / image.max(1)).max(1);
+    let mut result = buffers::any(p.slide.batch * image);
+    pieces(
+        &mut result,
+        images * image,
+        p.threads(),
+        &|index, piece, _| {
+            if !p.slide.is_covered() {
+                piece.fill(T::zero());
+            }
+            for (number, to) in piece.chunks_exact_mut(image.max(1)).enumerate() {
+                let number = index * images + number;
+                let windows = number * p.slide.per_image() * p.channels;
+                let windows = windows..windows + p.slide.per_image() * p.channels;
+                let x = &x[number * image..][..image];
+                vectorised(
+                    #[inline(always)]
+                    || image_apart(p, to, x, &y[windows.clone()], &g[windows.clone()]),
+                );
+            }
+        },
+    );
+    result
+}
+
+#[inline(always)]
+fn image_apart<T: Real>(p: &Pooling, to: &mut [T], x: &[T], y: &[T], g: &[T]) {
+    let channels = p.channels;
+    let whole = channels / LANES * LANES;
+    for window in 0..p.slide.per_image() {
+        for channel in (0..whole).step_by(LANES) {
+            lanes_apart::<T, LANES>(p, to, x, y, g, window, channel);
+        }
+        for channel in whole..channels {
+            lanes_apart::<T, 1>(p, to, x, y, g, window, channel);
+        }
+    }
+}
+
+/// The gradient of `N` channels of a window.
+#[inline(always)]
+fn lanes_apart<T: Real, const N: usize>(
+    p: &Pooling,
+    to: &mut [T],
+    x: &[T],
+    y: &[T],
+    g: &[T],
+    window: usize,
+    channel: usize,
+) {
+    let of = |values: &[T], pixel: usize| -> [T; N] {
+        let place = pixel * p.channels + channel;
+        values[place..place + N].try_into().expect("so many")
+    };
+    let (largest, mut left) = (of(y, window), of(g, window));
+    let (width, [down, across]) = (p.slide.images[1], p.slide.window.size);
+    let (row, column) = (window / p.slide.positions[1], window % p.slide.positions[1]);
+    for line in row * down..(row + 1) * down {
+        for pixel in line * width + column * across..line * width + (column + 1) * across {
+            let x = of(x, pixel);
+            let mut share = [T::zero(); N];
+            for lane in 0..N {
+                let found = x[lane] == largest[lane];
+                share[lane] = if found { left[lane] } else { T::zero() };
+                left[lane] = if found { T::zero() } else { left[lane] };
+            }
+            to[pixel * p.channels + channel..][..N].copy_from_slice(&share);
+        }
+    }
+}
+
 /// The mean of what each window covers, padding left out.
 pub(crate) fn average_pool<T: Real>(p: &Pooling, x: &[T]) -> Vec<T> {
     p.by_rows(
         #[inline(always)]
         |row, sums: &mut [T]| {
             let mut count = 0;
+            sums.fill(T::zero());
             p.slide.places(
                 row,
                 #[inline(always)]
@@ -180,6 +268,7 @@ pub(crate) fn average_pool_input<T: Real>(p: &Pooling, g: &[T]) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::cpu::Window;
     use crate::device::cpu::window::testing::{close, slides, some, wide};
 
     /// What the kernels must equal: each window gathered, then judged.
@@ -225,8 +314,21 @@ mod tests {
                 count > 0
             })
         };
-        for slide in slides().into_iter().filter(covers) {
-            for channels in [1, 5] {
+        let apart = |images, positions| Slide {
+            window: Window {
+                size: [2, 3],
+                strides: [2, 3],
+                dilation: [1, 1],
+                before: [0, 0],
+            },
+            batch: 3,
+            images,
+            positions,
+        };
+        let more = [apart([6, 9], [3, 3]), apart([7, 8], [3, 2])];
+        assert!(more.iter().all(Slide::is_apart));
+        for slide in slides().into_iter().filter(covers).chain(more) {
+            for channels in [1, 5, 35] {
                 check::<f32>(&Pooling { slide, channels });
                 check::<f64>(&Pooling { slide, channels });
             }

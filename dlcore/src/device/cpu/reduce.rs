@@ -16,6 +16,13 @@ const RUN: usize = 16;
 
 /// The sum of all values.
 pub(crate) fn sum_all<T: Real>(values: &[T]) -> T {
+    if values.len() <= BLOCK {
+        return if values.is_empty() {
+            T::zero()
+        } else {
+            sum_block(values)
+        };
+    }
     let partial: Vec<T> = if values.len() <= 8 * BLOCK {
         values.chunks(BLOCK).map(sum_block).collect()
     } else {
@@ -28,6 +35,9 @@ fn sum_block<T: Real>(block: &[T]) -> T {
     vectorised(
         #[inline(always)]
         || {
+            if let [value] = block {
+                return *value;
+            }
             let mut sums = [T::zero(); BLOCK / (LANES * RUN)];
             for (sum, values) in sums.iter_mut().zip(block.chunks(LANES * RUN)) {
                 let mut lanes = [T::zero(); LANES];
@@ -36,11 +46,24 @@ fn sum_block<T: Real>(block: &[T]) -> T {
                         *lane += value;
                     }
                 }
-                *sum = sum_pairwise(&lanes);
+                *sum = sum_pairs(lanes);
             }
-            sum_pairwise(&sums)
+            sum_pairs(sums)
         },
     )
+}
+
+/// As [`sum_pairwise`] for a power of two of values.
+#[inline(always)]
+fn sum_pairs<T: Real, const N: usize>(mut values: [T; N]) -> T {
+    let mut count = N;
+    while count > 1 {
+        count /= 2;
+        for index in 0..count {
+            values[index] = values[2 * index] + values[2 * index + 1];
+        }
+    }
+    values[0]
 }
 
 fn sum_pairwise<T: Real>(values: &[T]) -> T {

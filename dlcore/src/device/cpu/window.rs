@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::buffers::Scratch;
 use crate::tensor::Real;
 
 /// The form of a window and how it moves over the two spatial axes, height first. A sequence is an
@@ -58,6 +59,23 @@ impl Slide {
     /// Positions over all images; one is called a row, counted from the first image's first.
     pub(crate) fn rows(&self) -> usize {
         self.batch * self.per_image()
+    }
+
+    /// Whether no pixel lies under two positions, and none of them reaches beyond the images.
+    pub(crate) fn is_apart(&self) -> bool {
+        let Window {
+            size,
+            strides,
+            dilation,
+            before,
+        } = self.window;
+        let within = (0..2).all(|axis| self.positions[axis] * size[axis] <= self.images[axis]);
+        within && strides == size && dilation == [1, 1] && before == [0, 0]
+    }
+
+    /// Whether positions that are apart leave no pixel out.
+    pub(crate) fn is_covered(&self) -> bool {
+        (0..2).all(|axis| self.positions[axis] * self.window.size[axis] == self.images[axis])
     }
 
     /// The image of a row, and its position there.
@@ -137,7 +155,10 @@ impl Slide {
 /// Multiplications, or moved elements, below which work is not given to several threads.
 pub(super) const WORTH_THREADS: usize = 1 << 17;
 
-/// What is done with a piece: its number, itself, and a buffer of the thread's own, to be used again.
+/// Elements of the buffer that a piece on one of several threads is given.
+const SCRATCH: usize = 1 << 16;
+
+/// What is done with a piece: its number, itself, and a buffer, which it may make longer.
 type Work<'a, T> = dyn Fn(usize, &mut [T], &mut Vec<T>) + Sync + 'a;
 
 /// Calls `work(index, piece, scratch)` for each piece of `piece` elements, in parallel if `threads`.
@@ -148,8 +169,9 @@ pub(super) fn pieces<T: Real>(buffer: &mut [T], piece: usize, threads: bool, wor
             .par_chunks_mut(piece)
             .with_max_len(1)
             .enumerate()
-            .for_each_init(Vec::new, |scratch, (index, part)| {
-                work(index, part, scratch);
+            .for_each(|(index, part)| {
+                let mut scratch = Scratch::new(SCRATCH);
+                work(index, part, &mut scratch.0);
             });
     } else {
         let mut scratch = Vec::new();
@@ -181,13 +203,13 @@ pub(super) fn sum_of_runs<T: Real>(
     };
     let mut partial = partial.into_iter();
     let mut sum = partial.next().unwrap_or_else(|| vec![T::zero(); length]);
-    let rest: Vec<Vec<T>> = partial.collect();
+    let rest: Vec<Scratch<T>> = partial.map(Scratch).collect();
     super::chunks(&mut sum, 1, super::Cost::Costly, &|start, piece| {
         super::vectorised(
             #[inline(always)]
             || {
                 for other in &rest {
-                    for (sum, &value) in piece.iter_mut().zip(&other[start..]) {
+                    for (sum, &value) in piece.iter_mut().zip(&other.0[start..]) {
                         *sum += value;
                     }
                 }

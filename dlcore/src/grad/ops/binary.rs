@@ -2,7 +2,7 @@
 
 use super::{Rule, Step, unbroadcast};
 use crate::device::cpu;
-use crate::tensor::{Real, broadcast, float2};
+use crate::tensor::{Array, Real, broadcast, float2};
 use crate::{Result, Tensor};
 
 /// The larger of two numbers; NaN if either is, as in NumPy.
@@ -79,4 +79,46 @@ binary! {
     /// The smaller one; where both are equal the left one takes the gradient.
     Minimum "minimum", smaller,
         |g, a, b| g * a.less_equal(b).cast(g.dtype()), |g, a, b| g * a.greater(b).cast(g.dtype());
+}
+
+/// `(a - b)²`, what a mean squared error is the mean of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SquaredDifference;
+
+impl Rule for SquaredDifference {
+    fn name(&self) -> &'static str {
+        "squared_difference"
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
+        broadcast(self.name(), inputs[0], inputs[1])
+    }
+
+    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
+        float2!(inputs[0], inputs[1], (a, b) => {
+            Tensor::from_array(cpu::zip(a, b, shape, |a, b| (a - b) * (a - b)))
+        })
+    }
+
+    /// `∂a = 2g · (a - b)`, `∂b = -∂a`
+    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
+        fn slope<T: Real>(a: &Array<T>, b: &Array<T>, shape: &[usize]) -> Array<T> {
+            cpu::zip(a, b, shape, |a, b| (a - b) + (a - b))
+        }
+        let (a, b) = (&step.inputs[0], &step.inputs[1]);
+        let by_a = if step.recorded(gradient) {
+            gradient * ((a - b) + (a - b))
+        } else {
+            let shape = gradient.shape();
+            float2!(a, b, (a, b) => gradient * Tensor::from_array(slope(a, b, shape)))
+        };
+        step.each(|side| {
+            let share = if side == 0 { by_a.clone() } else { -&by_a };
+            unbroadcast(share, step.inputs[side].shape())
+        })
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
+    }
 }

@@ -1,6 +1,7 @@
 //! Convolutions of images `[batch, height, width, channels]`: plain, transposed, channel by channel.
 //! A sequence is an image of height 1.
 
+use super::matrix::relu_gradient;
 use super::{Rule, Step, apply};
 use crate::device::cpu::{self, Convolution, Depthwise, Slide, Window};
 use crate::tensor::{float, with_slice};
@@ -36,7 +37,10 @@ pub(crate) fn conv(x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>, op: Conv)
     // One pixel at a time, it is a dense layer, and needs no patches.
     if op.groups == 1 && op.window == plain && x.ndim() == 4 && x.shape()[1..3] == op.positions {
         let matrix = kernel.try_reshape([kernel.shape()[2], kernel.shape()[3]])?;
-        return super::dense(x, &matrix, bias);
+        return match op.relu {
+            true => super::dense_relu(x, &matrix, bias),
+            false => super::dense(x, &matrix, bias),
+        };
     }
     apply_to(op, &floats(x, kernel, bias))
 }
@@ -108,6 +112,8 @@ pub(crate) struct Conv {
     /// Positions of the window along each axis.
     pub(crate) positions: [usize; 2],
     pub(crate) groups: usize,
+    /// Whether negative results become 0.
+    pub(crate) relu: bool,
 }
 
 impl Conv {
@@ -145,7 +151,7 @@ impl Rule for Conv {
             let bias = inputs.get(2).map(|bias| bias.to_vec_of());
             let x = inputs[0].to_array();
             let values = with_slice(&x, |x| with_slice(kernel, |kernel| {
-                cpu::conv(&c, x, kernel, bias.as_deref())
+                cpu::conv(&c, x, kernel, bias.as_deref(), self.relu)
             }));
             Tensor::from_values(shape, values)
         })
@@ -153,6 +159,8 @@ impl Rule for Conv {
 
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
         let (x, kernel) = (&step.inputs[0], &step.inputs[1]);
+        let masked = self.relu.then(|| relu_gradient(step, gradient));
+        let gradient = masked.as_ref().unwrap_or(gradient);
         let filters = gradient.shape()[3];
         let c = self.of(x.shape(), filters);
         step.each(|side| float!(gradient, g => with_slice(g, |g| match side {
@@ -229,7 +237,7 @@ impl Rule for ConvTranspose {
             float!(gradient, g => with_slice(g, |g| match side {
                 0 => {
                     let kernel = kernel.to_array();
-                    let values = with_slice(&kernel, |kernel| cpu::conv(&c, g, kernel, None));
+                    let values = with_slice(&kernel, |kernel| cpu::conv(&c, g, kernel, None, false));
                     Tensor::from_values(x.shape(), values)
                 }
                 1 => {

@@ -3,8 +3,8 @@
 use ndarray::{ArrayView2, Axis, Ix2, IxDyn};
 
 use super::{Rule, Step, apply, unbroadcast};
-use crate::device::{Cpu, Kernels};
-use crate::tensor::{Array, Real, broadcast, float, float2, same_float};
+use crate::device::{Cpu, Kernels, cpu};
+use crate::tensor::{Array, Real, broadcast, float, float2, row_major, same_float, with_slice};
 use crate::{DType, Error, Result, Tensor};
 
 fn matrix<T: Real>(array: &Array<T>) -> ArrayView2<'_, T> {
@@ -101,6 +101,28 @@ fn products<T: Real>(a: &Array<T>, b: &Array<T>, shape: &[usize]) -> Vec<T> {
 /// # Errors
 /// [`Error::Shape`], naming the shapes, if these do not fit.
 pub fn dense(x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    dense_op(Dense { relu: false }, x, kernel, bias)
+}
+
+/// `max(x · kernel + bias, 0)`: [`dense`] and the activation used most, in one operation.
+pub(crate) fn dense_relu(x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    dense_op(Dense { relu: true }, x, kernel, bias)
+}
+
+fn dense_op(op: Dense, x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let dtype = kernel.dtype();
+    let alike = |tensor: &Tensor| tensor.dtype() == dtype && !tensor.is_sparse();
+    if dtype.is_float()
+        && [Some(x), Some(kernel), bias]
+            .into_iter()
+            .flatten()
+            .all(alike)
+    {
+        return match bias {
+            None => apply(op, &[x, kernel]),
+            Some(bias) => apply(op, &[x, kernel, bias]),
+        };
+    }
     let kernel = kernel.as_float();
     let x = if x.is_sparse() && kernel.dtype() == DType::F32 && x.node().is_none() {
         x.clone()
@@ -108,14 +130,17 @@ pub fn dense(x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>) -> Result<Tenso
         x.to_dense().cast(kernel.dtype())
     };
     match bias {
-        None => apply(Dense, &[&x, &kernel]),
-        Some(bias) => apply(Dense, &[&x, &kernel, &bias.to_dense().cast(kernel.dtype())]),
+        None => apply(op, &[&x, &kernel]),
+        Some(bias) => apply(op, &[&x, &kernel, &bias.to_dense().cast(kernel.dtype())]),
     }
 }
 
 /// See [`dense`]: the operands are `x`, the kernel and, if there is one, the bias.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Dense;
+pub(crate) struct Dense {
+    /// Whether negative results become 0.
+    pub(crate) relu: bool,
+}
 
 impl Rule for Dense {
     fn name(&self) -> &'static str {
@@ -145,31 +170,36 @@ impl Rule for Dense {
 
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
         fn run<T: Real>(inputs: &[&Tensor], kernel: &Array<T>) -> Vec<T> {
-            let bias = inputs.get(2).map(|bias| bias.to_vec_of::<T>());
+            let array = |tensor: &Tensor| row_major(T::array(tensor.storage()).expect("one type"));
+            let bias = inputs.get(2).map(|bias| array(bias));
+            let bias = bias.as_ref().and_then(|bias| bias.as_slice());
             if let Some(rows) = inputs[0].sparse() {
-                return Cpu::sparse_gemm(rows, matrix(kernel), bias.as_deref());
+                return Cpu::sparse_gemm(rows, matrix(kernel), bias);
             }
             let x = as_rows(inputs[0]);
             let x = T::array(x.storage()).expect("one type");
-            Cpu::gemm(matrix(x), matrix(kernel), bias.as_deref())
+            Cpu::gemm(matrix(x), matrix(kernel), bias)
         }
-        float!(inputs[1], kernel => Tensor::from_values(shape, run(inputs, kernel)))
+        float!(inputs[1], kernel => {
+            let mut values = run(inputs, kernel);
+            if self.relu {
+                cpu::relu(&mut values);
+            }
+            Tensor::from_values(shape, values)
+        })
     }
 
     /// `∂x = g · kernelᵀ`, `∂kernel = xᵀ · g`, `∂bias = Σ g`
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
+        let masked = self.relu.then(|| relu_gradient(step, gradient));
+        let gradient = as_rows(masked.as_ref().unwrap_or(gradient));
         let (x, kernel) = (&step.inputs[0], &step.inputs[1]);
-        let recorded = step.recorded(gradient);
-        let gradient = as_rows(gradient);
+        if !step.recorded(&gradient) {
+            return float2!(&gradient, kernel, (g, kernel) => dense_gradients(step, g, kernel));
+        }
         step.each(|side| match side {
             0 => gradient.dot(&swapped(kernel)).reshape(x.shape()),
-            1 => match x.sparse().filter(|_| !recorded) {
-                Some(rows) => float!(&gradient, g => {
-                    let values = Cpu::sparse_transposed_gemm(rows, matrix(g));
-                    Tensor::from_values(kernel.shape(), values)
-                }),
-                None => swapped(&as_rows(&x.to_dense())).dot(&gradient),
-            },
+            1 => swapped(&as_rows(&x.to_dense())).dot(&gradient),
             _ => gradient.sum_axis(0),
         })
     }
@@ -177,6 +207,50 @@ impl Rule for Dense {
     fn differentiable_twice(&self) -> bool {
         true
     }
+}
+
+/// The gradients of [`Dense`], given that of its result as rows: the products themselves, not operations.
+fn dense_gradients<T: Real>(
+    step: &Step<'_>,
+    gradient: &Array<T>,
+    kernel: &Array<T>,
+) -> Vec<Option<Tensor>> {
+    let g = matrix(gradient);
+    step.each(|side| {
+        let values = match (side, step.inputs[0].sparse()) {
+            (0, _) => Cpu::gemm(g, matrix(kernel).reversed_axes(), None),
+            (1, Some(rows)) => Cpu::sparse_transposed_gemm(rows, g),
+            (1, None) => {
+                let x = as_rows(&step.inputs[0]);
+                let x = T::array(x.storage()).expect("one type");
+                Cpu::gemm(matrix(x).reversed_axes(), g, None)
+            }
+            _ => with_slice(gradient, |g_values| {
+                cpu::sum_axis(g_values, (1, g.nrows(), g.ncols()))
+            }),
+        };
+        Tensor::from_values(step.inputs[side].shape(), values)
+    })
+}
+
+/// The gradient of what went into a relu that gave the step's output.
+pub(super) fn relu_gradient(step: &Step<'_>, gradient: &Tensor) -> Tensor {
+    let y = step.output;
+    if step.recorded(gradient) {
+        return gradient * y.greater(0).cast(y.dtype());
+    }
+    float2!(gradient, y, (g, y) => Tensor::from_array(cpu::zip_same(
+        g,
+        y,
+        #[inline(always)]
+        |g, y| g * indicator(y),
+    )))
+}
+
+/// 1 above 0, else 0.
+#[inline(always)]
+fn indicator<T: Real>(y: T) -> T {
+    if y > T::zero() { T::one() } else { T::zero() }
 }
 
 /// All axes but the last made one.

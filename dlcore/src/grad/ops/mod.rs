@@ -24,11 +24,14 @@ pub(crate) use extend::{Repeat, crop, pad, padding, repeat};
 pub(crate) use pool::{Pool, pool};
 
 pub use losses::{sigmoid_cross_entropy, softmax_cross_entropy};
+pub(crate) use matrix::dense_relu;
 pub use matrix::{dense, dropout};
 pub use normalize::{batch_norm, layer_norm};
 
 pub(crate) use super::custom::Custom;
-pub(crate) use binary::{Add, Div, Maximum, Minimum, Mul, Power, Sub, larger, smaller};
+pub(crate) use binary::{
+    Add, Div, Maximum, Minimum, Mul, Power, SquaredDifference, Sub, larger, smaller,
+};
 pub(crate) use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub(crate) use matrix::{Dense, Matmul};
 pub(crate) use moving::{BroadcastTo, Cast, Concat, Permute, Reshape};
@@ -40,7 +43,7 @@ pub(crate) use pointwise::{
 };
 pub(crate) use pointwise::{Elu, Gelu, GeluTanh, LeakyRelu, Silu};
 pub(crate) use recurrent::{Memory, Recurrent, Sides, recurrent};
-pub(crate) use reduce::{CumSum, Extreme, Sum};
+pub(crate) use reduce::{CumSum, Extreme, Mean, Sum};
 pub(crate) use softmax::{LogSoftmax, Softmax};
 
 /// What an operation is. Float operands arrive dense and of one type; only [`Dense`] takes sparse
@@ -135,7 +138,7 @@ op_table! {
     BroadcastTo, Unslice, ScatterRows, Where, Custom, Power,
     LeakyRelu, Elu, Silu, Gelu, GeluTanh, BatchNorm, LayerNorm,
     Conv, ConvTranspose, DepthwiseConv, Pool, Repeat,
-    Recurrent,
+    Recurrent, Mean, SquaredDifference,
 }
 
 /// Applies an operation, recording it if an input is on a tape.
@@ -150,8 +153,11 @@ pub(crate) fn apply_any(op: impl Into<Op>, inputs: &[&Tensor]) -> Tensor {
 }
 
 fn apply_op(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
-    let shapes: Vec<&[usize]> = inputs.iter().map(|input| input.shape()).collect();
-    let shape = op.rule().shape(&shapes)?;
+    let shape = with_each(
+        inputs,
+        |input| input.shape(),
+        |shapes| op.rule().shape(shapes),
+    )?;
     let output = op.rule().forward(inputs, &shape);
     debug_assert_eq!(
         output.shape(),
@@ -163,6 +169,24 @@ fn apply_op(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
         return Ok(output);
     }
     Ok(super::record(op, inputs, output))
+}
+
+/// Calls `then` with what `of` says of each, on the stack where there are few, as nearly always.
+pub(super) fn with_each<'a, I, T: Copy + Default, R>(
+    items: &'a [I],
+    of: impl Fn(&'a I) -> T,
+    then: impl FnOnce(&[T]) -> R,
+) -> R {
+    let mut few = [T::default(); 4];
+    match few.get_mut(..items.len()) {
+        Some(few) => {
+            for (place, item) in few.iter_mut().zip(items) {
+                *place = of(item);
+            }
+            then(few)
+        }
+        None => then(&items.iter().map(of).collect::<Vec<T>>()),
+    }
 }
 
 /// Sums a gradient over the axes along which an operand of shape `shape` was repeated.

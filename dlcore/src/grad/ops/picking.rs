@@ -185,7 +185,7 @@ impl Rule for ScatterRows {
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
         fn run<T: Real>(rows: &[usize], part: &Array<T>, shape: &[usize]) -> Array<T> {
             let row: usize = shape[1..].iter().product();
-            let mut whole = vec![T::zero(); shape.iter().product()];
+            let mut whole = cpu::buffers::zeros(shape.iter().product());
             with_slice(part, |part| {
                 for (&to, from) in rows.iter().zip(part.chunks_exact(row.max(1))) {
                     for (sum, &value) in whole[to * row..][..row].iter_mut().zip(from) {

@@ -23,7 +23,7 @@ trait Pointwise {
     fn recorded_slope(&self, source: &Tensor) -> Tensor;
 }
 
-impl<P: Pointwise + Sync> Rule for P {
+impl<P: Pointwise + Sync + Copy> Rule for P {
     fn name(&self) -> &'static str {
         P::NAME
     }
@@ -34,7 +34,8 @@ impl<P: Pointwise + Sync> Rule for P {
 
     fn forward(&self, inputs: &[&Tensor], _: &[usize]) -> Tensor {
         float!(inputs[0], x => {
-            Tensor::from_array(cpu::map(x, P::COST, #[inline(always)] |x| self.value(x)))
+            let op = *self;
+            Tensor::from_array(cpu::map(x, P::COST, #[inline(always)] move |x| op.value(x)))
         })
     }
 
@@ -46,9 +47,11 @@ impl<P: Pointwise + Sync> Rule for P {
         if step.recorded(gradient) {
             return step.each(|_| gradient * self.recorded_slope(source));
         }
+        // A copy, so that its numbers are not read again for every element.
+        let op = *self;
         step.each(|_| {
             float2!(gradient, source, (g, s) => {
-                Tensor::from_array(cpu::zip_same(g, s, #[inline(always)] |g, s| g * self.slope(s)))
+                Tensor::from_array(cpu::zip_same(g, s, #[inline(always)] move |g, s| g * op.slope(s)))
             })
         })
     }

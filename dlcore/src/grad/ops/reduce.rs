@@ -61,6 +61,46 @@ impl Rule for Sum {
     }
 }
 
+/// The mean over all elements; NaN of none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mean;
+
+impl Rule for Mean {
+    fn name(&self) -> &'static str {
+        "mean"
+    }
+
+    fn shape(&self, _: &[&[usize]]) -> Result<Vec<usize>> {
+        Ok(Vec::new())
+    }
+
+    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
+        fn run<T: Real>(values: &[T]) -> T {
+            cpu::sum_all(values) / T::from_f64(values.len() as f64)
+        }
+        float!(inputs[0], x => Tensor::from_values(shape, vec![with_slice(x, run)]))
+    }
+
+    fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
+        fn share<T: Real>(gradient: &Array<T>, shape: &[usize]) -> Tensor {
+            let count: usize = shape.iter().product();
+            let share = T::one() / T::from_f64(count as f64);
+            let whole = *gradient.first().expect("one number");
+            Tensor::from_values(shape, vec![whole * share; count])
+        }
+        let shape = step.inputs[0].shape();
+        if step.recorded(gradient) {
+            let count = step.inputs[0].len() as f64;
+            return step.each(|_| spread(&(gradient / count), shape, None).broadcast_to(shape));
+        }
+        step.each(|_| float!(gradient, g => share(g, shape)))
+    }
+
+    fn differentiable_twice(&self) -> bool {
+        true
+    }
+}
+
 /// The largest or smallest element over one axis or all; the gradient is shared evenly by the
 /// elements that are it.
 #[derive(Clone, Copy, Debug)]

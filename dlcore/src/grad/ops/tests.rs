@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{
     Conv, ConvTranspose, DepthwiseConv, Elu, Gelu, GeluTanh, LeakyRelu, Op, Pool, ScatterRows,
-    Silu, apply_any, batch_norm, conv, conv_transpose, crop, dense, depthwise_conv, dropout,
-    layer_norm, pad, pool, repeat, sigmoid_cross_entropy, softmax_cross_entropy,
+    Silu, SquaredDifference, apply_any, batch_norm, conv, conv_transpose, crop, dense, dense_relu,
+    depthwise_conv, dropout, layer_norm, pad, pool, repeat, sigmoid_cross_entropy,
+    softmax_cross_entropy,
 };
 use crate::device::cpu::Window;
 use crate::grad::{GradientTape, check_gradients, custom};
@@ -57,6 +58,9 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
         cases.push(case("div", both(), |x| &x[0] / &x[1]));
         cases.push(case("maximum", both(), |x| x[0].maximum(&x[1])));
         cases.push(case("minimum", both(), |x| x[0].minimum(&x[1])));
+        cases.push(case("squared difference", both(), |x| {
+            apply_any(SquaredDifference, &[&x[0], &x[1]])
+        }));
     }
     for x in [some(&[2, 3]), some(&[3, 2]).transpose(), some(&[])] {
         let one = || vec![x.clone()];
@@ -159,6 +163,11 @@ fn window_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
         window,
         positions,
         groups,
+        relu: false,
+    };
+    let with_relu = Conv {
+        relu: true,
+        ..conv_op
     };
     let transposed = ConvTranspose {
         window,
@@ -176,6 +185,11 @@ fn window_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
             "conv",
             vec![images(), some(&[2, 3, 2, 6]), some(&[6])],
             move |x| conv(&x[0], &x[1], Some(&x[2]), conv_op).unwrap(),
+        ),
+        case(
+            "conv with relu",
+            vec![images(), some(&[2, 3, 2, 6]), some(&[6])],
+            move |x| conv(&x[0], &x[1], Some(&x[2]), with_relu).unwrap(),
         ),
         case(
             "conv_transpose",
@@ -406,6 +420,11 @@ fn matrix_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
             "dense of rank 3",
             vec![some(&[2, 3, 4]), some(&[4, 2])],
             |x| dense(&x[0], &x[1], None).unwrap(),
+        ),
+        case(
+            "dense with relu",
+            vec![some(&[5, 4]), some(&[4, 3]), some(&[3])],
+            |x| dense_relu(&x[0], &x[1], Some(&x[2])).unwrap(),
         ),
         case("sparse dense", vec![some(&[5, 2]), some(&[2])], move |x| {
             dense(&sparse(), &x[0], Some(&x[1])).unwrap()

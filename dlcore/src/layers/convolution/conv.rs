@@ -1,5 +1,6 @@
 //! Convolution over sequences and images.
 
+use crate::activations::Activation;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -111,7 +112,7 @@ macro_rules! conv {
         }
 
         impl Layer for $layer {
-            convolution_methods!(kernel);
+            convolution_methods!(fused kernel);
 
             fn build(&mut self, input_shape: &[usize]) -> Result<()> {
                 self.check()?;
@@ -139,13 +140,28 @@ macro_rules! conv {
                 self.head.output_shape(&self.base, &shape)
             }
 
+            fn forward(&self, x: &Tensor, _training: bool) -> Tensor {
+                match &self.head.activation {
+                    Activation::Relu => self.convolved(x, true),
+                    other => other.apply(&self.convolved(x, false)),
+                }
+            }
+
             fn forward_logits(&self, x: &Tensor, _training: bool) -> Tensor {
+                self.convolved(x, false)
+            }
+        }
+
+        impl $layer {
+            /// The convolution with its bias, and with negative results made 0 if `relu`.
+            fn convolved(&self, x: &Tensor, relu: bool) -> Tensor {
                 let kernel = kernel_of_images(&self.kernel, &self.base);
                 let (window, positions, _) = expect(self.over(sample(x)));
                 let op = ops::Conv {
                     window,
                     positions,
                     groups: self.groups,
+                    relu,
                 };
                 let images = self.sliding.layout.images(x);
                 let bias = self.head.bias.value.as_ref();

@@ -147,11 +147,15 @@ use convolution_settings;
 /// and an activation in `self.head`, and `self.settings()` beside those of window, kernels and bias.
 macro_rules! convolution_methods {
     ($($kernel:ident),+) => {
-        $crate::layers::base_methods!();
+        $crate::layers::convolution::convolution_methods!(fused $($kernel),+);
 
         fn forward(&self, x: &Tensor, training: bool) -> Tensor {
             self.head.activation.apply(&self.forward_logits(x, training))
         }
+    };
+    // For a layer that has its activation in its product, and so its own `forward`.
+    (fused $($kernel:ident),+) => {
+        $crate::layers::base_methods!();
 
         weight_methods!($($kernel),+, head.bias);
 

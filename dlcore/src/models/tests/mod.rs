@@ -1,6 +1,7 @@
 //! Models of every shape: branches, shared layers, several inputs and outputs.
 
 mod added_losses;
+mod chain;
 mod data;
 mod functional;
 mod layers;

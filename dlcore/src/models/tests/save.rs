@@ -217,21 +217,3 @@ fn weights_go_to_layers_of_their_names_and_shapes_alone() {
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
-
-#[test]
-fn names_of_keras_files_are_refused_and_nothing_is_written() {
-    let model = transfer(1);
-    let folder = std::env::temp_dir();
-    for name in [
-        "dlcore-refused.h5",
-        "dlcore-refused.keras",
-        "dlcore-refused.weights.H5",
-    ] {
-        let path = folder.join(name);
-        for result in [model.save(&path), model.save_weights(&path)] {
-            let error = result.unwrap_err().to_string();
-            assert!(error.contains("name it .dl for a model"), "{error}");
-        }
-        assert!(!path.exists());
-    }
-}

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::forward::Kept;
 use super::{Cell, Chunk, Pass, gru, lstm, matrix, simple};
+use crate::device::cpu::buffers::{self, Scratch};
 use crate::device::cpu::{add_to, product_into, vectorised};
 use crate::tensor::Real;
 
@@ -27,7 +28,7 @@ pub(crate) fn backward<T: Real>(
     gradient: &[T],
     wants_x: bool,
 ) -> Gradients<T> {
-    let mut x = vec![T::zero(); if wants_x { pass.x.len() } else { 0 }];
+    let mut x = buffers::any(if wants_x { pass.x.len() } else { 0 });
     let length = pass.chunk_rows() * pass.steps * pass.features;
     let mut parts: Vec<&mut [T]> = x.chunks_mut(length.max(1)).collect();
     parts.resize_with(pass.chunks(), Default::default);
@@ -86,6 +87,8 @@ pub(super) struct StepBack<'a, T> {
     pub(super) by_recurrent: &'a mut [T],
     /// `[rows, units]`
     pub(super) scratch: &'a mut [T],
+    /// The recurrent kernel turned, `[gates · units, units]`: a product at each step reads it row by row.
+    pub(super) turned: &'a [T],
 }
 
 impl<T: Real> StepBack<'_, T> {
@@ -104,11 +107,11 @@ impl<T: Real> StepBack<'_, T> {
             true => matrix(self.by_input, columns),
             false => matrix(self.by_recurrent, columns),
         };
-        let back = matrix(self.pass.recurrent_kernel, columns);
+        let back = matrix(self.turned, units);
         if self.pass.dropout.is_none() {
-            product_into(self.hidden, (units, 0), gradient, back.t(), true);
+            product_into(self.hidden, (units, 0), gradient, back, true);
         } else {
-            product_into(self.scratch, (units, 0), gradient, back.t(), false);
+            product_into(self.scratch, (units, 0), gradient, back, false);
             self.add_scratch();
         }
     }
@@ -121,16 +124,18 @@ impl<T: Real> StepBack<'_, T> {
 }
 
 /// What is reused from block to block.
-struct Buffers<T> {
+struct Buffers<T: 'static> {
     /// `[block, rows, gates · units]`
-    by_input: Vec<T>,
-    by_recurrent: Vec<T>,
+    by_input: Scratch<T>,
+    by_recurrent: Scratch<T>,
     /// `[block, rows, features]`
-    inputs: Vec<T>,
+    inputs: Scratch<T>,
     /// `[block, rows, units]`
-    seen: Vec<T>,
+    seen: Scratch<T>,
     /// `[rows, units]`
-    scratch: Vec<T>,
+    scratch: Scratch<T>,
+    /// `[gates · units, units]`
+    turned: Scratch<T>,
 }
 
 impl<T: Real> Chunk<'_, T> {
@@ -142,7 +147,7 @@ impl<T: Real> Chunk<'_, T> {
         let mut sums = Gradients::zero(pass);
         sums.initial = self.final_gradients(gradient);
         let mut states = std::mem::take(&mut sums.initial);
-        let zeros = |length| vec![T::zero(); length];
+        let zeros = |length| Scratch(buffers::zeros(length));
         let wide = self.block * size * pass.cell.gates();
         let mut buffers = Buffers {
             by_input: zeros(wide),
@@ -150,11 +155,12 @@ impl<T: Real> Chunk<'_, T> {
             inputs: zeros(self.block * self.rows * pass.features),
             seen: zeros(self.block * size),
             scratch: zeros(size),
+            turned: Scratch(self.turned_kernel()),
         };
         let blocks = pass.steps.div_ceil(self.block);
         for from in (0..blocks).rev().map(|block| block * self.block) {
             let count = self.block.min(pass.steps - from);
-            let seen = &mut buffers.seen[..count * size];
+            let seen = &mut buffers.seen.0[..count * size];
             seen.copy_from_slice(&kept.hidden[from * size..][..count * size]);
             self.drop(seen);
             for step in (0..count).rev() {
@@ -168,6 +174,12 @@ impl<T: Real> Chunk<'_, T> {
         }
         sums.initial = states;
         sums
+    }
+
+    /// The recurrent kernel, columns first.
+    fn turned_kernel(&self) -> Vec<T> {
+        let kernel = matrix(self.pass.recurrent_kernel, self.pass.columns());
+        kernel.t().iter().copied().collect()
     }
 
     /// The gradients of the final states, as far as the output holds these.
@@ -217,7 +229,7 @@ impl<T: Real> Chunk<'_, T> {
         let place = from + step;
         let (hidden, carry) = states.split_at_mut(1);
         let by_recurrent = match pass.cell.is_split() {
-            true => &mut buffers.by_recurrent[step * gates..][..gates],
+            true => &mut buffers.by_recurrent.0[step * gates..][..gates],
             false => &mut [],
         };
         let back = StepBack {
@@ -228,12 +240,13 @@ impl<T: Real> Chunk<'_, T> {
             extra: &kept.extra[place * extra..][..extra],
             before: &kept.hidden[place * size..][..size],
             carry_before: kept.carry.get(place * size..).unwrap_or_default(),
-            seen: &buffers.seen[step * size..][..size],
+            seen: &buffers.seen.0[step * size..][..size],
             hidden: &mut hidden[0],
             carry: carry.first_mut().map(Vec::as_mut_slice).unwrap_or_default(),
-            by_input: &mut buffers.by_input[step * gates..][..gates],
+            by_input: &mut buffers.by_input.0[step * gates..][..gates],
             by_recurrent,
-            scratch: &mut buffers.scratch,
+            scratch: &mut buffers.scratch.0,
+            turned: &buffers.turned.0,
         };
         match pass.cell {
             Cell::Simple { activation } => simple::backward(back, activation),
@@ -260,11 +273,11 @@ impl<T: Real> Chunk<'_, T> {
     ) {
         let (pass, units) = (self.pass, self.pass.units);
         let (rows, columns) = (count * self.rows, pass.columns());
-        let inputs = &mut buffers.inputs[..rows * pass.features];
+        let inputs = &mut buffers.inputs.0[..rows * pass.features];
         self.gather(from, count, inputs);
-        let by_input = &buffers.by_input[..rows * columns];
+        let by_input = &buffers.by_input.0[..rows * columns];
         let by_recurrent = match pass.cell.is_split() {
-            true => &buffers.by_recurrent[..rows * columns],
+            true => &buffers.by_recurrent.0[..rows * columns],
             false => by_input,
         };
         let inputs = matrix(inputs, pass.features);
@@ -283,7 +296,7 @@ impl<T: Real> Chunk<'_, T> {
                 add_rows(recurrent, by_recurrent);
             }
         }
-        let seen = &mut buffers.seen[..rows * units];
+        let seen = &mut buffers.seen.0[..rows * units];
         let gradient = matrix(by_recurrent, columns);
         let Cell::Gru {
             reset_after: false, ..
@@ -323,8 +336,8 @@ impl<T: Real> Chunk<'_, T> {
         let pass = self.pass;
         let (features, columns) = (pass.features, pass.columns());
         let rows = count * self.rows;
-        let gradient = matrix(&buffers.by_input[..rows * columns], columns);
-        let inputs = &mut buffers.inputs[..rows * features];
+        let gradient = matrix(&buffers.by_input.0[..rows * columns], columns);
+        let inputs = &mut buffers.inputs.0[..rows * features];
         let kernel = matrix(pass.kernel, columns);
         product_into(inputs, (features, 0), gradient, kernel.t(), false);
         self.drop_input(inputs);

@@ -3,11 +3,12 @@
 use rayon::prelude::*;
 
 use super::{Cell, Chunk, Pass, gru, lstm, matrix, simple};
+use crate::device::cpu::buffers::{self, Scratch};
 use crate::device::cpu::product_into;
 use crate::tensor::Real;
 
 /// What a chunk keeps of its steps for the way back.
-pub(crate) struct Kept<T> {
+pub(crate) struct Kept<T: 'static> {
     /// `[steps, rows, gates · units]`, after their activations.
     pub(super) gates: Vec<T>,
     /// `[steps, rows, units]`: `activation(c)` of an LSTM, `h·U + b` of a GRU's candidate.
@@ -21,7 +22,7 @@ pub(crate) struct Kept<T> {
 /// The output, [`Pass::width`] elements for each sample, and, if they are to be kept, the steps of
 /// each chunk.
 pub(crate) fn forward<T: Real>(pass: &Pass<'_, T>, keep: bool) -> (Vec<T>, Vec<Kept<T>>) {
-    let mut output = vec![T::zero(); pass.batch * pass.width()];
+    let mut output = buffers::zeros(pass.batch * pass.width());
     let length = pass.chunk_rows() * pass.width();
     let kept = output
         .par_chunks_mut(length.max(1))
@@ -49,23 +50,36 @@ pub(super) struct Step<'a, T> {
     pub(super) scratch: &'a mut [T],
 }
 
+impl<T: 'static> Drop for Kept<T> {
+    fn drop(&mut self) {
+        for buffer in [
+            &mut self.gates,
+            &mut self.extra,
+            &mut self.hidden,
+            &mut self.carry,
+        ] {
+            buffers::put_back(std::mem::take(buffer));
+        }
+    }
+}
+
 impl<T: Real> Kept<T> {
     /// Room for `steps` steps.
     fn new(chunk: &Chunk<'_, T>, steps: usize) -> Kept<T> {
         let pass = chunk.pass;
         let size = chunk.rows * pass.units;
-        let zeros = |length| vec![T::zero(); length];
         let mut kept = Kept {
-            gates: zeros(steps * size * pass.cell.gates()),
-            extra: zeros(steps * size * pass.cell.extra()),
-            hidden: zeros((steps + 1) * size),
-            carry: zeros((steps + 1) * size * (pass.cell.states() - 1)),
+            gates: buffers::any(steps * size * pass.cell.gates()),
+            extra: buffers::any(steps * size * pass.cell.extra()),
+            hidden: buffers::any((steps + 1) * size),
+            carry: buffers::any((steps + 1) * size * (pass.cell.states() - 1)),
         };
-        for (state, initial) in [&mut kept.hidden, &mut kept.carry]
-            .into_iter()
-            .zip(&pass.initial)
-        {
-            state[..size].copy_from_slice(chunk.rows_of(initial));
+        let states = [&mut kept.hidden, &mut kept.carry];
+        for (index, state) in states.into_iter().take(pass.cell.states()).enumerate() {
+            match pass.initial.get(index) {
+                Some(initial) => state[..size].copy_from_slice(chunk.rows_of(initial)),
+                None => state[..size].fill(T::zero()),
+            }
         }
         kept
     }
@@ -95,7 +109,7 @@ impl<T: Real> Chunk<'_, T> {
         let size = self.rows * pass.units;
         let columns = pass.columns();
         let mut kept = Kept::new(self, if keep { pass.steps } else { self.block });
-        let mut inputs = vec![T::zero(); self.block * self.rows * pass.features];
+        let mut inputs = Scratch::new(self.block * self.rows * pass.features);
         let mut scratch = vec![T::zero(); self.rows * columns];
         let mut seen = vec![T::zero(); if pass.dropout.is_some() { size } else { 0 }];
         let mut last = 0;
@@ -105,7 +119,7 @@ impl<T: Real> Chunk<'_, T> {
                 kept.restart(self.block, size);
             }
             let place = if keep { from } else { 0 };
-            let inputs = &mut inputs[..count * self.rows * pass.features];
+            let inputs = &mut inputs.0[..count * self.rows * pass.features];
             self.gather(from, count, inputs);
             let gates =
                 &mut kept.gates[place * self.rows * columns..][..count * self.rows * columns];

@@ -26,6 +26,14 @@ fn quarters_mut<T>(gates: &mut [T]) -> [&mut [T]; 4] {
     [i, f, g, o]
 }
 
+/// `a · b`, element by element. Loops that write one slice each are vectorised; one that writes several is not.
+#[inline(always)]
+fn products<T: Real>(to: &mut [T], a: &[T], b: &[T]) {
+    for ((to, &a), &b) in to.iter_mut().zip(a).zip(b) {
+        *to = a * b;
+    }
+}
+
 pub(super) fn forward<T: Real>(
     step: Step<'_, T>,
     activation: Nonlinearity,
@@ -51,14 +59,14 @@ pub(super) fn forward<T: Real>(
                 activation.apply(&mut row[2 * units..3 * units]);
                 recurrent.apply(&mut row[3 * units..]);
                 let [i, f, g, o] = quarters(row);
-                for unit in 0..units {
-                    after[unit] = f[unit] * before[unit] + i[unit] * g[unit];
+                products(after, f, before);
+                let fresh = after.iter_mut().zip(i).zip(g);
+                for ((after, &i), &g) in fresh {
+                    *after += i * g;
                 }
                 squashed.copy_from_slice(after);
                 activation.apply(squashed);
-                for unit in 0..units {
-                    hidden[unit] = o[unit] * squashed[unit];
-                }
+                products(hidden, o, squashed);
             }
         },
     );
@@ -90,17 +98,17 @@ pub(super) fn backward<T: Real>(
                 let (hidden, carry) = (&mut step.hidden[range.clone()], &mut step.carry[range]);
                 let [i, f, g, o] = quarters(gates);
                 let [di, df, dg, d_o] = quarters_mut(result);
-                for unit in 0..units {
-                    d_o[unit] = hidden[unit] * o[unit];
-                }
+                products(d_o, hidden, o);
                 activation.times_slope(d_o, squashed);
-                for unit in 0..units {
-                    let by_carry = carry[unit] + d_o[unit];
-                    d_o[unit] = hidden[unit] * squashed[unit];
-                    di[unit] = by_carry * g[unit];
-                    df[unit] = by_carry * before[unit];
-                    dg[unit] = by_carry * i[unit];
-                    carry[unit] = by_carry * f[unit];
+                for (carry, &through_output) in carry.iter_mut().zip(&*d_o) {
+                    *carry += through_output;
+                }
+                products(d_o, hidden, squashed);
+                products(di, carry, g);
+                products(df, carry, before);
+                products(dg, carry, i);
+                for (carry, &f) in carry.iter_mut().zip(f) {
+                    *carry *= f;
                 }
                 recurrent.times_slope(&mut result[..2 * units], &gates[..2 * units]);
                 activation.times_slope(&mut result[2 * units..3 * units], g);

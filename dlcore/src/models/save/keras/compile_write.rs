@@ -42,7 +42,7 @@ pub(super) fn write(model: &Model) -> Parsed<Option<(Value, Vec<Tensor>)>> {
     let alone = names.len() == 1 && objectives.len() == 1;
     let by_output = |of: &dyn Fn(&Value) -> Value| match alone {
         true => of(&objectives[0]),
-        false => by_name(compiled, &objectives, of),
+        false => by_name(&names, compiled, &objectives, of),
     };
     let metrics = |objective: &Value| -> Value {
         let all = objective["metrics"].as_array().into_iter().flatten();
@@ -63,12 +63,19 @@ pub(super) fn write(model: &Model) -> Parsed<Option<(Value, Vec<Tensor>)>> {
     )))
 }
 
-fn by_name(compiled: &Compiled, objectives: &[Value], of: &dyn Fn(&Value) -> Value) -> Value {
-    let names = compiled
-        .objectives
-        .iter()
-        .map(|objective| objective.name.clone());
-    Value::Object(names.zip(objectives.iter().map(of)).collect())
+/// An entry for each output; Keras wants one, `null`, also where an output has no loss.
+fn by_name(
+    outputs: &[String],
+    compiled: &Compiled,
+    objectives: &[Value],
+    of: &dyn Fn(&Value) -> Value,
+) -> Value {
+    let entry = |name: &String| {
+        let place = compiled.objectives.iter().position(|o| o.name == *name);
+        let value = place.map_or(Value::Null, |place| of(&objectives[place]));
+        (name.clone(), value)
+    };
+    Value::Object(outputs.iter().map(entry).collect())
 }
 
 fn loss(config: &Value) -> Value {

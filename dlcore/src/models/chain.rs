@@ -1,0 +1,117 @@
+//! The way of a batch through dense layers in a row, forwards and back, without a tape.
+//!
+//! Small networks are made of nothing else, and a step of theirs computes so little that most of its time
+//! would go into writing down what was computed. Here it is known beforehand. The operations are those
+//! of the layers, so that the numbers are those of the tape; only the loss, which may be any, is
+//! recorded.
+
+use super::graph::Graph;
+use super::layer_ref::LayerRef;
+use super::step::Prepared;
+use crate::activations::Activation;
+use crate::grad::ops::{self, Rule, Step};
+use crate::tensor::expect;
+use crate::{DType, Tensor};
+
+/// A layer's part of the way.
+struct Link {
+    op: ops::Dense,
+    /// What came in, the kernel and, if there is one, the bias.
+    inputs: Vec<Tensor>,
+    output: Tensor,
+}
+
+/// Dense layers in a row, and what a batch became in them.
+pub(super) struct Chain(Vec<Link>);
+
+impl Chain {
+    /// The way forwards; none for a model that is something else, or that has weights which are not
+    /// trained. The last layer's activation is left out if `logits`.
+    pub(super) fn forward(
+        graph: &Graph,
+        trained: &[LayerRef],
+        batch: &Prepared,
+        logits: bool,
+    ) -> Option<Chain> {
+        let ([x], [output]) = (&*batch.x, graph.output_places()) else {
+            return None;
+        };
+        let nodes = graph.nodes();
+        let mut place = 0;
+        for (node, layer) in nodes.iter().zip(trained) {
+            if node.inputs != [place] || node.outputs.len() != 1 || !node.layer.is_same(layer) {
+                return None;
+            }
+            place = node.outputs.start;
+        }
+        if nodes.len() != trained.len() || nodes.is_empty() || place != *output {
+            return None;
+        }
+        let mut chain = Chain(Vec::with_capacity(nodes.len()));
+        for (index, node) in nodes.iter().enumerate() {
+            let from = chain.0.last().map_or(x, |link| &link.output);
+            let without = logits && index + 1 == nodes.len();
+            let link = Link::of(&node.layer, from, without)?;
+            chain.0.push(link);
+        }
+        Some(chain)
+    }
+
+    /// What came out, to be recorded from there on.
+    pub(super) fn output(&self) -> Tensor {
+        let last = self.0.last().expect("at least one layer");
+        last.output.clone()
+    }
+
+    /// The gradients of all weights in order, given that of the output.
+    pub(super) fn backward(&self, mut gradient: Tensor) -> Vec<Tensor> {
+        let mut gradients = Vec::with_capacity(2 * self.0.len());
+        for (index, link) in self.0.iter().enumerate().rev() {
+            let wanted = [index > 0, true, true];
+            let step = Step {
+                inputs: &link.inputs,
+                output: &link.output,
+                wanted: &wanted[..link.inputs.len()],
+            };
+            let mut shares = link.op.gradient(&step, &gradient);
+            gradients.extend(shares.drain(1..).rev().flatten());
+            if let Some(Some(share)) = shares.pop() {
+                gradient = share;
+            }
+        }
+        gradients.reverse();
+        gradients
+    }
+}
+
+impl Link {
+    /// The layer, if it is a dense one that `x` fits, without anything that this way does not know.
+    fn of(layer: &LayerRef, x: &Tensor, without_activation: bool) -> Option<Link> {
+        let layer = layer.leaf()?;
+        let (kernel, bias, activation) = layer.as_dense()?;
+        let relu = match activation {
+            _ if without_activation => false,
+            Activation::Linear => false,
+            Activation::Relu => true,
+            _ => return None,
+        };
+        let single = |tensor: &Tensor| tensor.dtype() == DType::F32 && tensor.node().is_none();
+        let all = [Some(x), Some(kernel), bias];
+        if !all.into_iter().flatten().all(single)
+            || x.ndim() < 2
+            || x.shape().last() != kernel.shape().first()
+        {
+            return None;
+        }
+        let output = expect(match relu {
+            true => ops::dense_relu(x, kernel, bias),
+            false => ops::dense(x, kernel, bias),
+        });
+        let inputs = [x, kernel].into_iter().chain(bias).cloned().collect();
+        Some(Link {
+            op: ops::Dense { relu },
+            inputs,
+            output,
+        })
+    }
+}
