@@ -23,7 +23,7 @@ pub fn complete(code: &str, at: usize) -> Option<Completions> {
     let (start, line) = line(code, at)?;
     let (begun, from, choices) = match line.split_once(char::is_whitespace) {
         None => {
-            let all = commands().map(|(name, text)| (name, brief(text), format!("{name} {text}")));
+            let all = commands().map(|(name, text)| (name, "keyword", format!("{name} {text}")));
             (line, start, all.collect())
         }
         Some((command, _)) if WITH_RUST.contains(&command) => return None,
@@ -55,11 +55,6 @@ pub fn complete(code: &str, at: usize) -> Option<Completions> {
         end: code_points(code, at),
         loading: false,
     })
-}
-
-/// The first words of what a command does: JupyterLab shows them where it shows a name's kind.
-fn brief(text: &str) -> &str {
-    text.split([',', ':', ';']).next().unwrap_or(text).trim()
 }
 
 /// What the command does whose name `at` stands in.
@@ -119,7 +114,7 @@ mod tests {
         }
         let found = complete(":ti", 3).unwrap();
         let time = &found.matches[0];
-        assert_eq!(time.kind, "how long an expression takes");
+        assert_eq!(time.kind, "keyword");
         assert!(time.label.starts_with(":time how long"), "{time:?}");
     }
 
