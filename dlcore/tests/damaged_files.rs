@@ -168,7 +168,7 @@ fn array() -> Tensor {
     Tensor::arange(0.0, 60.0, 1.0).reshape([3, 4, 5]) / 7.0
 }
 
-const ARCHIVE: &[&str] = &[".npy", "x:", "zip file", "its member"];
+const ARCHIVE: &[&str] = &[".npy", "x:", "x.n", "zip file", "its member"];
 
 #[test]
 fn npy() {

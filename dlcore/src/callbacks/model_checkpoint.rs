@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::file_name::FileName;
 use super::monitor::Monitor;
 use super::{Callback, Control, Logs, Trainable};
+use crate::models::save::check_name;
 use crate::{Error, Result};
 
 /// Saves the model after each epoch, or after those in which the monitored metric was best so far.
@@ -107,6 +108,9 @@ impl ModelCheckpoint {
 impl Callback for ModelCheckpoint {
     fn check(&self, recorded: &[String]) -> Result<()> {
         let file_name = self.file_name()?;
+        if !self.save_weights_only {
+            check_name(&self.path)?;
+        }
         if let Some(problem) = file_name.unknown(recorded) {
             return Err(Error::Value(format!("ModelCheckpoint: {problem}")));
         }

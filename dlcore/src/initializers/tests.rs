@@ -97,7 +97,7 @@ fn settings_that_make_no_sense_are_refused() {
     assert!(error(Initializer::random_uniform(1.0, 0.0)).contains("minval must not be above"));
     let scaled = Initializer::variance_scaling;
     assert!(error(scaled(0.0, "fan_in", "uniform")).contains("scale must be a number above 0"));
-    assert!(error(scaled(1.0, "fan", "uniform")).contains("did you mean \"fan_in\"?"));
+    assert!(error(scaled(1.0, "fan", "uniform")).contains("did you mean \"fan_in\", \"fan_out\""));
     assert!(error(scaled(1.0, "fan_in", "gamma")).contains("unknown distribution"));
 }
 

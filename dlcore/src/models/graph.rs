@@ -158,6 +158,11 @@ impl Graph {
         self.outputs.iter().map(of).collect()
     }
 
+    /// Whether something within it counts as a loss.
+    pub(super) fn has_losses(&self) -> bool {
+        !self.losses.is_empty()
+    }
+
     pub(super) fn output_places(&self) -> &[usize] {
         &self.outputs
     }

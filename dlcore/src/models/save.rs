@@ -182,8 +182,17 @@ fn save(model: &Model, path: &Path) -> Result<()> {
             let members = keras::members(model).map_err(failed)?;
             whole::replace(path, |file| file::write_members(file, &members))
         }
-        Format::Hdf5 => Err(failed(format!(
-            "{}: whole models are written for Keras as .keras, which Keras 3 opens; save_weights writes .weights.h5",
+        Format::Hdf5 => check_name(path),
+    }
+}
+
+/// An error for a name that asks for a format in which whole models are not written.
+pub(crate) fn check_name(path: &Path) -> Result<()> {
+    match Format::by_name(path) {
+        Format::Own | Format::Keras => Ok(()),
+        Format::Hdf5 => Err(Error::Model(format!(
+            "save: {}: whole models are written for Keras as .keras, which Keras 3 opens; save_weights writes \
+             .weights.h5",
             path.display()
         ))),
     }

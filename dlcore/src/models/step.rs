@@ -180,7 +180,7 @@ fn chain_of(
     let [objective] = compiled.objectives.as_slice() else {
         return None;
     };
-    if objective.loss.is_custom() {
+    if objective.loss.is_custom() || graph.has_losses() {
         return None;
     }
     let logits = left_out(graph, compiled)[objective.output].is_some();

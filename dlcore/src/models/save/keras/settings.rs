@@ -109,8 +109,11 @@ fn setting(kind: &str, key: &str, value: &Value, keras: Keras) -> Parsed<Value> 
     if key.ends_with("initializer") {
         return initializer(value);
     }
-    if key.ends_with("_regularizer") && key != "activity_regularizer" {
+    if key.ends_with("_regularizer") {
         return regularizer(value);
+    }
+    if key.ends_with("_constraint") {
+        return constraint(value);
     }
     match key {
         "activation" | "recurrent_activation" => activation(kind, value, keras),
@@ -201,6 +204,41 @@ fn regularizer(value: &Value) -> Parsed<Value> {
     }
 }
 
+/// The constraints that there are, in our words and Keras's.
+const CONSTRAINTS: [(&str, &str); 4] = [
+    ("max_norm", "MaxNorm"),
+    ("min_max_norm", "MinMaxNorm"),
+    ("non_neg", "NonNeg"),
+    ("unit_norm", "UnitNorm"),
+];
+
+fn constraint(value: &Value) -> Parsed<Value> {
+    if !value.is_object() {
+        return Ok(value.clone());
+    }
+    let (kind, config) = class(value, "constraint")?;
+    let known = CONSTRAINTS.iter().find(|(_, theirs)| *theirs == kind);
+    match known {
+        Some((ours, _)) => Ok(json!({*ours: config})),
+        None => Err(format!(
+            "expected MaxNorm, MinMaxNorm, NonNeg or UnitNorm, found {kind:?}"
+        )),
+    }
+}
+
+fn written_constraint(value: &Value) -> Parsed<Value> {
+    let (name, own) = match value {
+        Value::Object(fields) => match fields.iter().next() {
+            Some((name, own)) => (name, plain(own)),
+            None => return Err("a constraint without a name".to_string()),
+        },
+        other => return Ok(other.clone()),
+    };
+    let known = CONSTRAINTS.iter().find(|(ours, _)| ours == name);
+    let (_, theirs) = known.ok_or_else(|| format!("Keras has no constraint {name:?}"))?;
+    Ok(object("keras.constraints", theirs, own))
+}
+
 /// Settings of which Keras takes one number where we have a list of one.
 const SINGLE: [(&str, &str); 2] = [("Dot", "axes"), ("Softmax", "axis")];
 
@@ -237,8 +275,16 @@ fn written(kind: &str, key: &str, value: &Value) -> Parsed<Value> {
         let strengths = json!({"l1": plain(&value["l1"]), "l2": plain(&value["l2"])});
         return Ok(object("keras.regularizers", "L1L2", strengths));
     }
+    if key.ends_with("_constraint") {
+        return written_constraint(value);
+    }
     match (key, value) {
         ("name", name) => Ok(name.clone()),
+        ("activation" | "recurrent_activation", Value::Object(settings)) => Err(format!(
+            "Keras's format has no place for the settings of {}; another activation, or saving under a name without \
+             .keras, works",
+            settings.keys().next().map_or("this one", String::as_str)
+        )),
         ("activation" | "recurrent_activation", Value::String(name)) => match name.as_str() {
             "gelu_approximate" | "hard_sigmoid_2017" => Err(format!(
                 "Keras 3 has no function {name:?}; another activation, or saving under a name without .keras, works"
