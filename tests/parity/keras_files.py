@@ -221,12 +221,18 @@ def refused():
     inputs, sequence = keras.Input((4,)), keras.Input((3, 2))
     mask = keras.ops.not_equal(sequence[:, :, 0], 0.0)
     for name, model in [
-        ("setting", keras.Sequential([inputs, L.Dense(2, kernel_constraint="non_neg", name="bounded")])),
         ("kind", keras.Sequential([inputs, L.UnitNormalization(name="unit")])),
         ("mask", keras.Model(sequence, L.LSTM(2, name="masked")(sequence, mask=mask))),
     ]:
         model.save(FOLDER / f"refused_{name}.keras")
         pack(FOLDER / f"refused_{name}.keras")
+
+
+def constraint():
+    """A weight that is kept within bounds."""
+    save_as = FOLDER / "constraint.keras"
+    keras.Sequential([keras.Input((4,)), L.Dense(2, kernel_constraint="non_neg", name="bounded")]).save(save_as)
+    pack(save_as)
 
 
 def arrays():
