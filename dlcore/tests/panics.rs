@@ -61,7 +61,7 @@ fn panics_name_both_shapes_at_the_users_line() {
             &["reshape", "[2, 3]", "[4, -1]", "6 elements"],
         ),
         (
-            Box::new(|| drop(a.permute(&[0, 0]))),
+            Box::new(|| drop(a.permute([0, 0]))),
             &["permute", "[0, 0]", "[2, 3]"],
         ),
         (

@@ -146,7 +146,7 @@ impl Layer for Dot {
                 false => matrices,
             }
         };
-        let product = matrices(0).matmul(&matrices(1).permute(&[0, 2, 1]));
+        let product = matrices(0).matmul(&matrices(1).permute([0, 2, 1]));
         vec![product.reshape([&inputs[0].shape()[..1], &sample].concat())]
     }
 

@@ -109,7 +109,7 @@ mod tests {
         let x = Tensor::arange(0.0, 12.0, 1.0).reshape([1, 2, 2, 3]);
         let expected = Flatten::new().forward(&x, false);
         let first = Flatten::new().data_format("channels_first");
-        assert_eq!(first.forward(&x.permute(&[0, 3, 1, 2]), false), expected);
+        assert_eq!(first.forward(&x.permute([0, 3, 1, 2]), false), expected);
         let error = Flatten::new().data_format("first").build(&[2]).unwrap_err();
         assert!(error.to_string().contains("unknown data_format \"first\""));
     }

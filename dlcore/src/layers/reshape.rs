@@ -181,7 +181,7 @@ impl Layer for Permute {
 
     fn forward(&self, x: &Tensor, _training: bool) -> Tensor {
         expect(self.output_shape(self.base.sample(x)));
-        x.permute(&expect(self.order()))
+        x.permute(expect(self.order()))
     }
 
     fn output_mask(&self, _: &[Tensor], _: &[Option<Tensor>]) -> Option<Tensor> {

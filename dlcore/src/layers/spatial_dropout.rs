@@ -183,9 +183,9 @@ mod tests {
     #[test]
     fn whole_feature_maps_are_left_out() {
         let y = SpatialDropout1D::new(0.25).forward(&Tensor::ones([100, 4, 30]), true);
-        check_maps(&y.permute(&[0, 2, 1]), 100, 30);
+        check_maps(&y.permute([0, 2, 1]), 100, 30);
         let y = SpatialDropout2D::new(0.25).forward(&Tensor::ones([100, 2, 2, 30]), true);
-        check_maps(&y.permute(&[0, 3, 1, 2]), 100, 30);
+        check_maps(&y.permute([0, 3, 1, 2]), 100, 30);
         let first = SpatialDropout2D::new(0.25).data_format("channels_first");
         check_maps(
             &first.forward(&Tensor::ones([100, 30, 2, 2]), true),

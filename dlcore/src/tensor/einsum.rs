@@ -245,7 +245,7 @@ impl Term {
         let moved = self
             .tensor
             .try_broadcast_to(&wide)?
-            .try_permute(&[&rest[..], &[first, second]].concat())?;
+            .try_permute([&rest[..], &[first, second]].concat())?;
         let mut joined: Vec<usize> = rest.iter().map(|&axis| shape[axis]).collect();
         joined.push(length * length);
         let every = super::SliceItem::from(..).step(length as isize + 1);
@@ -357,9 +357,9 @@ fn tensordot(a: &Tensor, b: &Tensor, left: &[isize], right: &[isize]) -> Result<
     let k = size(&summed);
     let m = size(&lengths(a, &rows));
     let n = size(&lengths(b, &columns));
-    let a = a.try_permute(&[rows, left].concat())?.try_reshape([m, k])?;
+    let a = a.try_permute([rows, left].concat())?.try_reshape([m, k])?;
     let b = b
-        .try_permute(&[right, columns].concat())?
+        .try_permute([right, columns].concat())?
         .try_reshape([k, n])?;
     a.try_dot(&b)?.try_reshape(shape)
 }

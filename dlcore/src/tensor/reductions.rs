@@ -179,7 +179,7 @@ fn merged(tensor: &Tensor, axes: &[usize]) -> Result<(Tensor, usize)> {
     let rest: Vec<usize> = (0..shape.len())
         .filter(|axis| !axes.contains(axis))
         .collect();
-    let moved = tensor.try_permute(&[&rest[..], axes].concat())?;
+    let moved = tensor.try_permute([&rest[..], axes].concat())?;
     let mut shape: Vec<usize> = rest.iter().map(|&axis| shape[axis]).collect();
     shape.push(length);
     Ok((moved.try_reshape(shape)?, rest.len()))

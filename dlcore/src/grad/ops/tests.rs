@@ -223,7 +223,7 @@ fn moving_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
     let x = || vec![some(&[2, 3, 4])];
     vec![
         case("reshape", x(), |x| x[0].transpose().reshape([6, -1])),
-        case("permute", x(), |x| x[0].permute(&[1, 2, 0])),
+        case("permute", x(), |x| x[0].permute([1, 2, 0])),
         case("squeeze", x(), |x| x[0].expand_dims(1).square().squeeze(1)),
         case("concat", vec![some(&[2, 3]), some(&[2, 1])], |x| {
             Tensor::concat(&[&x[0], &x[1]], 1)

@@ -99,8 +99,8 @@ impl Layout {
     pub(in crate::layers) fn images(&self, x: &Tensor) -> Tensor {
         let x = match (self.rank, self.first()) {
             (_, false) => x.clone(),
-            (1, true) => x.permute(&[0, 2, 1]),
-            (_, true) => x.permute(&[0, 2, 3, 1]),
+            (1, true) => x.permute([0, 2, 1]),
+            (_, true) => x.permute([0, 2, 3, 1]),
         };
         match (self.rank, x.shape()) {
             (1, &[batch, steps, channels]) => x.reshape([batch, 1, steps, channels]),
@@ -116,8 +116,8 @@ impl Layout {
         };
         match (self.rank, self.first()) {
             (_, false) => y,
-            (1, true) => y.permute(&[0, 2, 1]),
-            (_, true) => y.permute(&[0, 3, 1, 2]),
+            (1, true) => y.permute([0, 2, 1]),
+            (_, true) => y.permute([0, 3, 1, 2]),
         }
     }
 
