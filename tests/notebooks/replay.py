@@ -128,12 +128,9 @@ def try_seeds(stem: str, count: int) -> dict[str, list[float]]:
             if cell.cell_type == "code":
                 cell.source = re.sub(r"set_seed\(\d+\)", f"set_seed({seed})", cell.source)
         run(path, notebook)
-        outputs, before = Outputs(notebook), ""
+        outputs = Outputs(notebook)
         for figure in FIGURES[stem]:
-            # "at epoch" means nothing without what comes before it.
-            says = f"{before}, {figure.says}" if figure.says[0].islower() and before else figure.says
-            before = figure.says if says == figure.says else before
-            found.setdefault(says, []).append(outputs.number(figure))
+            found.setdefault(f"{figure.cell}: {figure.says}", []).append(outputs.number(figure))
         print(f"{stem}, seed {seed}: done", flush=True)
     return found
 
