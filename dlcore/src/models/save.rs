@@ -236,12 +236,23 @@ fn load_weights(model: &Model, path: &Path) -> Result<()> {
         Format::Hdf5 => (keras::load_weights(model, &whole::read(path)?), Vec::new()),
     };
     let weights = weights.map_err(failed)?;
+    // States are tried on copies of their layers, so that a file that does not fit changes nothing.
+    let fitting: Vec<(LayerRef, Vec<Tensor>)> = carried
+        .into_iter()
+        .filter(|(_, states)| !states.is_empty())
+        .collect();
+    for (layer, states) in &fitting {
+        if let Some(mut copy) = layer.leaf().map(|leaf| leaf.clone()) {
+            let taken = copy.carry(&mut states.clone().into_iter());
+            taken.map_err(|error| failed(error.to_string()))?;
+        }
+    }
     model.set_weights(&weights).map_err(|error| {
         let error = error.to_string();
         failed(error.replace("set_weights", "load_weights"))
     })?;
-    for (layer, states) in carried {
-        if let Some(mut leaf) = layer.leaf_mut().filter(|_| !states.is_empty()) {
+    for (layer, states) in fitting {
+        if let Some(mut leaf) = layer.leaf_mut() {
             let taken = leaf.carry(&mut states.into_iter());
             taken.map_err(|error| failed(error.to_string()))?;
         }
@@ -270,7 +281,7 @@ fn own_weights(model: &Model, file: &mut (impl Read + Seek), size: u64) -> Parse
     let weights = model.leaves().into_iter().flat_map(of).collect();
     let mut carried = Vec::new();
     for (index, layer) in table.into_iter().enumerate() {
-        carried.push((layer, describe::take_carried(&mut tensors, index)));
+        carried.push((layer, describe::take_carried(&mut tensors, index)?));
     }
     Ok(OwnWeights { weights, carried })
 }

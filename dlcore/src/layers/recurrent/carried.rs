@@ -82,7 +82,10 @@ impl Core {
             return Ok(());
         }
         let taken: Vec<Tensor> = states.take(form.states()).collect();
-        let batch = taken.first().map_or(0, |state| state.shape()[0]);
+        let batch = taken
+            .first()
+            .and_then(|state| state.shape().first().copied());
+        let batch = batch.unwrap_or(0);
         let fits = |state: &Tensor| state.shape() == [batch, self.units];
         if taken.len() != form.states() || !taken.iter().all(fits) {
             let shapes: Vec<&[usize]> = taken.iter().map(Tensor::shape).collect();

@@ -34,9 +34,23 @@ pub(super) fn carried_name(layer: usize, place: usize) -> String {
 }
 
 /// The carried states of a layer.
-pub(super) fn take_carried(tensors: &mut Tensors, layer: usize) -> Vec<Tensor> {
+pub(super) fn take_carried(tensors: &mut Tensors, layer: usize) -> Parsed<Vec<Tensor>> {
     let names = (0..).map(|place| carried_name(layer, place));
-    names.map_while(|name| tensors.remove(&name)).collect()
+    let states = names.map_while(|name| Some((tensors.remove(&name)?, name)));
+    states
+        .map(|(state, name)| {
+            if !state.dtype().is_float() {
+                return Err(format!(
+                    "{name} holds {}, expected f32 or f64",
+                    state.dtype()
+                ));
+            }
+            match tensors::is_finite(&state) {
+                true => Ok(state),
+                false => Err(format!("{name} holds NaN or infinity")),
+            }
+        })
+        .collect()
 }
 
 /// All layers of a model, each once, those of a model within it before that.
@@ -207,7 +221,7 @@ impl Table {
             depths: vec![],
         };
         for (index, (layer, taken)) in described.iter().zip(taken).enumerate() {
-            let carried = take_carried(weights, index);
+            let carried = take_carried(weights, index)?;
             let fields = Fields::of(layer, "layer")?;
             let (kind, config) = (
                 fields.text("kind")?,

@@ -118,6 +118,42 @@ fn what_is_loaded_is_what_was_saved() {
 }
 
 #[test]
+fn damaged_states_of_stateful_layers_change_nothing() {
+    let folder = Folder::new();
+    let stateful = || {
+        Sequential::new()
+            .add(LSTM::new(2).stateful(true).input_shape([3, 1]))
+            .add(Dense::new(1))
+    };
+    let saved = stateful();
+    saved.forward(&Tensor::ones([4, 3, 1]), false);
+    let good = weights(&saved).unwrap();
+    let (model, x) = (stateful(), Tensor::ones([4, 3, 1]));
+    let before = model.get_weights();
+    let path = folder.0.join("weights.safetensors");
+    for bad in [
+        Tensor::from(1.0),
+        Tensor::zeros([4, 3]),
+        Tensor::full([4, 2], f64::NAN),
+        Tensor::ones([4, 2]).cast(crate::DType::I64),
+    ] {
+        for place in [0, 1] {
+            let mut tensors = tensors::read(&good).unwrap();
+            let name = describe::carried_name(0, place);
+            assert!(tensors.insert(name, bad.clone()).is_some());
+            std::fs::write(&path, tensors::write(&tensors).unwrap()).unwrap();
+            let error = model.load_weights(&path).unwrap_err().to_string();
+            assert!(error.contains("weights.safetensors"), "{error}");
+            assert_eq!(model.get_weights(), before, "{error}");
+            assert!(model.leaves()[0].leaf().unwrap().carried().is_empty());
+        }
+    }
+    std::fs::write(&path, good).unwrap();
+    model.load_weights(&path).unwrap();
+    assert_eq!(model.forward(&x, false), saved.forward(&x, false));
+}
+
+#[test]
 fn a_stateful_layer_goes_on_where_it_was_saved() {
     let pattern = LSTM::new(2).stateful(true);
     let mut model = Sequential::new()
