@@ -31,6 +31,14 @@ pub(super) fn write(model: &Model) -> Parsed<Option<(Value, Vec<Tensor>)>> {
     if own {
         return Ok(None);
     }
+    let weighted = |objective: &Value| objective.get("weighted_metrics").is_some();
+    if objectives.iter().any(weighted) {
+        return Err(
+            "weighted metrics are not written in Keras's format yet; compile without them, or save under a name \
+             without .keras"
+                .to_string(),
+        );
+    }
     let state = match compiled::optimizer_state(model)? {
         Some(bytes) => tensors::read(&bytes)?,
         None => tensors::Tensors::new(),

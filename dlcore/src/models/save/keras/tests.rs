@@ -186,6 +186,28 @@ fn what_was_read_is_written_and_read_again() {
 }
 
 #[test]
+fn what_keras_has_no_words_for_is_refused_and_not_left_out() {
+    use crate::prelude::*;
+    let input = Input::new([3]);
+    let hidden = Dense::new(2).on(&input);
+    let mut added = Model::new(&input, &Dense::new(1).on(&hidden)).unwrap();
+    added.add_loss(&hidden).unwrap();
+    let within = Sequential::new().add(&added);
+    for model in [&added, &*within] {
+        let error = members(model).unwrap_err();
+        assert!(
+            error.contains("add_loss") && error.contains(".keras"),
+            "{error}"
+        );
+    }
+    let mut weighted = Sequential::new().add(Dense::new(1).input_shape([3]));
+    let metrics = OutputMetrics::from(["mae"]).weighted(["mse"]);
+    weighted.compile("sgd", "mse", metrics).unwrap();
+    let error = members(&weighted).unwrap_err();
+    assert!(error.contains("weighted metrics"), "{error}");
+}
+
+#[test]
 fn constraints_and_penalties_on_outputs_are_read_and_written() {
     use crate::prelude::*;
     let read = Model::load(file("constraint.keras")).unwrap();

@@ -20,6 +20,12 @@ const KERAS: &str = "3.0.0";
 /// The members of the `.keras` file of a model.
 pub(in crate::models::save) fn members(model: &Model) -> Parsed<Vec<(&'static str, Vec<u8>)>> {
     check_once(model)?;
+    if model.handle.adds_losses() {
+        return Err(
+            "Keras's format has no place for a loss of add_loss; save under a name without .keras"
+                .to_string(),
+        );
+    }
     let mut config = network(&model.handle)?;
     let mut root = weights(model)?;
     match compile_write::write(model)? {
