@@ -447,7 +447,7 @@ fn data_that_does_not_fit_is_refused_before_training() {
         &x,
         &y,
         quiet(1).validation_split(1.5),
-        &["above 0 and below 1"],
+        &["above 0 and below 1", "got 1.5"],
     );
     refused(
         &x,
@@ -746,4 +746,44 @@ fn losses_and_metrics_come_in_arrays() {
     let losses = Losses::from([("b", "mae"), ("a", "mse")]);
     let metrics = OutputMetrics::from([("b", "mse")]).weighted([("a", "mse"), ("b", "mse")]);
     assert_eq!(recorded(losses, metrics), "b_mse a_mse b_weighted_mse");
+}
+
+/// A model that is interrupted while it predicts.
+struct Interrupted;
+
+impl Trainable for Interrupted {
+    fn get_weights(&self) -> Vec<Tensor> {
+        Vec::new()
+    }
+    fn set_weights(&mut self, _: &[Tensor]) -> Result<()> {
+        Ok(())
+    }
+    fn predict(&self, _: &Tensor) -> Result<Tensor> {
+        interrupt::request();
+        Err(Error::Model("predict was interrupted".to_string()))
+    }
+    fn learning_rate(&self) -> f64 {
+        0.1
+    }
+    fn set_learning_rate(&mut self, _: f64) {}
+    fn schedule(&self) -> Option<&'static str> {
+        None
+    }
+    fn save(&self, _: &std::path::Path) -> Result<()> {
+        Ok(())
+    }
+    fn save_weights(&self, _: &std::path::Path) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_interrupt_while_predictions_are_shown_leaves_the_end_to_fit() {
+    let _alone = alone();
+    let mut live = LivePredictions::new(&Tensor::ones([2, 3]));
+    let logs = Logs::from(vec![("loss".to_string(), 1.0)]);
+    let control = live.epoch_end(0, &logs, &mut Interrupted);
+    assert!(interrupt::requested());
+    interrupt::clear();
+    assert_eq!(control, Control::Continue);
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Callback, Control, Logs, Trainable};
 use crate::display::{DisplayHandle, HTML, MimeBundle, PNG, Rich, display_updatable};
 use crate::plot::{escape, try_image};
-use crate::{Error, Result, Tensor};
+use crate::{Error, Result, Tensor, interrupt};
 
 use base64::Engine as _;
 
@@ -237,7 +237,11 @@ impl Callback for LivePredictions {
     }
 
     fn epoch_end(&mut self, epoch: usize, _: &Logs, model: &mut dyn Trainable) -> Control {
-        self.look(epoch + 1, model).into()
+        match self.look(epoch + 1, model) {
+            // Ending training is for `fit`, which hands back the history.
+            Err(_) if interrupt::requested() => Control::Continue,
+            looked => looked.into(),
+        }
     }
 }
 
