@@ -47,6 +47,12 @@ impl Chain {
         if nodes.len() != trained.len() || nodes.is_empty() || place != *output {
             return None;
         }
+        // All are looked at before any is computed: a layer that is none of these would waste the others' work.
+        for (index, node) in nodes.iter().enumerate() {
+            if !Link::is_one(&node.layer, logits && index + 1 == nodes.len()) {
+                return None;
+            }
+        }
         let mut chain = Chain(Vec::with_capacity(nodes.len()));
         for (index, node) in nodes.iter().enumerate() {
             let from = chain.0.last().map_or(x, |link| &link.output);
@@ -85,16 +91,21 @@ impl Chain {
 }
 
 impl Link {
-    /// The layer, if it is a dense one that `x` fits, without anything that this way does not know.
+    /// Whether the layer is a dense one, without anything that this way does not know.
+    fn is_one(layer: &LayerRef, without_activation: bool) -> bool {
+        let Some(layer) = layer.leaf() else {
+            return false;
+        };
+        layer.as_dense().is_some_and(|(_, _, activation)| {
+            without_activation || matches!(activation, Activation::Linear | Activation::Relu)
+        })
+    }
+
+    /// The layer, if `x` fits it.
     fn of(layer: &LayerRef, x: &Tensor, without_activation: bool) -> Option<Link> {
         let layer = layer.leaf()?;
         let (kernel, bias, activation) = layer.as_dense()?;
-        let relu = match activation {
-            _ if without_activation => false,
-            Activation::Linear => false,
-            Activation::Relu => true,
-            _ => return None,
-        };
+        let relu = !without_activation && matches!(activation, Activation::Relu);
         let single = |tensor: &Tensor| tensor.dtype() == DType::F32 && tensor.node().is_none();
         let all = [Some(x), Some(kernel), bias];
         if !all.into_iter().flatten().all(single)
