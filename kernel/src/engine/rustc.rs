@@ -22,7 +22,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::interrupt::{self, Ended, Interrupter};
-use crate::linker;
+use crate::linker::{self, Lld};
 
 /// A pipe takes this much at once; a longer cell is written to a file.
 const PIPE: usize = 64 << 10;
@@ -33,7 +33,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
 pub struct Rustc {
     dir: PathBuf,
     /// lld, where the toolchain has it.
-    lld: Option<PathBuf>,
+    lld: Option<Lld>,
     ready: Option<Ready>,
 }
 
@@ -63,7 +63,7 @@ pub struct Compiled {
 
 impl Rustc {
     /// For a session's directory. `program` is this program, which also links.
-    pub fn new(dir: &Path, lld: Option<PathBuf>, program: &Path) -> Result<Rustc> {
+    pub fn new(dir: &Path, lld: Option<Lld>, program: &Path) -> Result<Rustc> {
         linker::place(dir, program)?;
         Ok(Rustc {
             dir: dir.to_owned(),
@@ -215,13 +215,6 @@ fn wait_for(child: Child, source: Option<(File, &str)>, interrupter: &Interrupte
 fn hand_over(mut pipe: File, text: &str, compiler: u32) -> std::io::Result<bool> {
     let mut rest = text.as_bytes();
     while !rest.is_empty() || holds_something(&pipe) {
-        match pipe.write(rest) {
-            Ok(written) => rest = &rest[written..],
-            // It is full: of a user who has many pipes each holds little.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
 /// A named pipe, open for both, so that neither side waits for the other to open its end. Nor does this
 /// side wait for room in it.
 fn make_pipe(path: &Path) -> Result<File> {
@@ -231,6 +224,13 @@ fn make_pipe(path: &Path) -> Result<File> {
     Ok(options.custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?)
 }
 
+        match pipe.write(rest) {
+            Ok(written) => rest = &rest[written..],
+            // It is full: of a user who has many pipes each holds little.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
         if !lives(compiler) {
             return Ok(false);
         }

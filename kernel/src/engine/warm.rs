@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
+use crate::linker::{self, Lld};
+
 /// What cells would compile for themselves again and again; see the file.
 const SHARED_SOURCE: &str = include_str!("warm/shared.rs");
 /// Its crate.
@@ -56,11 +58,19 @@ impl Toolchain {
             .collect()
     }
 
-    /// lld, if it came with the compiler.
-    pub fn lld(&self) -> Option<PathBuf> {
+    /// lld, if it came with the compiler, and the C library is where it was.
+    pub fn lld(&self) -> Option<Lld> {
         let rustlib = self.compiler.sysroot.join("lib/rustlib");
-        let lld = rustlib.join(self.compiler.host()).join("bin/rust-lld");
-        lld.is_file().then_some(lld)
+        let program = rustlib.join(self.compiler.host()).join("bin/rust-lld");
+        let noted = fs::read_to_string(self.libraries_note()).ok();
+        let noted = noted.map(PathBuf::from).filter(|path| path.is_dir());
+        let libraries = noted.or_else(linker::libraries)?;
+        program.is_file().then_some(Lld { program, libraries })
+    }
+
+    /// Holds what `cc` was asked when this was built, so that no session has to ask.
+    fn libraries_note(&self) -> PathBuf {
+        self.dir.join("libraries")
     }
 
     /// The compiler itself, without rustup's proxy in front of it.
@@ -311,6 +321,12 @@ fn build(home: &Path, toolchain: &Toolchain, progress: &mut dyn FnMut(&str)) -> 
         .with_context(|| format!("cannot make {}", toolchain.dir.display()))?;
     Ok(())
 }
+    if let Some(libraries) = linker::libraries() {
+        fs::write(
+            made.libraries_note(),
+            libraries.as_os_str().as_encoded_bytes(),
+        )?;
+    }
 
 /// Runs cargo and returns the files that a cell's rustc needs: the dynamic library, the metadata
 /// of what it is made of, and procedural macros.
