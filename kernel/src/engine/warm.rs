@@ -177,6 +177,8 @@ impl Compiler {
 
 fn output(command: &mut Command) -> Result<String> {
     let output = command
+        // Its own path to a failure, which rustup would add, helps nobody.
+        .env_remove("RUST_BACKTRACE")
         .output()
         .with_context(|| format!("cannot run {:?}", command.get_program()))?;
     ensure!(
@@ -204,7 +206,15 @@ pub fn warm(home: &Path, progress: &mut dyn FnMut(&str)) -> Result<Toolchain> {
         .with_context(|| format!("cannot write to {}", home.display()))?;
     // Two kernels that start at once build once.
     let lock = File::create(home.join("toolchains/.lock"))?;
-    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+    let _lock = match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => lock,
+        Err((lock, _)) => {
+            progress(
+                "waiting for another program that builds dlcore: an installation, or a kernel",
+            );
+            Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?
+        }
+    };
     remove_unfinished(home);
     if !toolchain.dylib().is_file() {
         progress(&format!(
@@ -311,6 +321,12 @@ fn build(home: &Path, toolchain: &Toolchain, progress: &mut dyn FnMut(&str)) -> 
     if let Err(error) = share(&made, staging.path()) {
         progress(&format!("cells will compile more slowly: {error:#}"));
     }
+    if let Some(libraries) = linker::libraries() {
+        fs::write(
+            made.libraries_note(),
+            libraries.as_os_str().as_encoded_bytes(),
+        )?;
+    }
     prime(&made, staging.path())?;
     // Half a directory may stand there from a removal that was cut short.
     if toolchain.dir.exists() {
@@ -321,12 +337,6 @@ fn build(home: &Path, toolchain: &Toolchain, progress: &mut dyn FnMut(&str)) -> 
         .with_context(|| format!("cannot make {}", toolchain.dir.display()))?;
     Ok(())
 }
-    if let Some(libraries) = linker::libraries() {
-        fs::write(
-            made.libraries_note(),
-            libraries.as_os_str().as_encoded_bytes(),
-        )?;
-    }
 
 /// Runs cargo and returns the files that a cell's rustc needs: the dynamic library, the metadata
 /// of what it is made of, and procedural macros.
