@@ -1,4 +1,5 @@
-//! Every kind of plot, as SVG, PNG and words, with pages that show them on a light and on a dark ground.
+//! Every kind of plot, as SVG, PNG and words, with pages that show them on a light and on a dark ground: `index.html` and
+//! `dark.html` as a notebook does, `widths.html` and `widths-dark.html` each at 400, 700 and 1200 pixels.
 //!
 //!     cargo run --release -p dlcore --example gallery -- OUT_DIR
 //!
@@ -23,7 +24,10 @@ struct Gallery {
     shown: Vec<Shown>,
 }
 
-/// Saves a figure at its own width and at 360 pixels, for narrow windows.
+/// The widths in pixels at which nothing may lie over anything else; the first is for narrow windows, too.
+const WIDTHS: [u32; 3] = [400, 700, 1200];
+
+/// Saves a figure at its own width and at others.
 macro_rules! add {
     ($gallery:expr, $name:literal, $figure:expr) => {{
         let figure = $figure;
@@ -37,8 +41,31 @@ macro_rules! add {
             text: figure.text(),
             narrow: true,
         });
-        figure.width(360).save(at("-narrow.svg"))?;
+        for width in WIDTHS {
+            figure
+                .clone()
+                .width(width)
+                .save(at(&format!("-{width}.svg")))?;
+        }
     }};
+}
+
+impl Gallery {
+    /// A drawing that has one width only.
+    fn drawing(&mut self, name: &str, svg: &str, text: &str) -> Result<()> {
+        let path = self.folder.join(format!("{name}.svg"));
+        std::fs::write(&path, svg).map_err(|source| Error::Io {
+            context: format!("writing {}", path.display()),
+            source,
+        })?;
+        self.shown.push(Shown {
+            name: name.to_owned(),
+            alt: text.lines().next().unwrap_or_default().to_owned(),
+            text: text.to_owned(),
+            narrow: false,
+        });
+        Ok(())
+    }
 }
 
 fn main() -> Result<()> {
@@ -81,6 +108,14 @@ fn data(gallery: &mut Gallery) -> Result<()> {
             .title("Weights of a layer")
             .x_label("weight")
     );
+    let ramp = Tensor::arange(0.0, 4096.0, 1.0).reshape([64, 64]) / 4096.0;
+    let wave = plot::image(&(ramp * 12.0).sin());
+    gallery.drawing("image", &wave.svg(), &wave.text())?;
+    let (a, b) = (Value::new(2.0).label("a"), Value::new(-3.0).label("b"));
+    let sum = (&a * &b + Value::new(10.0).label("c")).label("sum");
+    let loss = sum.tanh().label("loss");
+    loss.backward();
+    gallery.drawing("value-graph", &loss.graph().svg(), &loss.graph().text())?;
     for (name, matrix) in [
         ("rotation", Tensor::from([[0.866, -0.5], [0.5, 0.866]])),
         ("shear", Tensor::from([[1.0, 0.8], [0.0, 1.0]])),
@@ -233,29 +268,44 @@ fn training(gallery: &mut Gallery) -> Result<()> {
         "paper-ball",
         plot::paper_ball(&model, &x, &y)?.title("A paper ball, layer by layer")
     );
-    for (name, plot) in [
-        ("history", large.plot()),
-        ("history-narrow", large.plot().width(360)),
-    ] {
-        plot.save(gallery.folder.join(format!("{name}.svg")))?;
-        plot.save(gallery.folder.join(format!("{name}.png")))?;
+    for ending in ["svg", "png", "txt"] {
+        let path = gallery.folder.join(format!("history.{ending}"));
+        large.plot().save(path)?;
     }
-    model.plot().save(gallery.folder.join("model.svg"))?;
-    let words = [
-        ("history", large.plot().text(), true),
-        ("model", model.plot().text(), false),
-    ];
-    for (name, text, narrow) in words {
-        let alt = text.lines().next().unwrap_or_default().to_owned();
-        let name = name.to_owned();
-        gallery.shown.push(Shown {
-            name,
-            alt,
-            text,
-            narrow,
-        });
+    for width in WIDTHS {
+        let path = gallery.folder.join(format!("history-{width}.svg"));
+        large.plot().width(width).save(path)?;
     }
-    Ok(())
+    let text = large.plot().text();
+    gallery.shown.push(Shown {
+        name: "history".to_owned(),
+        alt: text.lines().next().unwrap_or_default().to_owned(),
+        text,
+        narrow: true,
+    });
+    gallery.drawing("model", &model.plot().svg(), &model.plot().text())?;
+    let branched = branched()?;
+    gallery.drawing(
+        "model-branched",
+        &branched.plot().svg(),
+        &branched.plot().text(),
+    )
+}
+
+/// Two inputs, a shared layer, two outputs.
+fn branched() -> Result<Model> {
+    let (question, answer) = (Input::named("question", [32]), Input::named("answer", [32]));
+    let embedding = LayerRef::new(Embedding::new(1000, 16).name("words"));
+    let both =
+        [&question, &answer].map(|words| Bidirectional::new(LSTM::new(8)).on(&embedding.on(words)));
+    let joined = Concatenate::new().on([&both[0], &both[1]]);
+    let hidden = Dense::new(32).activation("relu").on(&joined);
+    let fits = Dense::new(1).activation("sigmoid").name("fits").on(&hidden);
+    let topic = Dense::new(20)
+        .activation("softmax")
+        .name("topic")
+        .on(&joined);
+    Model::new([&question, &answer], [&fits, &topic])
 }
 
 /// Plain descent and descent with momentum in Rosenbrock's valley.
@@ -362,7 +412,10 @@ fn pages(folder: &Path, shown: &[Shown]) -> Result<()> {
         {
             let source = match narrow {
                 true => {
-                    format!("<source media=\"(max-width:600px)\" srcset=\"{name}-narrow.svg\">")
+                    format!(
+                        "<source media=\"(max-width:600px)\" srcset=\"{name}-{}.svg\">",
+                        WIDTHS[0]
+                    )
                 }
                 false => String::new(),
             };
@@ -373,6 +426,22 @@ fn pages(folder: &Path, shown: &[Shown]) -> Result<()> {
                 escape(alt),
                 escape(text)
             );
+        }
+        std::fs::write(folder.join(page), html).map_err(|source| Error::Io {
+            context: format!("writing {page}"),
+            source,
+        })?;
+    }
+    for (page, scheme) in [("widths.html", "light"), ("widths-dark.html", "dark")] {
+        let mut html = format!(
+            "<!doctype html><html lang=\"en\" style=\"color-scheme:{scheme}\"><meta charset=\"utf-8\"><title>Gallery, {scheme}</title>\n"
+        );
+        for Shown { name, narrow, .. } in shown {
+            let sizes = if *narrow { &WIDTHS[..] } else { &[] };
+            let pictures = sizes.iter().map(|width| format!("{name}-{width}.svg"));
+            for picture in pictures.chain([format!("{name}.svg")]) {
+                let _ = writeln!(html, "<img src=\"{picture}\" alt=\"{picture}\">");
+            }
         }
         std::fs::write(folder.join(page), html).map_err(|source| Error::Io {
             context: format!("writing {page}"),

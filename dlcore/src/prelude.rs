@@ -29,8 +29,8 @@ pub use crate::layers::{
     DepthwiseConv2D, Dims, Dot, Dropout, ELU, Embedding, Flatten, GRU, GaussianDropout,
     GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D,
     GlobalMaxPooling2D, GroupNormalization, LSTM, Lambda, Layer, LayerNormalization, LeakyReLU,
-    Masking, MaxPooling1D, MaxPooling2D, Maximum, Minimum, Multiply, PReLU, Permute, ReLU,
-    RepeatVector, Rescaling, Reshape, SeparableConv1D, SeparableConv2D, SimpleRNN, Softmax,
+    Masking, MaxPooling1D, MaxPooling2D, Maximum, Minimum, Multiply, Normalization, PReLU, Permute,
+    ReLU, RepeatVector, Rescaling, Reshape, SeparableConv1D, SeparableConv2D, SimpleRNN, Softmax,
     SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, Subtract, TimeDistributed, UpSampling1D,
     UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
@@ -47,10 +47,11 @@ pub use crate::optimizers::{
 pub use crate::plot::{self, ModelPlot, Plot};
 pub use crate::preprocessing::{
     Flow, FlowFromDirectory, ImageDataGenerator, ImageDataset, ImageFolder, ImageIterator,
-    ImageTransform, LoadImg, Pad, SplitWords, TimeseriesDataset, TimeseriesGenerator, Tokenizer,
-    Windows, array_to_img, hashing_trick, image_dataset_from_directory, img_to_array, load_img,
-    multi_hot, normalize, one_hot, pad_sequences, save_img, text_to_word_sequence,
-    timeseries_dataset_from_array, to_categorical,
+    ImageTransform, LoadImg, Pad, SplitWords, StringLookup, TextDataset, TextFolder,
+    TimeseriesDataset, TimeseriesGenerator, Tokenizer, TrainTestSplit, Windows, array_to_img,
+    hashing_trick, image_dataset_from_directory, img_to_array, load_img, multi_hot, normalize,
+    one_hot, pad_sequences, save_img, text_dataset_from_directory, text_to_word_sequence,
+    timeseries_dataset_from_array, to_categorical, train_test_split,
 };
 pub use crate::random::set_seed;
 pub use crate::regularizers::Regularizer;

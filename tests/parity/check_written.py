@@ -4,7 +4,7 @@
     KERAS_BACKEND=jax venv/bin/python tests/parity/check_written.py
 
 Each is to predict the same to 1e-5, from the whole file and from its weights alone, to be compiled where it was, and, in
-that case, to train. Run with Keras 3.15.1 on JAX 0.10.2 and h5py 3.16.0.
+that case, to train; one with weighted metrics is to measure what Keras's own model measured. Run with Keras 3.15.1 on JAX 0.10.2 and h5py 3.16.0.
 """
 
 import json
@@ -54,6 +54,12 @@ def check(folder, case):
     model.load_weights(folder / f"{case['name']}.weights.h5")
     compare("the model with its weights from a file of their own")
     assert bool(getattr(model, "compiled", False)) == (case["steps"] is not None), "compiled"
+    if case["name"] == "weighted":
+        recorded = json.loads((REPOSITORY / "tests/parity/fixtures/keras_files/weighted.json").read_text())
+        x, y, weights = (array(recorded[key]) for key in ("x", "y", "sample_weight"))
+        found = model.evaluate(x, y, batch_size=len(x), sample_weight=weights, return_dict=True, verbose=0)
+        assert found.keys() == recorded["metrics"].keys(), f"it measures {sorted(found)}"
+        assert all(abs(found[name] - value) <= 1e-5 for name, value in recorded["metrics"].items()), f"it measures {found}"
     if case["steps"] is not None:
         kept = [np.asarray(v) for v in model.optimizer.variables]
         assert int(kept[0]) == case["steps"], "the optimizer's steps"

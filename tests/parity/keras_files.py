@@ -3,10 +3,11 @@
     python3 -m venv venv && venv/bin/pip install keras jax numpy h5py
     KERAS_BACKEND=jax venv/bin/python tests/parity/keras_files.py
 
-Writes into tests/parity/fixtures/keras_files: each model as NAME.keras (compressed, all but one), some also as NAME.h5 and NAME.weights.h5, and
-keras3.json, which holds for each its inputs, its outputs and, where it was compiled, its losses in three more steps of
-`train_on_batch` on `targets`. Arrays are in arrays.h5 and arrays_v110.h5. Made with Keras 3.15.1 on JAX 0.10.2 and h5py
-3.16.0.
+Writes into tests/parity/fixtures/keras_files: each model as NAME.keras (compressed, all but one), some also as NAME.h5 and
+NAME.weights.h5, and keras3.json, which holds for each its inputs, its outputs and, where it was compiled, its losses in
+three more steps of `train_on_batch` on `targets`. weighted.json holds what `evaluate` gives for a model with weighted
+metrics. Arrays are in arrays.h5 and arrays_v110.h5. Another run gives the same numbers; only dates and Keras's ids of
+objects differ. Made with Keras 3.15.1 on JAX 0.10.2 and h5py 3.16.0.
 """
 
 import json
@@ -25,6 +26,8 @@ from keras import optimizers
 FOLDER = pathlib.Path(__file__).with_name("fixtures") / "keras_files"
 STEPS = 3
 rng = np.random.default_rng(11)
+# Weights are drawn by Keras, all else by NumPy.
+keras.utils.set_random_seed(11)
 
 
 def tensor(array):
@@ -235,6 +238,25 @@ def constraint():
     pack(save_as)
 
 
+def weighted():
+    """Metrics in which samples count by their weights, beside others of the same name."""
+    model = keras.Sequential([keras.Input((3,)), L.Dense(4, activation="tanh"), L.Dense(2, activation="softmax")])
+    model.compile(
+        "sgd", "categorical_crossentropy", metrics=["accuracy", keras.metrics.MeanSquaredError(name="mse")],
+        weighted_metrics=["accuracy", keras.metrics.Precision(name="precision"), keras.metrics.AUC(name="auc")],
+    )
+    shake(model)
+    x = rng.uniform(-1.5, 1.5, size=(12, 3)).astype("float32")
+    y = np.eye(2, dtype="float32")[rng.integers(0, 2, size=12)]
+    weights = rng.uniform(0.1, 3.0, size=12).astype("float32")
+    for kind in ("keras", "h5"):
+        model.save(FOLDER / f"weighted.{kind}")
+    pack(FOLDER / "weighted.keras")
+    found = model.evaluate(x, y, batch_size=12, sample_weight=weights, return_dict=True, verbose=0)
+    recorded = {"x": tensor(x), "y": tensor(y), "sample_weight": tensor(weights), "metrics": found}
+    (FOLDER / "weighted.json").write_text(json.dumps(recorded, separators=(",", ":")) + "\n")
+
+
 def arrays():
     """What an HDF5 file may hold."""
     values = np.arange(-6, 18, dtype="float32").reshape(2, 3, 4) / 4
@@ -270,6 +292,7 @@ optimizer_states()
 all_layers()
 refused()
 constraint()
+weighted()
 arrays()
 text = json.dumps({"keras": keras.__version__, "cases": cases}, separators=(",", ":"))
 (FOLDER / "keras3.json").write_text(text + "\n")

@@ -109,6 +109,8 @@ def case(layer, *shapes, name=None, training=False, classes=None, mask=None, tol
     state_of = lambda: [v for v in layer.non_trainable_variables if "seed_generator" not in v.path]
     for variable in state_of():
         variable.assign(rng.uniform(0.2, 1.2, size=variable.shape))
+    if hasattr(layer, "finalize_state"):
+        layer.finalize_state()
     trainable = [v.value for v in layer.trainable_variables]
     state = [v.value for v in layer.non_trainable_variables]
     kept = [i for i, v in enumerate(layer.non_trainable_variables) if "seed_generator" not in v.path]

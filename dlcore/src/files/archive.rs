@@ -15,7 +15,10 @@ impl<R: Read + Seek> Archive<R> {
     /// Opens a zip file of `size` bytes, which is called `what` in messages.
     pub(crate) fn open(from: R, size: u64, what: &str) -> Parsed<Archive<R>> {
         let zip = zip::ZipArchive::new(from).map_err(|error| {
-            format!("expected {what}, which is a zip file, or it was cut off: {error}")
+            format!(
+                "expected {what}, which is a zip file; {}",
+                damage("its directory", &error)
+            )
         })?;
         let archive = Archive {
             zip,
@@ -48,7 +51,7 @@ impl<R: Read + Seek> Archive<R> {
                 "not in the archive, which holds {}",
                 known.join(", ")
             )),
-            error => failed(error.to_string()),
+            error => failed(damage("its entry in the archive", &error)),
         })?;
         let size = member.size();
         self.room.take(size).map_err(failed)?;
@@ -65,6 +68,21 @@ impl<R: Read + Seek> Archive<R> {
             ))),
         }
     }
+}
+
+/// What is wrong with a part of a zip file, and what to do about it.
+pub(crate) fn damage(part: &str, error: &zip::result::ZipError) -> String {
+    use zip::result::ZipError;
+    let what = match error {
+        ZipError::InvalidArchive(what) => format!("{part} is damaged or cut off ({what})"),
+        ZipError::UnsupportedArchive(what) => {
+            return format!(
+                "it is packed in a way that is not read ({what}); pack it with deflate, or not at all"
+            );
+        }
+        other => format!("{part} is damaged or cut off ({other})"),
+    };
+    format!("{what}: fetch or save the file again")
 }
 
 /// Whether a member's name would lead out of the folder that it is unpacked into.

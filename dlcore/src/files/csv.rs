@@ -39,6 +39,7 @@ pub fn read_csv(path: impl AsRef<Path>) -> Result<Table> {
 pub struct ReadCsv {
     delimiter: char,
     header: bool,
+    decimal: char,
 }
 
 impl Default for ReadCsv {
@@ -53,6 +54,7 @@ impl ReadCsv {
         ReadCsv {
             delimiter: ',',
             header: true,
+            decimal: '.',
         }
     }
 
@@ -65,6 +67,13 @@ impl ReadCsv {
     /// Whether the first line names the columns (true). Otherwise they are `column_0`, `column_1` and so on.
     pub fn header(mut self, header: bool) -> ReadCsv {
         self.header = header;
+        self
+    }
+
+    /// What stands before the fraction of a number (`'.'`): `','` in much of Europe, where fields stand between
+    /// semicolons.
+    pub fn decimal(mut self, decimal: char) -> ReadCsv {
+        self.decimal = decimal;
         self
     }
 
@@ -93,13 +102,22 @@ impl ReadCsv {
 
     /// The table in two passes, so that only what is kept is ever in memory: what columns hold, then the fields.
     pub(super) fn parse(&self, bytes: &[u8]) -> Parsed<Table> {
+        if self.decimal == self.delimiter {
+            return Err(format!(
+                "{:?} cannot stand both between fields and in numbers; name another delimiter, such as ';'",
+                self.decimal
+            ));
+        }
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err("line 1: the file is UTF-16; save it as UTF-8 (\"CSV UTF-8\")".to_string());
+        }
         let names = self.names(bytes)?;
         let mut numbers = vec![true; names.len()];
         let mut rows = 0;
         self.records(bytes, |_, record| {
             rows += 1;
             for (field, number) in record.iter().zip(&mut numbers) {
-                *number = *number && (is_missing(field) || field.trim().parse::<f64>().is_ok());
+                *number = *number && (is_missing(field) || self.number(field).is_some());
             }
         })?;
         let column = |&number: &bool| match number {
@@ -111,10 +129,21 @@ impl ReadCsv {
         self.records(bytes, |line, record| {
             lines.push(line);
             for (field, column) in record.iter().zip(&mut columns) {
-                column.push(field);
+                column.push(field, self.number(field));
             }
         })?;
         Table::of(names, columns, lines)
+    }
+
+    /// The number in a field, where it is one.
+    fn number(&self, field: &str) -> Option<f64> {
+        let field = field.trim();
+        match self.decimal {
+            '.' => field.parse().ok(),
+            // A point would separate thousands then.
+            _ if field.contains('.') => None,
+            decimal => field.replacen(decimal, ".", 1).parse().ok(),
+        }
     }
 
     fn names(&self, bytes: &[u8]) -> Parsed<Vec<String>> {
@@ -244,6 +273,8 @@ mod tests {
         let latin = ReadCsv::new().parse(b"a,b\n1,2\n3,caf\xe9\n").unwrap_err();
         assert!(latin.starts_with("line 3: field 2 is not UTF-8"), "{latin}");
         assert!(error("").contains("found nothing"));
+        let wide = ReadCsv::new().parse(b"\xff\xfea\0,\0").unwrap_err();
+        assert!(wide.contains("UTF-16; save it as UTF-8"), "{wide}");
         assert!(error("a,a\n1,2\n").contains("two columns are named \"a\""));
     }
 }

@@ -36,5 +36,7 @@ pub(crate) mod whole;
 
 pub use csv::{ReadCsv, read_csv};
 pub use idx::{load_idx, save_idx};
-pub use named::{NamedTensors, load_npz, load_safetensors, save_npz, save_safetensors};
+pub use named::{
+    NamedTensors, load_npz, load_npz_array, load_safetensors, save_npz, save_safetensors,
+};
 pub use table::{Missing, Table};

@@ -107,24 +107,68 @@ impl fmt::Debug for NamedTensors {
 /// ```
 ///
 /// # Errors
-/// [`Error::File`] if the file is missing, damaged, no `.npz` file, holds what is no array of numbers, or
-/// claims to unpack to more than 64 MiB and a hundred times its size.
+/// [`Error::File`] if the file is missing, damaged, no `.npz` file, holds what is no array of numbers
+/// ([`load_npz_array`] reads the others), or claims to unpack to more than 64 MiB and a hundred times its size.
 pub fn load_npz(path: impl AsRef<Path>) -> Result<NamedTensors> {
     let path = path.as_ref();
     let (file, size) = whole::open(path)?;
     read_npz(file, size).map_err(|message| whole::error(path, message))
 }
 
+/// One array of a `.npz` file: also where others in it are no numbers.
+///
+/// ```no_run
+/// use dlcore::prelude::*;
+/// let y_train = files::load_npz_array("mnist.npz", "y_train")?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// # Errors
+/// As [`load_npz`], but for what is wrong with other arrays; also for a name that is not there.
+pub fn load_npz_array(path: impl AsRef<Path>, name: &str) -> Result<Tensor> {
+    let path = path.as_ref();
+    let (file, size) = whole::open(path)?;
+    read_npz_array(file, size, name).map_err(|message| whole::error(path, message))
+}
+
+const ARCHIVE: &str = "a NumPy archive (.npz)";
+
 fn read_npz(from: impl Read + Seek, size: u64) -> Parsed<NamedTensors> {
-    let mut archive = Archive::open(from, size, "a NumPy archive (.npz)")?;
+    let mut archive = Archive::open(from, size, ARCHIVE)?;
     let mut tensors = BTreeMap::new();
     for member in archive.names() {
-        let name = member.strip_suffix(".npy").unwrap_or(&member).to_string();
-        let content = archive.read(&member)?;
-        let tensor = npy::read(&content).map_err(|error| format!("{name}: {error}"))?;
-        tensors.insert(name, tensor);
+        let name = array_name(&member);
+        let tensor =
+            read_member(&mut archive, &member).map_err(|error| match archive.names()[..] {
+                [_] => error,
+                _ => format!(
+                    "{error} (files::load_npz_array reads one array and leaves the others alone)"
+                ),
+            })?;
+        tensors.insert(name.to_string(), tensor);
     }
     Ok(NamedTensors(tensors))
+}
+
+fn read_npz_array(from: impl Read + Seek, size: u64, name: &str) -> Parsed<Tensor> {
+    let mut archive = Archive::open(from, size, ARCHIVE)?;
+    let members = archive.names();
+    match members.iter().find(|member| array_name(member) == name) {
+        Some(member) => read_member(&mut archive, member),
+        None => {
+            let known: Vec<&str> = members.iter().map(|member| array_name(member)).collect();
+            Err(names::unknown("array", name, &known))
+        }
+    }
+}
+
+fn array_name(member: &str) -> &str {
+    member.strip_suffix(".npy").unwrap_or(member)
+}
+
+fn read_member(archive: &mut Archive<impl Read + Seek>, member: &str) -> Parsed<Tensor> {
+    let content = archive.read(member)?;
+    npy::read(&content).map_err(|error| format!("{}: {error}", array_name(member)))
 }
 
 /// Writes tensors as a `.npz` file, which `numpy.load` reads. The file takes its place when it is complete.
@@ -246,5 +290,29 @@ mod tests {
             error.contains("evil.npz: x: byte 10") && error.contains("nothing was run"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn one_array_is_read_beside_others_that_are_none() {
+        let folder = Folder::new();
+        let path = folder.file("mixed.npz");
+        let mut writer = zip::ZipWriter::new(File::create(&path).unwrap());
+        let x = Tensor::from([1.0, 2.0]);
+        let names = b"\x93NUMPY\x01\x00\x3e\x00{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }     \nx\0\0\0";
+        for (name, content) in [("x.npy", npy::write(&x)), ("names.npy", names.to_vec())] {
+            writer
+                .start_file(name, SimpleFileOptions::default())
+                .unwrap();
+            writer.write_all(&content).unwrap();
+        }
+        writer.finish().unwrap();
+        assert_eq!(load_npz_array(&path, "x").unwrap(), x);
+        let error = load_npz(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("names: byte 10") && error.contains("load_npz_array"),
+            "{error}"
+        );
+        let error = load_npz_array(&path, "y").unwrap_err().to_string();
+        assert!(error.contains("unknown array \"y\""), "{error}");
     }
 }

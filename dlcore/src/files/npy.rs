@@ -66,7 +66,15 @@ impl Npy<'_> {
         let header = std::str::from_utf8(header)
             .map_err(|_| "byte 10: the header is not text".to_owned())?;
         let missing = |what: &str| format!("byte 10: the header names no {what}");
-        let kind = field(header, "descr").and_then(quoted);
+        let described = field(header, "descr");
+        if described.is_some_and(|text| text.starts_with('[')) {
+            return Err(
+                "byte 10: expected an array of numbers, found records of several fields; save each field as an array \
+                 of its own: array[\"name\"]"
+                    .to_owned(),
+            );
+        }
+        let kind = described.and_then(quoted);
         let order = field(header, "fortran_order");
         let shape = field(header, "shape").and_then(tuple);
         Ok(Npy {
@@ -112,6 +120,12 @@ fn kind(text: &str) -> Parsed<Kind> {
                  array.astype(\"float32\")"
                     .to_string(),
             );
+        }
+        Some("U" | "S" | "a") => {
+            return Err(format!(
+                "expected an array of numbers, found texts of type {text:?}; save such a column as text, one a line, or \
+                 its class numbers"
+            ));
         }
         _ => {
             return Err(format!(
@@ -266,7 +280,13 @@ mod tests {
         let pickle = file("|O", "False", "(1,)", b"\x80\x03cos\nsystem\n");
         assert!(error(&pickle).contains("could run code; nothing was run"));
         assert!(error(&file("<c8", "False", "(1,)", &[0; 8])).contains("\"<c8\""));
-        assert!(error(&file("<U3", "False", "(1,)", &[0; 12])).contains("\"<U3\""));
+        assert!(
+            error(&file("<U3", "False", "(1,)", &[0; 12])).contains("found texts of type \"<U3\"")
+        );
+        let header = "{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,), }\n";
+        let length = (header.len() as u16).to_le_bytes();
+        let records = [MAGIC, &[1, 0], &length, header.as_bytes(), &[0; 4]].concat();
+        assert!(error(&records).contains("records of several fields"));
         assert!(error(&file("<f4", "False", "(3,)", &[0; 8])).contains("does not fit 8 bytes"));
         assert!(
             error(&file("<f4", "False", "(4294967296, 4294967296, 2)", &[]))

@@ -38,10 +38,10 @@ pub(super) fn is_missing(field: &str) -> bool {
 }
 
 impl Column {
-    /// One more field; in a column of numbers a number, or nothing.
-    pub(super) fn push(&mut self, field: &str) {
+    /// One more field, and the number that it is; in a column of numbers a number, or nothing.
+    pub(super) fn push(&mut self, field: &str, number: Option<f64>) {
         match self {
-            Column::Numbers(numbers) => numbers.push(field.trim().parse().unwrap_or(f64::NAN)),
+            Column::Numbers(numbers) => numbers.push(number.unwrap_or(f64::NAN)),
             Column::Text(texts) => {
                 texts.push((!is_missing(field)).then(|| field.to_string().into_boxed_str()));
             }
@@ -77,6 +77,19 @@ impl Column {
             Column::Numbers(numbers) => numbers.retain(|_| keep()),
             Column::Text(texts) => texts.retain(|_| keep()),
         }
+    }
+}
+
+/// What to do about a table whose one column is named as many are, with something else than commas between.
+fn other_delimiter(name: &str) -> String {
+    match [';', '\t', '|']
+        .into_iter()
+        .find(|&other| name.contains(other))
+    {
+        Some(other) => format!(
+            "; if {other:?} stands between the fields of the file, read it by files::ReadCsv::new().delimiter({other:?})"
+        ),
+        None => String::new(),
     }
 }
 
@@ -184,7 +197,11 @@ impl Table {
         let place = self.names.iter().position(|known| known == name);
         let place = place.ok_or_else(|| {
             let known: Vec<&str> = self.names.iter().map(String::as_str).collect();
-            Error::Value(names::unknown("column", name, &known))
+            let hint = match known[..] {
+                [only] => other_delimiter(only),
+                _ => String::new(),
+            };
+            Error::Value(names::unknown("column", name, &known) + &hint)
         })?;
         let column = &self.columns[place];
         match (0..self.rows()).find(|&row| !column.has(row)) {
@@ -206,11 +223,16 @@ impl Table {
                         .is_some_and(|text| text.trim().parse::<f64>().is_err())
                 };
                 let row = texts.iter().position(|text| no_number(&text)).unwrap_or(0);
+                let found = texts[row].as_deref().unwrap_or("");
+                let comma = found.trim().replacen(',', ".", 1).parse::<f64>().is_ok();
                 Err(Error::Value(format!(
-                    "line {}, column {name:?}: expected a number, found {:?}; text(name) returns the texts, classes(name) \
-                     numbers them",
+                    "line {}, column {name:?}: expected a number, found {found:?}; {}",
                     self.lines[row],
-                    texts[row].as_deref().unwrap_or("")
+                    match comma {
+                        true =>
+                            "if that is a decimal comma, read the file by files::ReadCsv::new().decimal(',')",
+                        false => "text(name) returns the texts, classes(name) numbers them",
+                    }
                 )))
             }
         }
@@ -435,6 +457,33 @@ mod tests {
         assert!(halves.clone().with("x", &Tensor::from([1.0, 2.0])).is_err());
         assert!(halves.clone().with("y", &Tensor::from([1.0])).is_err());
         assert!(halves.with("y", &Tensor::ones([2, 1])).is_err());
+    }
+
+    #[test]
+    fn a_file_that_was_read_by_other_signs_says_which_it_may_be() {
+        let one = ReadCsv::new().parse(b"length;width\n1,5;2\n").unwrap_err();
+        assert!(one.contains("line 2"), "{one}");
+        let one = ReadCsv::new().parse(b"length;width\n1;2\n").unwrap();
+        let error = one.column("width").unwrap_err().to_string();
+        assert!(error.contains("ReadCsv::new().delimiter(';')"), "{error}");
+        let wine = b"length;width\n1,5;2\n-3,25;4e1\n;\n";
+        let comma = ReadCsv::new().delimiter(';');
+        let error = comma.parse(wine).unwrap().drop_missing().column("length");
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("found \"1,5\"; if that is a decimal comma"),
+            "{error}"
+        );
+        let table = comma.decimal(',').parse(wine).unwrap().drop_missing();
+        assert_eq!(
+            table.all_numbers().unwrap(),
+            Tensor::from([[1.5, 2.0], [-3.25, 40.0]])
+        );
+        let error = ReadCsv::new().decimal(',').parse(wine).unwrap_err();
+        assert!(
+            error.contains("both between fields and in numbers"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -43,6 +43,7 @@ known_layers! {
     "BatchNormalization" => BatchNormalization,
     "LayerNormalization" => LayerNormalization,
     "GroupNormalization" => GroupNormalization,
+    "Normalization" => Normalization,
     "SpatialDropout1D" => SpatialDropout1D,
     "SpatialDropout2D" => SpatialDropout2D,
     "SpatialDropout3D" => SpatialDropout3D,

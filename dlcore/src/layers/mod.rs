@@ -29,6 +29,7 @@ mod margins;
 mod masking;
 mod merge;
 mod noise;
+mod normalization;
 mod pooling;
 mod prelu;
 mod recurrent;
@@ -75,6 +76,7 @@ pub use margins::Margins;
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
 pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise};
+pub use normalization::Normalization;
 pub use pooling::{
     AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D,
     GlobalMaxPooling1D, GlobalMaxPooling2D, MaxPooling1D, MaxPooling2D,

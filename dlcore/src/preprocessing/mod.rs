@@ -1,10 +1,14 @@
 //! Raw data made ready for a network: labels, texts, sequences, pictures, series in time.
 
+mod directory;
 mod image;
 pub(crate) mod labels;
 mod normalize;
 mod pad;
+mod split;
+mod string_lookup;
 mod text;
+mod text_folder;
 mod timeseries;
 mod tokenizer;
 mod words;
@@ -17,7 +21,10 @@ pub use image::{
 pub use labels::{to_categorical, try_to_categorical};
 pub use normalize::{normalize, try_normalize};
 pub use pad::{Pad, Ragged, pad_sequences};
+pub use split::{TrainTestSplit, train_test_split};
+pub use string_lookup::StringLookup;
 pub use text::{multi_hot, try_multi_hot};
+pub use text_folder::{TextDataset, TextFolder, text_dataset_from_directory};
 pub use timeseries::{
     TimeseriesBatches, TimeseriesDataset, TimeseriesGenerator, Windows,
     timeseries_dataset_from_array,

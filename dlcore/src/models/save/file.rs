@@ -7,6 +7,7 @@ use zip::write::SimpleFileOptions;
 
 use super::WEIGHTS;
 use crate::config::Parsed;
+use crate::files::archive::damage;
 
 /// A zip archive of members that are not compressed.
 pub(super) fn write_members(
@@ -40,7 +41,8 @@ impl<'a, R: Read + Seek> Members<'a, R> {
     pub(super) fn open(from: &'a mut R, size: u64) -> Parsed<Members<'a, R>> {
         let archive = zip::ZipArchive::new(from).map_err(|error| {
             format!(
-                "is no saved model, or it was cut off: expected a zip file as save() writes it ({error})"
+                "is no saved model: expected a zip file as save() writes it; {}",
+                damage("its directory", &error)
             )
         })?;
         Ok(Members { archive, size })
@@ -57,7 +59,7 @@ impl<'a, R: Read + Seek> Members<'a, R> {
             zip::result::ZipError::FileNotFound => {
                 format!("is a zip file, but no saved model: it has no {name}")
             }
-            error => format!("{name}: {error}"),
+            error => format!("{name}: {}", damage("its entry in the archive", &error)),
         })?;
         if member.compression() != CompressionMethod::Stored {
             return Err(format!(

@@ -5,16 +5,14 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::decode;
-use super::directory::Directory;
+use super::decode::{self, PICTURES};
 use super::files::{channels, check_target};
 use super::resize::{self, TENSORFLOW_METHODS};
-use crate::datasets::RandomState;
+use crate::preprocessing::directory::{Chosen, Directory};
 use crate::tensor::Shape;
 use crate::{DType, Error, Result, Tensor, names, random};
 
 const LABEL_MODES: [&str; 4] = ["int", "categorical", "binary", "none"];
-const SUBSETS: [&str; 2] = ["training", "validation"];
 
 /// The settings of [`image_dataset_from_directory`], with Keras's defaults. An array alone is
 /// `image_size`.
@@ -30,10 +28,7 @@ pub struct ImageFolder {
     color_mode: String,
     batch_size: usize,
     image_size: [usize; 2],
-    shuffle: bool,
-    seed: Option<u32>,
-    validation_split: Option<f64>,
-    subset: Option<String>,
+    chosen: Chosen,
     interpolation: String,
 }
 
@@ -52,10 +47,7 @@ impl ImageFolder {
             color_mode: "rgb".to_owned(),
             batch_size: 32,
             image_size: [256, 256],
-            shuffle: true,
-            seed: None,
-            validation_split: None,
-            subset: None,
+            chosen: Chosen::new(),
             interpolation: "bilinear".to_owned(),
         }
     }
@@ -95,26 +87,26 @@ impl ImageFolder {
 
     /// Whether each pass takes the pictures in another order (true).
     pub fn shuffle(mut self, shuffle: bool) -> ImageFolder {
-        self.shuffle = shuffle;
+        self.chosen.shuffle = shuffle;
         self
     }
 
     /// What the order is drawn from, and with it which pictures are for validation: the same ones as in
     /// Keras (from [`set_seed`](crate::set_seed)).
     pub fn seed(mut self, seed: u32) -> ImageFolder {
-        self.seed = Some(seed);
+        self.chosen.seed = Some(seed);
         self
     }
 
     /// The share of pictures for validation; [`ImageFolder::subset`] says which part is meant (none).
     pub fn validation_split(mut self, share: f64) -> ImageFolder {
-        self.validation_split = Some(share);
+        self.chosen.validation_split = Some(share);
         self
     }
 
     /// `"training"` or `"validation"`.
     pub fn subset(mut self, subset: &str) -> ImageFolder {
-        self.subset = Some(subset.to_owned());
+        self.chosen.subset = Some(subset.to_owned());
         self
     }
 
@@ -140,29 +132,7 @@ impl ImageFolder {
         if self.batch_size == 0 {
             return wrong("expected a batch_size of at least 1, got 0".to_owned());
         }
-        match (self.validation_split, &self.subset) {
-            (None, None) => Ok(()),
-            (Some(share), Some(subset)) => {
-                known("subset", subset, &SUBSETS)?;
-                if !(share > 0.0 && share < 1.0) {
-                    return wrong(format!(
-                        "expected a validation_split between 0 and 1, got {share}"
-                    ));
-                }
-                if self.shuffle && self.seed.is_none() {
-                    return wrong(
-                        "validation_split needs a seed, the same for both subsets, or they would share pictures: \
-                         .seed(1)"
-                            .to_owned(),
-                    );
-                }
-                Ok(())
-            }
-            _ => wrong(
-                "validation_split and subset go together: how much is for validation, and which part this is"
-                    .to_owned(),
-            ),
-        }
+        self.chosen.check("image_dataset_from_directory")
     }
 }
 
@@ -222,10 +192,8 @@ pub fn image_dataset_from_directory(
 
 fn of_directory(directory: &Path, settings: ImageFolder) -> Result<ImageDataset> {
     settings.check()?;
-    let Directory {
-        class_names,
-        mut files,
-    } = Directory::read(directory, &settings.class_names)?;
+    let Directory { class_names, files } =
+        Directory::read(directory, &settings.class_names, &PICTURES)?;
     if settings.label_mode == "binary" && class_names.len() != 2 {
         return Err(Error::Value(format!(
             "image_dataset_from_directory: label_mode \"binary\" is for 2 classes, found {}: {}",
@@ -233,25 +201,7 @@ fn of_directory(directory: &Path, settings: ImageFolder) -> Result<ImageDataset>
             class_names.join(", ")
         )));
     }
-    if settings.shuffle {
-        let seed = settings.seed.unwrap_or_else(|| random::next_seed() as u32);
-        RandomState::new(seed).shuffle(&mut files);
-    }
-    if let (Some(share), Some(subset)) = (settings.validation_split, &settings.subset) {
-        // As in Keras, the last ones are for validation.
-        let training = files.len() - (share * files.len() as f64) as usize;
-        let validation = files.split_off(training);
-        if subset == "validation" {
-            files = validation;
-        }
-        println!("Using {} files for {subset}.", files.len());
-    }
-    if files.is_empty() {
-        return Err(Error::File {
-            path: directory.to_owned(),
-            message: "there are too few pictures for this validation_split".to_owned(),
-        });
-    }
+    let files = settings.chosen.of(directory, files)?;
     let (paths, labels) = files.into_iter().unzip();
     Ok(ImageDataset {
         settings: Arc::new(settings),
@@ -293,7 +243,7 @@ impl ImageDataset {
     }
 
     fn order(&self) -> Vec<usize> {
-        match self.settings.shuffle {
+        match self.settings.chosen.shuffle {
             true => random::permutation(self.paths.len()),
             false => (0..self.paths.len()).collect(),
         }

@@ -9,12 +9,18 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use crate::preprocessing::directory::Sought;
 use crate::{Error, Result};
 
-/// Endings of the files that can be read.
-pub(super) const ENDINGS: [&str; 3] = [".png", ".jpg", ".jpeg"];
-/// Endings of pictures that cannot be read, and are not passed over in silence.
-pub(super) const OTHER_ENDINGS: [&str; 6] = [".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm"];
+/// Pictures in a folder.
+pub(super) const PICTURES: Sought = Sought {
+    what: "pictures",
+    keras: "images",
+    endings: &[".png", ".jpg", ".jpeg"],
+    others: &[
+        ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".heic", ".avif",
+    ],
+};
 
 /// A larger picture is refused: unpacked it would take more than 256 MB.
 const MAX_PIXELS: u64 = 1 << 26;
@@ -51,16 +57,24 @@ pub(super) fn read(path: &Path) -> Result<Picture> {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Picture, String> {
-    let kinds: [(&[u8], &str); 6] = [
-        (b"\x89PNG", "PNG"),
-        (b"\xff\xd8", "JPEG"),
-        (b"GIF8", "GIF"),
-        (b"BM", "BMP"),
-        (b"RIFF", "WebP"),
-        (b"II*\0", "TIFF"),
+    // Where in the file each begins with what.
+    let kinds: [(usize, &[u8], &str); 9] = [
+        (0, b"\x89PNG", "PNG"),
+        (0, b"\xff\xd8", "JPEG"),
+        (0, b"GIF8", "GIF"),
+        (0, b"BM", "BMP"),
+        (8, b"WEBP", "WebP"),
+        (0, b"II*\0", "TIFF"),
+        (0, b"MM\0*", "TIFF"),
+        (4, b"ftypavif", "AVIF"),
+        (4, b"ftyp", "HEIC"),
     ];
-    let kind = kinds.iter().find(|(magic, _)| bytes.starts_with(magic));
-    match kind.map(|(_, name)| *name) {
+    let is = |(at, magic): (usize, &[u8])| bytes.get(at..).is_some_and(|b| b.starts_with(magic));
+    let kind = kinds
+        .iter()
+        .find(|(at, magic, _)| is((*at, magic)))
+        .map(|(_, _, name)| *name);
+    match kind {
         Some("PNG") => png(bytes).map_err(|error| format!("the PNG picture is damaged: {error}")),
         Some("JPEG") => {
             jpeg(bytes).map_err(|error| format!("the JPEG picture is damaged: {error}"))

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::affine::ImageTransform;
 use super::augment::not_pictures;
-use super::directory::Directory;
+use super::decode::PICTURES;
 use super::files::{LoadImg, check_target, load_picture};
 use super::generator::ImageDataGenerator;
 use crate::datasets::RandomState;
+use crate::preprocessing::directory::Directory;
 use crate::{DType, Error, Result, Tensor, names, random};
 
 const SUBSETS: [&str; 2] = ["training", "validation"];
@@ -252,7 +253,7 @@ impl ImageIterator {
         let size = load.target_size.unwrap_or_default();
         check_target(size, "flow_from_directory")?;
         let shape = [size[0], size[1], load.channels()?];
-        let found = Directory::read(directory, &classes)?;
+        let found = Directory::read(directory, &classes, &PICTURES)?;
         // The split is by class, so that each has its share.
         let (mut paths, mut numbers) = (Vec::new(), Vec::new());
         for class in 0..found.class_names.len() {

@@ -4,7 +4,6 @@ mod affine;
 mod augment;
 mod dataset;
 mod decode;
-mod directory;
 mod files;
 mod flow;
 mod generator;

@@ -47,25 +47,25 @@ pub(super) fn read(
 
 fn translated(model: &Model, described: &Map<String, Value>, optimizer_key: &str) -> Parsed<Value> {
     let get = |key: &str| described.get(key).unwrap_or(&Value::Null);
-    if !is_empty(get("weighted_metrics")) {
-        return Err("it has weighted metrics".to_string());
-    }
     let outputs = model.output_names();
     let losses = spread(get("loss"), &outputs, "loss")?;
     let weights = spread(get("loss_weights"), &outputs, "loss weight")?;
-    let metrics = metrics(get("metrics"), &outputs)?;
+    let plain = metrics(get("metrics"), &outputs)?;
+    let weighted = metrics(get("weighted_metrics"), &outputs)?;
+    let described = |metrics: &[&Value]| -> Parsed<Vec<Value>> {
+        metrics.iter().map(|one| metric(one)).collect()
+    };
     let mut objectives = Vec::new();
-    for (output, metrics) in metrics.iter().enumerate() {
+    for output in 0..outputs.len() {
         let Some(value) = losses[output].filter(|loss| !loss.is_null()) else {
             continue;
         };
-        let metrics: Parsed<Vec<Value>> =
-            metrics.iter().map(|metric| self::metric(metric)).collect();
         objectives.push(json!({
             "output": output,
             "loss": loss(value)?,
             "weight": weights[output].filter(|weight| !weight.is_null()).unwrap_or(&json!(1.0)),
-            "metrics": metrics?,
+            "metrics": described(&plain[output])?,
+            "weighted_metrics": described(&weighted[output])?,
         }));
     }
     if objectives.is_empty() {
@@ -76,15 +76,6 @@ fn translated(model: &Model, described: &Map<String, Value>, optimizer_key: &str
         "optimizer": {"name": name, "config": config},
         "objectives": objectives,
     }))
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(all) => all.iter().all(is_empty),
-        Value::Object(fields) => fields.values().all(is_empty),
-        _ => false,
-    }
 }
 
 /// What each output was given: one for all, a list, or some by name.

@@ -24,20 +24,12 @@ pub(super) fn write(model: &Model) -> Parsed<Option<(Value, Vec<Tensor>)>> {
         .unwrap_or_default();
     let own = described["optimizer"].get("custom").is_some()
         || objectives.iter().any(|objective| {
-            let metrics = objective["metrics"].as_array().into_iter().flatten();
+            let metrics = listed(objective, "metrics").chain(listed(objective, "weighted_metrics"));
             let mut all = metrics.chain([&objective["loss"]]);
             all.any(|function| function.get("custom").is_some())
         });
     if own {
         return Ok(None);
-    }
-    let weighted = |objective: &Value| objective.get("weighted_metrics").is_some();
-    if objectives.iter().any(weighted) {
-        return Err(
-            "weighted metrics are not written in Keras's format yet; compile without them, or save under a name \
-             without .keras"
-                .to_string(),
-        );
     }
     let state = match compiled::optimizer_state(model)? {
         Some(bytes) => tensors::read(&bytes)?,
@@ -52,23 +44,29 @@ pub(super) fn write(model: &Model) -> Parsed<Option<(Value, Vec<Tensor>)>> {
         true => of(&objectives[0]),
         false => by_name(&names, compiled, &objectives, of),
     };
-    let metrics = |objective: &Value| -> Value {
-        let all = objective["metrics"].as_array().into_iter().flatten();
-        all.map(metric).collect()
-    };
+    let metrics = |objective: &Value| listed(objective, "metrics").map(metric).collect();
+    let weighted = |objective: &Value| listed(objective, "weighted_metrics").map(metric).collect();
+    let has_weighted = objectives
+        .iter()
+        .any(|objective| listed(objective, "weighted_metrics").next().is_some());
     Ok(Some((
         json!({
             "optimizer": optimizer,
             "loss": by_output(&|objective| loss(&objective["loss"])),
             "loss_weights": if alone { Value::Null } else { by_output(&|o| plain(&o["weight"])) },
             "metrics": by_output(&metrics),
-            "weighted_metrics": null,
+            "weighted_metrics": if has_weighted { by_output(&weighted) } else { Value::Null },
             "run_eagerly": false,
             "steps_per_execution": 1,
             "jit_compile": "auto",
         }),
         variables,
     )))
+}
+
+/// The metrics of an output, where it has some.
+fn listed<'a>(objective: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    objective[key].as_array().into_iter().flatten()
 }
 
 /// An entry for each output; Keras wants one, `null`, also where an output has no loss.

@@ -254,7 +254,8 @@ pub(super) fn theirs(kind: &str, config: &Value) -> Parsed<Value> {
         let left_out = match key.as_str() {
             "input_shape" => true,
             "trainable" => spatial,
-            "data_format" => kind == "SpatialDropout1D",
+            // These have channels last and no setting for it.
+            "data_format" => ["SpatialDropout1D", "Cropping1D"].contains(&kind),
             _ => false,
         };
         if left_out {

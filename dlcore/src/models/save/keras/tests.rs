@@ -10,7 +10,7 @@ use super::*;
 use crate::Tensor;
 use crate::files::scratch::Folder;
 use crate::layers::{Dense, KINDS, Lambda, from_config};
-use crate::models::{Fit, Input, LayerRef, Sequential, Symbol};
+use crate::models::{Evaluate, Fit, Input, LayerRef, Sequential, Symbol};
 
 /// Models that Keras 3 could not read, and why.
 const NOT_IN_KERAS: [(&str, &str); 2] = [
@@ -200,11 +200,38 @@ fn what_keras_has_no_words_for_is_refused_and_not_left_out() {
             "{error}"
         );
     }
-    let mut weighted = Sequential::new().add(Dense::new(1).input_shape([3]));
-    let metrics = OutputMetrics::from(["mae"]).weighted(["mse"]);
-    weighted.compile("sgd", "mse", metrics).unwrap();
-    let error = members(&weighted).unwrap_err();
-    assert!(error.contains("weighted metrics"), "{error}");
+}
+
+#[test]
+fn metrics_that_count_samples_by_their_weights_are_those_of_keras() {
+    let recorded = json(file("weighted.json"));
+    let data = ["x", "y", "sample_weight"].map(|name| tensor(&recorded[name]));
+    for name in ["weighted.keras", "weighted.h5"] {
+        let model = Model::load(file(name)).unwrap();
+        assert_eq!(model.not_compiled(), None, "{name}");
+        for model in [&model, &again(&model).0] {
+            let found = evaluated(model, &data);
+            let expected = recorded["metrics"].as_object().unwrap();
+            assert_eq!(found.len(), expected.len(), "{name}: {found:?}");
+            for (metric, value) in found {
+                let expected = expected[&metric].as_f64().unwrap();
+                assert!(
+                    (value - expected).abs() <= 1e-5,
+                    "{name}: {metric}: {value}"
+                );
+            }
+        }
+    }
+}
+
+/// Loss and metrics of inputs, labels and the samples' weights.
+fn evaluated(model: &Model, [x, y, weights]: &[Tensor; 3]) -> Vec<(String, f64)> {
+    let how = Evaluate::new().sample_weight(weights);
+    let found = model.evaluate_with(x, y, how).unwrap();
+    let metrics = found.metrics().iter().cloned();
+    std::iter::once(("loss".to_string(), found.loss))
+        .chain(metrics)
+        .collect()
 }
 
 #[test]
@@ -543,6 +570,9 @@ fn writes_for_keras() {
             write(case.name.clone(), &model, &case.inputs);
         }
     }
+    let weighted = Model::load(file("weighted.keras")).unwrap();
+    let x = tensor(&json(file("weighted.json"))["x"]);
+    write("weighted".to_string(), &weighted, &[x]);
     let text = Value::from(listed).to_string();
     std::fs::write(folder.join("written.json"), text).unwrap();
 }
