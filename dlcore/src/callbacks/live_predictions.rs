@@ -11,6 +11,8 @@ use base64::Engine as _;
 
 /// No more samples than a screen has room for.
 const MOST: usize = 32;
+/// Rows of so many numbers are shown as they are.
+const SHORT: usize = 6;
 const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Shows a handful of samples, and after each epoch what the model says of them: how it makes up its mind.
@@ -201,6 +203,19 @@ impl LivePredictions {
         values[recent..].iter().map(bar).collect()
     }
 
+    /// The text that is shown for a sample: the one given, or the numbers of a short row.
+    fn text(&self, sample: usize) -> String {
+        match (self.texts.get(sample), self.inputs.shape()) {
+            (Some(text), _) => text.clone(),
+            (None, [_, 1..=SHORT]) if self.pictures.is_none() => {
+                let row = self.inputs.get(sample as isize).to_vec();
+                let numbers: Vec<String> = row.iter().map(|value| format!("{value:.2}")).collect();
+                numbers.join("  ")
+            }
+            _ => String::new(),
+        }
+    }
+
     fn picture(&self, sample: usize) -> Option<String> {
         let given = match (&self.pictures, self.inputs.shape()) {
             (Some(pictures), _) => pictures.get(sample as isize),
@@ -289,7 +304,8 @@ impl Rich for View<'_> {
                     sample + 1
                 )
             });
-            let said = live.texts.get(sample).map_or("", String::as_str);
+            let said = live.text(sample);
+            let said = said.as_str();
             let course = live.course(sample);
             let _ = write!(
                 rows,
@@ -355,6 +371,15 @@ mod tests {
         assert_eq!(
             text.plain(),
             "After epoch 3\n  1  good 90 %  ✗ bad\n  2  bad 80 %  ✓ bad"
+        );
+        let bundle = View {
+            of: &watched(outputs.clone(), LivePredictions::new(&inputs)),
+        }
+        .mime_bundle();
+        let html = bundle.get(HTML).unwrap().as_str().unwrap();
+        assert!(
+            html.contains("<td>0.00  0.00  0.00  0.00  0.00</td>"),
+            "{html}"
         );
         let number = LivePredictions::new(&inputs);
         let text = View {

@@ -1,6 +1,6 @@
 //! Texts as numbers: one list of word numbers a text, of any length.
 
-use std::ops::Index;
+use std::ops::{Bound, Index, RangeBounds};
 use std::sync::Arc;
 
 /// Many lists of word numbers; cheap to clone.
@@ -35,6 +35,33 @@ impl Sequences {
     /// The sequences, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Vec<u32>> {
         self.rows.iter()
+    }
+
+    /// Some of the sequences, as [`Tensor::slice`](crate::Tensor::slice) takes some of their labels.
+    ///
+    /// ```
+    /// use dlcore::prelude::*;
+    /// let reviews = Sequences::new(vec![vec![7], vec![1, 2], vec![3]]);
+    /// assert_eq!(reviews.slice(..2).len(), 2);
+    /// assert_eq!(reviews.slice(1..).rows(), [vec![1, 2], vec![3]]);
+    /// ```
+    ///
+    /// # Panics
+    /// If there are not that many sequences, or the range ends before it starts.
+    #[track_caller]
+    pub fn slice(&self, range: impl RangeBounds<usize>) -> Sequences {
+        self.part(range.start_bound().cloned(), range.end_bound().cloned())
+    }
+
+    #[track_caller]
+    fn part(&self, start: Bound<usize>, end: Bound<usize>) -> Sequences {
+        let count = self.len();
+        match self.rows.get((start, end)) {
+            Some(rows) => Sequences::new(rows.to_vec()),
+            None => panic!(
+                "slice: there are {count} sequences, which the range {start:?} to {end:?} does not fit"
+            ),
+        }
     }
 
     /// The sequences as a slice.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ::csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
-use super::table::{Column, Table, is_missing};
+use super::table::{Column, Table, is_missing, other_delimiter};
 use super::whole;
 use crate::Result;
 use crate::config::Parsed;
@@ -114,7 +114,7 @@ impl ReadCsv {
         let names = self.names(bytes)?;
         let mut numbers = vec![true; names.len()];
         let mut rows = 0;
-        self.records(bytes, |_, record| {
+        self.records(bytes, &names, |_, record| {
             rows += 1;
             for (field, number) in record.iter().zip(&mut numbers) {
                 *number = *number && (is_missing(field) || self.number(field).is_some());
@@ -126,7 +126,7 @@ impl ReadCsv {
         };
         let mut columns: Vec<Column> = numbers.iter().map(column).collect();
         let mut lines = Vec::with_capacity(rows);
-        self.records(bytes, |line, record| {
+        self.records(bytes, &names, |line, record| {
             lines.push(line);
             for (field, column) in record.iter().zip(&mut columns) {
                 column.push(field, self.number(field));
@@ -166,10 +166,22 @@ impl ReadCsv {
     }
 
     /// Each row with the line at which it begins.
-    fn records(&self, bytes: &[u8], mut each: impl FnMut(u64, &StringRecord)) -> Parsed<()> {
+    fn records(
+        &self,
+        bytes: &[u8],
+        names: &[String],
+        mut each: impl FnMut(u64, &StringRecord),
+    ) -> Parsed<()> {
         let mut reader = self.reader(bytes)?;
         let mut record = StringRecord::new();
-        while reader.read_record(&mut record).map_err(|e| problem(&e))? {
+        let hint = match names {
+            [only] => other_delimiter(only),
+            _ => String::new(),
+        };
+        while reader
+            .read_record(&mut record)
+            .map_err(|e| problem(&e) + &hint)?
+        {
             let line = record.position().map_or(0, ::csv::Position::line);
             each(line, &record);
         }
@@ -189,10 +201,17 @@ fn problem(error: &::csv::Error) -> String {
             pos,
             expected_len,
             len,
-        } => format!(
-            "{}expected {expected_len} fields, as in the first line, found {len}",
-            line(pos)
-        ),
+        } => {
+            let fields = if *expected_len == 1 {
+                "field"
+            } else {
+                "fields"
+            };
+            format!(
+                "{}expected {expected_len} {fields}, as in the first line, found {len}",
+                line(pos)
+            )
+        }
         ErrorKind::Utf8 { pos, err } => format!(
             "{}field {} is not UTF-8; save the file as UTF-8",
             line(pos),

@@ -81,7 +81,7 @@ impl Column {
 }
 
 /// What to do about a table whose one column is named as many are, with something else than commas between.
-fn other_delimiter(name: &str) -> String {
+pub(super) fn other_delimiter(name: &str) -> String {
     match [';', '\t', '|']
         .into_iter()
         .find(|&other| name.contains(other))
@@ -350,6 +350,21 @@ impl Table {
         table
     }
 
+    /// The table with its column's mean wherever a number is missing; texts that are missing stay so, and so do
+    /// columns without any number.
+    pub fn fill_missing_by_mean(&self) -> Table {
+        let mut table = self.clone();
+        for column in &mut table.columns {
+            if let Column::Numbers(numbers) = column {
+                let there = numbers.iter().filter(|v| !v.is_nan());
+                let mean = there.clone().sum::<f64>() / there.count() as f64;
+                let missing = numbers.iter_mut().filter(|v| v.is_nan());
+                missing.for_each(|v| *v = mean);
+            }
+        }
+        table
+    }
+
     /// The table with this number wherever one is missing; texts that are missing stay so.
     pub fn fill_missing(&self, number: f64) -> Table {
         let mut table = self.clone();
@@ -375,6 +390,8 @@ impl fmt::Debug for Table {
                 None => line.to_string(),
             }
         };
+        let count =
+            |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
         let shown = self.rows().min(ROWS);
         let mut lines = vec![self.names.iter().cloned().map(short).collect::<Vec<_>>()];
         lines.extend((0..shown).map(|row| self.fields(row).into_iter().map(short).collect()));
@@ -392,11 +409,14 @@ impl fmt::Debug for Table {
                 .collect();
             writeln!(f, "{}", fields.join("  ").trim_end())?;
         }
+        let hint = match &self.names[..] {
+            [only] => other_delimiter(only),
+            _ => String::new(),
+        };
+        let (rows, columns) = (count(self.rows(), "row"), count(self.names.len(), "column"));
         write!(
             f,
-            "{} rows, {} columns, {} missing",
-            self.rows(),
-            self.names.len(),
+            "{rows}, {columns}, {} missing{hint}",
             self.missing().len()
         )
     }
@@ -433,12 +453,29 @@ mod tests {
             table.fill_missing(-1.0).column("age").unwrap().to_vec(),
             [36.0, -1.0, 28.0]
         );
+        assert_eq!(
+            table.fill_missing_by_mean().column("age").unwrap().to_vec(),
+            [36.0, 32.0, 28.0]
+        );
         let whole = table.drop_missing();
         assert_eq!(
             (whole.rows(), whole.text("name").unwrap()),
             (1, vec!["Ada".to_string()])
         );
         assert!(whole.missing().is_empty());
+    }
+
+    #[test]
+    fn a_table_of_one_column_asks_for_its_delimiter() {
+        let table = ReadCsv::new().parse(b"a;b\n1;2\n").unwrap();
+        assert!(format!("{table:?}").contains("1 row, 1 column, 0 missing; if ';' stands between"));
+        let error = ReadCsv::new().parse(b"a;b\n1,5;2\n").unwrap_err();
+        assert!(
+            error.starts_with("line 2: expected 1 field, as in the first line, found 2")
+                && error.contains("delimiter(';')"),
+            "{error}"
+        );
+        assert!(!format!("{:?}", people()).contains("delimiter"));
     }
 
     #[test]

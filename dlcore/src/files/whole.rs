@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::config::Parsed;
-use crate::{Error, Result};
+use crate::{Error, Result, names};
 
 /// An error that names the file.
 pub(crate) fn error(path: &Path, message: impl Into<String>) -> Error {
@@ -20,12 +20,32 @@ pub(crate) fn error(path: &Path, message: impl Into<String>) -> Error {
 /// Opens a file and tells its size.
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
     let failed = |problem: std::io::Error| error(path, format!("cannot be opened: {problem}"));
-    let file = File::open(path).map_err(failed)?;
+    let file = File::open(path).map_err(|problem| match problem.kind() {
+        ErrorKind::NotFound => error(path, not_found(path)),
+        _ => failed(problem),
+    })?;
     let about = file.metadata().map_err(failed)?;
     if !about.is_file() {
         return Err(error(path, "is no file"));
     }
     Ok((file, about.len()))
+}
+
+/// Where a file was looked for that is not there, and what has a similar name.
+fn not_found(path: &Path) -> String {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = std::path::absolute(folder).or_else(|_| std::env::current_dir());
+    let folder = folder.unwrap_or_default();
+    let Ok(entries) = fs::read_dir(&folder) else {
+        return format!("is not there: there is no folder {}", folder.display());
+    };
+    let there = entries.flatten().map(|entry| entry.file_name());
+    let there: Vec<String> = there.filter_map(|name| name.into_string().ok()).collect();
+    let there: Vec<&str> = there.iter().map(String::as_str).collect();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let similar = names::nearest(&name, &there);
+    let similar = similar.map_or(String::new(), |name| format!("; did you mean {name:?}?"));
+    format!("is not in {}{similar}", folder.display())
 }
 
 /// The content of a file: what it holds when it is opened, whatever it grows to.
@@ -69,4 +89,30 @@ pub(crate) fn replace_by(path: &Path, bytes: &[u8]) -> Result<()> {
         let written = file.write_all(bytes);
         written.map_err(|problem| format!("cannot be written: {problem}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_said_with_its_folder_and_what_is_similar() {
+        let folder = std::env::temp_dir().join(format!("dlcore-whole-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("houses.csv"), "a").unwrap();
+        let there = read(&folder.join("house.csv")).unwrap_err().to_string();
+        let nowhere = read(&folder.join("data/houses.csv"))
+            .unwrap_err()
+            .to_string();
+        fs::remove_dir_all(&folder).unwrap();
+        let folder = folder.display();
+        assert!(
+            there.ends_with(&format!("is not in {folder}; did you mean \"houses.csv\"?")),
+            "{there}"
+        );
+        assert!(
+            nowhere.ends_with(&format!("there is no folder {folder}/data")),
+            "{nowhere}"
+        );
+    }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::data::Data;
 use super::model::Model;
-use super::summary::shape_text;
 use crate::display::{HTML, MimeBundle, Rich};
 use crate::plot::escape;
 use crate::{Error, Result, Tensor};
@@ -172,7 +171,7 @@ impl ExplainedStep {
         }
         [
             format!("{} ({})", self.name, self.kind),
-            shape_text(&self.shape),
+            batch_text(&self.shape),
             number(self.mean),
             number(self.std),
             number(self.min),
@@ -180,6 +179,14 @@ impl ExplainedStep {
             zeros,
             spread,
         ]
+    }
+}
+
+/// A batch's shape as Python prints a tuple: `(16, 4)`.
+fn batch_text(shape: &[usize]) -> String {
+    match shape {
+        [one] => format!("({one},)"),
+        _ => format!("{shape:?}").replace('[', "(").replace(']', ")"),
     }
 }
 
@@ -291,7 +298,7 @@ mod tests {
         );
         let text = explained.to_string();
         assert!(
-            text.contains("hidden (Dense)") && text.contains("50 %"),
+            text.contains("  (2, 2)  1.000") && text.contains("50 %"),
             "{text}"
         );
         let error = explained.step("hiden").unwrap_err().to_string();

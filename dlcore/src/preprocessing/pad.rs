@@ -139,6 +139,12 @@ impl<'a> From<&'a Vec<Vec<u32>>> for Ragged<'a> {
     }
 }
 
+impl<'a> From<&'a [Vec<u32>]> for Ragged<'a> {
+    fn from(rows: &'a [Vec<u32>]) -> Self {
+        Ragged(Rows::Numbers(rows))
+    }
+}
+
 impl<'a> From<&'a [Tensor]> for Ragged<'a> {
     fn from(rows: &'a [Tensor]) -> Self {
         Ragged(Rows::Tensors(rows))

@@ -459,3 +459,18 @@ fn repeating_is_differentiated_twice() {
     let second = &outer.gradient(&first.sum(), &[&x])[0];
     assert_eq!(second.to_vec(), [18.0, 36.0]);
 }
+
+#[test]
+fn rows_of_one_length_are_a_matrix_and_others_are_refused() {
+    let rows = vec![vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]];
+    assert_eq!(
+        Tensor::from(&rows),
+        Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    );
+    let ragged = std::panic::catch_unwind(|| Tensor::from(vec![vec![1, 2], vec![3]]));
+    let message = *ragged.unwrap_err().downcast::<String>().unwrap();
+    assert!(
+        message.contains("row 1 has 1 numbers, expected 2"),
+        "{message}"
+    );
+}

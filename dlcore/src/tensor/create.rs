@@ -259,6 +259,23 @@ fn vector<T: Element>(values: Vec<T>) -> Array<T> {
 
 // Numbers, arrays and vectors: f32 is the only float type among them, so that a literal such as
 // `[1.0, 2.0]` is F32; double precision comes in through ndarray or `from_shape_vec_f64`.
+/// Rows of one length, below each other.
+///
+/// # Panics
+/// If they differ in length.
+#[track_caller]
+fn stacked<T: Element>(rows: &[Vec<T>]) -> Tensor {
+    let width = rows.first().map_or(0, Vec::len);
+    if let Some(other) = rows.iter().position(|row| row.len() != width) {
+        panic!(
+            "Tensor::from: row {other} has {} numbers, expected {width}, as in row 0; rows of several lengths are \
+             brought to one by pad_sequences",
+            rows[other].len()
+        );
+    }
+    Tensor::from_values(&[rows.len(), width], rows.concat())
+}
+
 macro_rules! from_rust {
     ($($type:ty),*) => {$(
         impl From<$type> for Tensor {
@@ -279,6 +296,24 @@ macro_rules! from_rust {
         impl From<&Vec<$type>> for Tensor {
             fn from(values: &Vec<$type>) -> Self {
                 flat(values.clone())
+            }
+        }
+        impl From<Vec<Vec<$type>>> for Tensor {
+            #[track_caller]
+            fn from(rows: Vec<Vec<$type>>) -> Self {
+                stacked(&rows)
+            }
+        }
+        impl From<&[Vec<$type>]> for Tensor {
+            #[track_caller]
+            fn from(rows: &[Vec<$type>]) -> Self {
+                stacked(rows)
+            }
+        }
+        impl From<&Vec<Vec<$type>>> for Tensor {
+            #[track_caller]
+            fn from(rows: &Vec<Vec<$type>>) -> Self {
+                stacked(rows)
             }
         }
         impl<const N: usize> From<[$type; N]> for Tensor {
