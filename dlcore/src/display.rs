@@ -54,6 +54,17 @@ impl MimeBundle {
         )
     }
 
+    /// Adds a drawing, as SVG and as an HTML image with this alternative text.
+    ///
+    /// JupyterLab prefers the HTML. Its own way of showing SVG gives a screen reader nothing to read, and refuses to
+    /// show any in a notebook that it was not told to trust.
+    pub fn with_drawing(self, alt: &str, svg: &str) -> Self {
+        let source = base64::engine::general_purpose::STANDARD.encode(svg);
+        let alt = crate::plot::escape(alt);
+        let html = format!("<img alt=\"{alt}\" src=\"data:{SVG};base64,{source}\">");
+        self.with(HTML, html).with(SVG, svg)
+    }
+
     /// The content of one MIME type.
     pub fn get(&self, mime: &str) -> Option<&Value> {
         self.entries
@@ -178,6 +189,18 @@ mod tests {
             bundle.to_json(),
             json!({"text/plain": "b", "image/svg+xml": "<svg/>"})
         );
+    }
+
+    #[test]
+    fn a_drawing_has_its_alternative_text_whatever_that_says() {
+        let bundle = MimeBundle::text("").with_drawing("a \"<b>\" & c", "<svg/>");
+        assert_eq!(
+            bundle.get(HTML),
+            Some(&json!(
+                "<img alt=\"a &quot;&lt;b&gt;&quot; &amp; c\" src=\"data:image/svg+xml;base64,PHN2Zy8+\">"
+            ))
+        );
+        assert_eq!(bundle.get(SVG), Some(&json!("<svg/>")));
     }
 
     #[test]

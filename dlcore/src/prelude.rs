@@ -2,9 +2,9 @@
 
 pub use crate::activations::Activation;
 pub use crate::callbacks::{
-    CSVLogger, Callback, Control, EarlyStopping, LambdaCallback, LearningRateScheduler, LivePlot,
-    LivePredictions, Logs, ModelCheckpoint, ReduceLROnPlateau, TensorBoard, TerminateOnNaN,
-    Trainable,
+    CSVLogger, Callback, ComparedRun, Control, EarlyStopping, LambdaCallback,
+    LearningRateScheduler, LiveComparison, LivePlot, LivePredictions, Logs, ModelCheckpoint,
+    ReduceLROnPlateau, TensorBoard, TerminateOnNaN, Trainable,
 };
 pub use crate::classical::{
     Classifier, DecisionTreeClassifier, GaussianNB, GradientBoostingClassifier, Kernel,

@@ -1,5 +1,6 @@
 """A real JupyterLab on loopback and a page of a headless Chromium."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -44,12 +45,10 @@ def wait_for_port(address: str) -> None:
     raise AssertionError(f"nothing listens on {address}")
 
 
-@pytest.fixture
-def lab(request: pytest.FixtureRequest, folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory):
-    """JupyterLab on loopback; its address, with the token."""
-    settings = tmp_path_factory.mktemp("settings")
-    # A test names further settings as the fixture's parameter.
-    for name, content in (SETTINGS | getattr(request, "param", {})).items():
+@contextlib.contextmanager
+def lab_at(folder: pathlib.Path, settings: pathlib.Path, more: dict | None = None):
+    """JupyterLab on loopback over a folder; its address, with the token."""
+    for name, content in (SETTINGS | (more or {})).items():
         (settings / name).parent.mkdir(parents=True, exist_ok=True)
         (settings / name).write_text(json.dumps(content))
     token = secrets.token_hex(16)
@@ -72,6 +71,13 @@ def lab(request: pytest.FixtureRequest, folder: pathlib.Path, tmp_path_factory: 
     server.terminate()
     server.wait()
     drain.wait()
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory):
+    """JupyterLab over the test's folder; a test names further settings as the fixture's parameter."""
+    with lab_at(folder, tmp_path_factory.mktemp("settings"), getattr(request, "param", None)) as address:
+        yield address
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 usage: pair.py [NAME…]                    writes the notebooks from the texts; cells that read as before keep their outputs
        pair.py --from-notebooks [NAME…]   writes the texts from the notebooks, after an edit in JupyterLab
-       pair.py --check                    fails where a notebook and its text differ, or one of them is missing
+       pair.py --check                    fails where a notebook and its text differ, or one of them is missing, or a line
+                                          of code is longer than a cell of JupyterLab is wide
 
 The texts are jupytext's Markdown without its header. A code cell's name there is its id in the notebook, by which
 replay.py finds it.
@@ -18,6 +19,8 @@ import nbformat
 
 NOTEBOOKS = pathlib.Path(__file__).resolve().parents[2] / "notebooks"
 TEXTS = NOTEBOOKS / "text"
+# What JupyterLab shows of a cell's line without scrolling, in a window of 1280 pixels with its side bar open.
+LONGEST_LINE = 104
 METADATA = {
     "kernelspec": {"display_name": "Rust (deep learning)", "language": "rust", "name": "rust-dl"},
     "language_info": {"name": "rust", "file_extension": ".rs", "mimetype": "text/x-rustsrc", "pygments_lexer": "rust", "codemirror_mode": "rust"},
@@ -86,9 +89,14 @@ def check(stems: list[str]) -> int:
             wrong += 1
             continue
         notebook, text = sources(nbformat.read(paths[0], as_version=4)), sources(from_text(stem))
+        long = [(name, line) for kind, name, source in text if kind == "code" for line in source.splitlines() if len(line) > LONGEST_LINE]
+        for name, line in long:
+            print(f"{stem}, {name}: a line of {len(line)} characters is wider than a cell; at most {LONGEST_LINE}: {line.strip()[:50]} …")
         if notebook != text:
             different = next((i for i, pair in enumerate(zip(notebook, text)) if pair[0] != pair[1]), min(len(notebook), len(text)))
             print(f"{stem}: cell {different + 1} is not the same in the notebook and in its text; run pair.py, or pair.py --from-notebooks")
+            wrong += 1
+        elif long:
             wrong += 1
     print(f"{len(stems) - wrong} checks passed, {wrong} failed: notebooks and their texts")
     return 1 if wrong else 0

@@ -1,6 +1,6 @@
 //! A value for each of a few names.
 
-use super::axis::value;
+use super::axis;
 use super::canvas::{Align, Canvas, GRID, INK, MUTED, Type, text_width, tint};
 use super::curves::TRAINING;
 use super::figure::{Area, Figure, Head, SMALL, counted, figure, fitted};
@@ -37,6 +37,14 @@ figure!(Bars);
 /// 60, or a value that is not finite.
 pub fn bars(names: impl IntoIterator<Item = impl Into<String>>, values: &Tensor) -> Result<Bars> {
     bars_of(names.into_iter().map(Into::into).collect(), values)
+}
+
+/// A bar's value in words; a count has no decimals.
+fn value(number: f64) -> String {
+    match number.fract() == 0.0 && number.abs() < 1e6 {
+        true => format!("{number:.0}"),
+        false => axis::value(number),
+    }
 }
 
 fn bars_of(names: Vec<String>, values: &Tensor) -> Result<Bars> {

@@ -4,6 +4,7 @@
 //! for SVG (the `viewBox` scales it back) and [`BITMAP_UNIT`] to a pixel for bitmaps, which are
 //! averaged down to twice the size for sharp lines on dense screens.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Once;
 
@@ -116,6 +117,11 @@ pub(super) fn svg(
     }
     // plotters writes neither title nor description, and counts in its own fine units.
     let content = body.split_once('>').map_or("", |(_, rest)| rest);
+    // What is said of every shape is said once, or is the rule anyway.
+    let content = content
+        .replace(" opacity=\"1\"", "")
+        .replace(" stroke=\"none\"", "")
+        .replace(" font-family=\"sans-serif\"", "");
     let (width, height) = size;
     let (fine_width, fine_height) = (width * SVG_UNIT as u32, height * SVG_UNIT as u32);
     let card = format!(
@@ -126,12 +132,12 @@ pub(super) fn svg(
         hex(GROUND),
         hex(BORDER),
     );
-    let drawing = card + content;
+    let drawing = card + &content;
     let mut svg = String::with_capacity(drawing.len() + 4096);
     let _ = write!(
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"dlcore\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {fine_width} {fine_height}\" role=\"img\" stroke-linejoin=\"round\" \
+         viewBox=\"0 0 {fine_width} {fine_height}\" role=\"img\" font-family=\"sans-serif\" stroke-linejoin=\"round\" \
          stroke-linecap=\"round\">\n<title>{}</title>\n<desc>{}</desc>\n{}\n{drawing}",
         escape(title),
         escape(description),
@@ -161,6 +167,50 @@ pub(super) fn png(size: (u32, u32), draw: impl FnOnce(&mut dyn Canvas)) -> Optio
     encode(&pixels, width, height, png::ColorType::Rgb)
 }
 
+/// A chart's colours are few, and the shades at its edges many: with more of both than this it is a photograph,
+/// and keeps them all.
+const SHADES: usize = 6000;
+const PALETTE: usize = 256;
+
+/// The 256 most frequent colours, and for each pixel its own or the nearest of them; `None` for a photograph.
+fn palette(pixels: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let mut counts: HashMap<[u8; 3], usize> = HashMap::new();
+    for pixel in pixels.chunks_exact(3) {
+        *counts.entry([pixel[0], pixel[1], pixel[2]]).or_default() += 1;
+    }
+    if counts.len() > SHADES {
+        return None;
+    }
+    let mut colors: Vec<([u8; 3], usize)> = counts.into_iter().collect();
+    colors.sort_by_key(|&(color, count)| (std::cmp::Reverse(count), color));
+    let kept: Vec<[u8; 3]> = colors
+        .iter()
+        .take(PALETTE)
+        .map(|(color, _)| *color)
+        .collect();
+    let distance = |a: [u8; 3], b: [u8; 3]| -> i32 {
+        let parts = a.iter().zip(b);
+        parts
+            .map(|(&a, b)| (i32::from(a) - i32::from(b)).pow(2))
+            .sum()
+    };
+    let nearest = |color: [u8; 3]| {
+        let places = 0..kept.len();
+        places
+            .min_by_key(|&place| distance(kept[place], color))
+            .unwrap_or(0) as u8
+    };
+    let place: HashMap<[u8; 3], u8> = colors
+        .iter()
+        .map(|&(color, _)| (color, nearest(color)))
+        .collect();
+    let indices = pixels
+        .chunks_exact(3)
+        .map(|pixel| place[&[pixel[0], pixel[1], pixel[2]]])
+        .collect();
+    Some((kept.concat(), indices))
+}
+
 /// Writes `pixels` as a PNG file.
 pub(super) fn encode(
     pixels: &[u8],
@@ -170,6 +220,17 @@ pub(super) fn encode(
 ) -> Option<Vec<u8>> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+    let indexed = match color {
+        png::ColorType::Rgb => palette(pixels),
+        _ => None,
+    };
+    let (color, pixels) = match &indexed {
+        Some((colors, indices)) => {
+            encoder.set_palette(colors.as_slice());
+            (png::ColorType::Indexed, indices.as_slice())
+        }
+        None => (color, pixels),
+    };
     encoder.set_color(color);
     encoder.set_depth(png::BitDepth::Eight);
     // Charts are flat: their rows as they are pack into a fifth less than differences of rows do.

@@ -2,10 +2,11 @@
 
 use super::axis::{Axis, value};
 use super::canvas::Canvas;
-use super::figure::{Area, Figure, Head, counted, figure};
+use super::figure::{self, Area, Figure, Head, counted, figure};
 use super::frame::Frame;
 use super::palette::{KINDS, Legend, color, mark};
 use super::run::{Best, best, higher_is_better};
+use crate::display::MimeBundle;
 use crate::models::History;
 use crate::{Error, Result, Tensor};
 
@@ -56,6 +57,8 @@ pub struct Curves {
     metric: String,
     lines: Vec<Line>,
     axis: String,
+    /// Whether the best of each line is marked and named.
+    mark_best: bool,
 }
 
 figure!(Curves);
@@ -88,7 +91,7 @@ pub fn curves<'a>(runs: impl IntoIterator<Item = (&'a str, impl Into<Curve>)>) -
     curves_of(runs.collect())
 }
 
-fn curves_of(curves: Vec<(String, Curve)>) -> Result<Curves> {
+pub(crate) fn curves_of(curves: Vec<(String, Curve)>) -> Result<Curves> {
     if !(1..=KINDS).contains(&curves.len()) {
         return Err(Error::Value(format!(
             "plot::curves: expected 1 to {KINDS} runs, got {}",
@@ -108,14 +111,11 @@ fn curves_of(curves: Vec<(String, Curve)>) -> Result<Curves> {
         Some(_) if all_have("val_loss") => "val_loss",
         Some(_) => "loss",
     };
-    let axis = if histories().next().is_some() {
-        "epoch"
-    } else {
-        "step"
-    };
+    let trained = histories().next().is_some();
     Curves {
         head: Head::default(),
-        axis: axis.to_owned(),
+        axis: if trained { "epoch" } else { "step" }.to_owned(),
+        mark_best: trained,
         metric: String::new(),
         lines: Vec::new(),
         curves,
@@ -177,6 +177,11 @@ impl Curves {
         Ok(self)
     }
 
+    /// The chart without its PNG, for a frame that the next one replaces.
+    pub(crate) fn frame(&self) -> MimeBundle {
+        MimeBundle::text(self.alt()).with_drawing(&figure::alt(self), &self.svg())
+    }
+
     /// What is counted along the horizontal axis: `epoch` for histories and `step` for values unless set.
     pub fn x_label(mut self, name: &str) -> Self {
         self.axis = name.to_owned();
@@ -189,9 +194,18 @@ impl Curves {
         self
     }
 
+    /// Whether the best of each line is marked and named: of histories unless set, of other values not, since what
+    /// is good is known of metrics only (the greatest of accuracies and scores, the least of all others).
+    pub fn mark_best(mut self, mark: bool) -> Self {
+        self.mark_best = mark;
+        self
+    }
+
     fn best(&self, line: &Line) -> Option<(usize, f64)> {
         let found = best(&line.values, higher_is_better(&self.metric));
-        found.map(|Best { index, value }| (line.first + index, value))
+        found
+            .filter(|_| self.mark_best)
+            .map(|Best { index, value }| (line.first + index, value))
     }
 
     fn legend(&self) -> Legend {
@@ -271,10 +285,15 @@ impl Figure for Curves {
         for (index, line) in self.lines.iter().enumerate() {
             draw_line(canvas, &frame, index, line);
         }
-        // Signs over all lines: at the best value of each.
+        // Signs over all lines: at the best value of each, or at its end.
         for (index, line) in self.lines.iter().enumerate() {
-            if let Some((at, best)) = self.best(line) {
-                mark(canvas, index, frame.at(at as f64, best), 4.4);
+            let signed = if self.mark_best {
+                self.best(line)
+            } else {
+                end(line)
+            };
+            if let Some((at, value)) = signed {
+                mark(canvas, index, frame.at(at as f64, value), 4.4);
             }
         }
     }
@@ -332,6 +351,12 @@ impl Figure for Curves {
         let rows = (0..longest).filter(|at| at % step == 0 || at + 1 == longest);
         rows.map(row).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// The last of a line's finite values, where a sign names the line without a best.
+fn end(line: &Line) -> Option<(usize, f64)> {
+    let place = line.values.iter().rposition(|value| value.is_finite())?;
+    Some((line.first + place, line.values[place]))
 }
 
 /// A line through the finite values, broken where there is none.

@@ -50,6 +50,11 @@ pub(super) fn description(run: &Run) -> String {
     format!("{}\n{}", panels.join(" "), text::full(run))
 }
 
+/// The alternative text: where the curves stand, without a line for each epoch.
+pub(super) fn alt(run: &Run) -> String {
+    format!("{}. {}", text::title(run), text::brief(run))
+}
+
 fn panel_count(run: &Run) -> usize {
     run.metrics.len().max(1)
 }

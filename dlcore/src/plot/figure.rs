@@ -99,6 +99,11 @@ fn draw_title(figure: &dyn Figure, canvas: &mut dyn Canvas, area: Area) {
     canvas.text(&title, at, Align::Left, Type::new(TITLE, INK).bold());
 }
 
+/// The title and what there is to see.
+pub(super) fn alt(figure: &dyn Figure) -> String {
+    format!("{}. {}", title(figure), figure.summary())
+}
+
 pub(super) fn svg(figure: &dyn Figure) -> String {
     let area = area(figure);
     let description = format!("{}\n{}", figure.summary(), figure.details());
@@ -214,7 +219,7 @@ macro_rules! figure {
         impl $crate::display::Rich for $name {
             fn mime_bundle(&self) -> $crate::display::MimeBundle {
                 $crate::display::MimeBundle::text(self.text())
-                    .with($crate::display::SVG, self.svg())
+                    .with_drawing(&$crate::plot::figure::alt(self), &self.svg())
                     .with_bytes($crate::display::PNG, &self.png())
             }
         }

@@ -8,7 +8,7 @@ use super::curves::{TRAINING, VALIDATION};
 use super::layered::{self, Layout};
 use super::{WIDTH, canvas, save};
 use crate::Result;
-use crate::display::{MimeBundle, PNG, Rich, SVG};
+use crate::display::{MimeBundle, PNG, Rich};
 use crate::models::{DrawnCall, Model, shape_text};
 
 const MARGIN: f64 = 16.0;
@@ -215,7 +215,7 @@ fn arrow(canvas: &mut dyn Canvas, points: &[(f64, f64)], scale: f64) {
 
 impl Rich for ModelPlot {
     fn mime_bundle(&self) -> MimeBundle {
-        let bundle = MimeBundle::text(self.text()).with(SVG, self.svg());
+        let bundle = MimeBundle::text(self.text()).with_drawing(&self.text(), &self.svg());
         match self.png() {
             empty if empty.is_empty() => bundle,
             png => bundle.with_bytes(PNG, &png),

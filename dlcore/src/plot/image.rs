@@ -8,7 +8,7 @@ use plotters::style::RGBColor;
 
 use super::axis::value;
 use super::canvas::{Canvas, encode, escape};
-use crate::display::{MimeBundle, PNG, Rich, SVG};
+use crate::display::{MimeBundle, PNG, Rich};
 use crate::models::grouped;
 use crate::tensor::DType;
 use crate::{Error, Result, Tensor};
@@ -238,7 +238,7 @@ impl Image {
 impl Rich for Image {
     fn mime_bundle(&self) -> MimeBundle {
         MimeBundle::text(self.text())
-            .with(SVG, self.svg())
+            .with_drawing(&self.text(), &self.svg())
             .with_bytes(PNG, &self.enlarged())
     }
 }

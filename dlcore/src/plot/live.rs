@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::run::{Run, Running};
 use super::terminal::Terminal;
 use super::{Plot, WIDTH, canvas, curves, text};
-use crate::display::{DisplayHandle, MimeBundle, Rich as _, SVG, channel, display_updatable};
+use crate::display::{DisplayHandle, MimeBundle, Rich as _, channel, display_updatable};
 use crate::models::History;
 
 /// What is known of a fit before it begins.
@@ -40,6 +40,8 @@ pub struct LiveOptions {
     pub smoothing: Option<f64>,
     /// Whether the best epoch is marked.
     pub mark_best: bool,
+    /// Whether another chart in the notebook shows this fit, so that it needs none of its own.
+    pub shown_elsewhere: bool,
 }
 
 impl Default for LiveOptions {
@@ -47,6 +49,7 @@ impl Default for LiveOptions {
         LiveOptions {
             smoothing: None,
             mark_best: true,
+            shown_elsewhere: false,
         }
     }
 }
@@ -74,8 +77,10 @@ impl LiveFit {
     /// Begins; nothing is shown before there is something to show.
     pub fn start(plan: LivePlan) -> Self {
         let (is_one, steps) = (plan.epochs == plan.initial_epoch + 1, plan.steps_per_epoch);
+        let elsewhere = plan.options.as_ref().is_some_and(|o| o.shown_elsewhere);
         let mode = match plan.verbose {
             0 => Mode::Silent,
+            1 if elsewhere && channel::connected() => Mode::Silent,
             1 if channel::connected() => {
                 Mode::Chart(Chart::start(&plan, Pace::usual(), notebook()))
             }
@@ -147,7 +152,7 @@ impl Drop for LiveFit {
 }
 
 /// No more than ten frames a second.
-const EVERY: Duration = Duration::from_millis(100);
+pub const EVERY: Duration = Duration::from_millis(100);
 /// A running epoch is drawn through at most this many points.
 const TRACE: usize = 240;
 
@@ -170,10 +175,10 @@ impl Pace {
 }
 
 /// Where frames go.
-type Output = Box<dyn FnMut(MimeBundle) + Send>;
+pub type Output = Box<dyn FnMut(MimeBundle) + Send>;
 
 /// One output of the notebook, made by the first frame and replaced by those after it.
-fn notebook() -> Output {
+pub fn notebook() -> Output {
     let mut handle: Option<DisplayHandle> = None;
     Box::new(move |frame| match &handle {
         Some(handle) => handle.update(&frame),
@@ -345,7 +350,7 @@ pub(super) fn frame(run: &Run) -> MimeBundle {
             curves::draw(canvas, run, WIDTH);
         },
     );
-    MimeBundle::text(brief).with(SVG, svg)
+    MimeBundle::text(brief).with_drawing(&curves::alt(run), &svg)
 }
 
 #[cfg(test)]
@@ -353,7 +358,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
-    use crate::display::{PNG, TEXT};
+    use crate::display::{HTML, PNG, SVG, TEXT};
 
     fn plan(epochs: usize) -> LivePlan {
         LivePlan {
@@ -390,7 +395,7 @@ mod tests {
             .iter()
             .find(|frame| !frame.plain().starts_with("Epoch 1/2 0/10"))
             .unwrap();
-        assert_eq!(first.mimes().collect::<Vec<_>>(), [TEXT, SVG]);
+        assert_eq!(first.mimes().collect::<Vec<_>>(), [TEXT, HTML, SVG]);
         assert!(
             first.plain().starts_with("Epoch 1/2 5/10"),
             "{}",
@@ -407,7 +412,7 @@ mod tests {
         live.finish("completed", &History::default());
         drop(live);
         let last = frames.iter().last().unwrap();
-        assert_eq!(last.mimes().collect::<Vec<_>>(), [TEXT, SVG, PNG]);
+        assert_eq!(last.mimes().collect::<Vec<_>>(), [TEXT, HTML, SVG, PNG]);
         assert!(
             last.plain().contains("Best val_loss 0.5000 at epoch 1."),
             "{}",

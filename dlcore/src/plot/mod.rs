@@ -39,6 +39,7 @@ use std::path::Path;
 pub use bars::{Bars, bars};
 pub use boundary::{DecisionBoundary, decision_boundary};
 pub(crate) use canvas::escape;
+pub(crate) use comparison::curves_of;
 pub use comparison::{Curve, Curves, curves};
 pub use confusion::{ConfusionMatrix, confusion_matrix};
 pub use graph::ModelPlot;
@@ -46,7 +47,7 @@ pub use histogram::{Histogram, histogram};
 pub use image::{Image, image, try_image};
 pub use images::{Images, images};
 pub use linear_map::{LinearMap, linear_map};
-pub(crate) use live::{LiveFit, LiveOptions, LivePlan};
+pub(crate) use live::{EVERY, LiveFit, LiveOptions, LivePlan, Output, notebook};
 pub use paper_ball::{PaperBall, paper_ball};
 use run::{Run, Running};
 pub use scatter::{Scatter, scatter};
@@ -54,7 +55,7 @@ pub use surface::{Surface, surface};
 pub use value_graph::ValueGraph;
 pub(crate) use value_graph::ValueNode;
 
-use crate::display::{MimeBundle, PNG, Rich, SVG};
+use crate::display::{MimeBundle, PNG, Rich};
 use crate::models::{History, LEARNING_RATE};
 use crate::{Error, Result};
 
@@ -151,7 +152,7 @@ fn save(
 impl Rich for Plot {
     fn mime_bundle(&self) -> MimeBundle {
         MimeBundle::text(self.text())
-            .with(SVG, self.svg())
+            .with_drawing(&curves::alt(&self.run), &self.svg())
             .with_bytes(PNG, &self.png())
     }
 }

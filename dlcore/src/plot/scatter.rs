@@ -1,7 +1,7 @@
 //! Points in the plane.
 
 use super::axis::Axis;
-use super::canvas::Canvas;
+use super::canvas::{Canvas, MUTED};
 use super::figure::{Area, Figure, Head, counted, figure, number};
 use super::frame::{Frame, around, range};
 use super::palette::{Legend, mark, plain_mark};
@@ -22,6 +22,7 @@ pub struct Scatter {
     points: Points,
     names: Vec<String>,
     axes: [String; 2],
+    diagonal: bool,
 }
 
 figure!(Scatter);
@@ -69,6 +70,7 @@ pub fn scatter(x: &Tensor, y: &Tensor) -> Result<Scatter> {
         points,
         names: Vec::new(),
         axes: [String::new(), String::new()],
+        diagonal: false,
     })
 }
 
@@ -89,6 +91,20 @@ impl Scatter {
     pub fn y_label(mut self, name: &str) -> Self {
         self.axes[1] = name.to_owned();
         self
+    }
+
+    /// Draws the line on which both coordinates are equal: where predictions would lie if all were right.
+    pub fn diagonal(mut self) -> Self {
+        self.diagonal = true;
+        self
+    }
+
+    /// From where to where the diagonal is drawn: as far as both coordinates reach.
+    fn ends(&self) -> Option<(f64, f64)> {
+        let x = range(self.points.at.iter().map(|at| at.0));
+        let y = range(self.points.at.iter().map(|at| at.1));
+        let (low, high) = (x.0.max(y.0), x.1.min(y.1));
+        (self.diagonal && low < high).then_some((low, high))
     }
 
     fn legend(&self) -> Legend {
@@ -197,6 +213,9 @@ impl Figure for Scatter {
         let [x, y] = &self.axes;
         let frame = Frame::new(below, RATIO * area.width, axes(&self.points), [x, y]);
         frame.draw(canvas, true);
+        if let Some((low, high)) = self.ends() {
+            canvas.dashes(frame.at(low, low), frame.at(high, high), 1.2, MUTED);
+        }
         let box_size = (frame.right - frame.left, frame.bottom - frame.top);
         let radius = radius(&self.points, box_size);
         draw_points(canvas, &self.points, radius, |x, y| frame.at(x, y));

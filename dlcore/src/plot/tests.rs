@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::display::SVG;
 
 /// The shape of the book's IMDB run: validation is best early, training goes on falling.
 pub(super) fn overfitting(epochs: usize) -> Run {

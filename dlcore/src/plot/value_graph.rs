@@ -5,7 +5,7 @@ use super::canvas::{self, Align, Canvas, Color, GRID, GROUND, INK, MUTED, Type};
 use super::curves::{TRAINING, TRAINING_INK};
 use super::{WIDTH, save};
 use crate::Result;
-use crate::display::{MimeBundle, PNG, Rich, SVG};
+use crate::display::{MimeBundle, PNG, Rich};
 use std::fmt;
 use std::path::Path;
 
@@ -109,7 +109,7 @@ impl fmt::Display for ValueGraph {
 impl Rich for ValueGraph {
     fn mime_bundle(&self) -> MimeBundle {
         MimeBundle::text(self.text())
-            .with(SVG, self.svg())
+            .with_drawing(&self.text(), &self.svg())
             .with_bytes(PNG, &self.png())
     }
 }
