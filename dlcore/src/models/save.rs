@@ -177,6 +177,7 @@ impl Sequential {
 fn save(model: &Model, path: &Path) -> Result<()> {
     model.check_layers("save")?;
     let failed = |message: String| Error::Model(format!("save: {message}"));
+    describe::check_depth(model).map_err(failed)?;
     match Format::by_name(path) {
         Format::Own => {
             let parts = Parts::of(model).map_err(failed)?;
