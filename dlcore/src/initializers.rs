@@ -4,6 +4,7 @@ mod config;
 mod draw;
 
 use crate::random::{normal, truncated_normal, uniform};
+use crate::tensor::Shape;
 use crate::{Error, Result, Tensor, names};
 use draw::{diagonal, fans, normal_of_variance, orthogonal, uniform_of_variance};
 
@@ -149,11 +150,12 @@ impl Initializer {
     /// A new weight.
     ///
     /// # Errors
-    /// [`Error::Value`] if the name is not known or a setting makes no sense; [`Error::Shape`] if the
-    /// shape is not a matrix's, which [`Initializer::Identity`] needs, or has fewer than two axes,
+    /// [`Error::Value`] if the name is not known or a setting makes no sense; [`Error::Shape`] if there is no room for
+    /// so many numbers, or if the shape is not a matrix's, which [`Initializer::Identity`] needs, or has fewer than two axes,
     /// which [`Initializer::Orthogonal`] needs.
     pub fn create(&self, shape: &[usize]) -> Result<Tensor> {
         self.known()?;
+        Shape::from(shape).room::<f32>("a weight")?;
         let (fan_in, fan_out) = fans(shape);
         let average = (fan_in + fan_out) / 2.0;
         Ok(match self {

@@ -87,7 +87,7 @@ pub fn run(body: impl FnOnce() -> Result<(), Failure>) -> bool {
 
 /// Not generic: compiled once, here, instead of in each cell.
 fn guarded(body: &mut dyn FnMut() -> Result<(), Failure>) -> bool {
-    let _memory = ReleaseAtEnd;
+    let _memory = ReleaseAtEnd::begin();
     RUNNING.set(Some(None));
     let outcome = catch_unwind(AssertUnwindSafe(body));
     let noted = RUNNING.take().flatten();

@@ -69,7 +69,13 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> Parsed<()>) 
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     hidden.push(format!(".{}-{number}.part", std::process::id()));
     let beside = path.with_file_name(hidden);
-    let io = |problem: std::io::Error| format!("cannot be written: {problem}");
+    let io = |problem: std::io::Error| match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => format!(
+            "cannot be written: there is no folder {}; make it first",
+            folder.display()
+        ),
+        _ => format!("cannot be written: {problem}"),
+    };
     let written = (|| {
         let mut file = File::create(&beside).map_err(io)?;
         write(&mut file)?;

@@ -51,6 +51,15 @@ pub(crate) fn note(layer: &dyn Layer, outputs: &[Tensor]) {
     });
 }
 
+/// Notes what a layer adds to the loss by itself.
+pub(crate) fn note_loss(loss: &Tensor) {
+    NOTED.with_borrow_mut(|noted| {
+        if let Some(noted) = noted {
+            noted.push(loss.sum());
+        }
+    });
+}
+
 /// Passes its input on and adds a penalty on it to the loss: `(l1 · Σ|x| + l2 · Σx²) / batch`.
 ///
 /// Every layer can put such a penalty on its own output by its `activity_regularizer`.

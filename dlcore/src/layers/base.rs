@@ -89,6 +89,13 @@ impl Base {
         Error::Shape(format!("{}: {text}", self.describe()))
     }
 
+    /// An error for samples of which the output would have more elements than can be counted.
+    pub(crate) fn too_large(&self, sample: &[usize]) -> Error {
+        self.shape_error(format!(
+            "the output for samples of shape {sample:?} would not fit into memory"
+        ))
+    }
+
     /// [`Error::Value`] that begins with the layer's name.
     pub(crate) fn value_error(&self, text: impl std::fmt::Display) -> Error {
         Error::Value(format!("{}: {text}", self.describe()))

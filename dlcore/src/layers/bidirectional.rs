@@ -352,8 +352,12 @@ impl Layer for Bidirectional {
     }
 
     fn carry(&mut self, states: &mut dyn Iterator<Item = Tensor>) -> Result<()> {
-        self.forward.carry(states)?;
-        self.backward.carry(states)
+        // What fits one direction and not the other changes neither.
+        let (mut forward, mut backward) = (self.forward.clone(), self.backward.clone());
+        forward.carry(states)?;
+        backward.carry(states)?;
+        (self.forward, self.backward) = (forward, backward);
+        Ok(())
     }
 
     fn penalty(&self) -> Option<Tensor> {

@@ -68,7 +68,14 @@ impl Layer for Flatten {
     }
 
     fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
-        Ok(vec![input_shape.iter().product()])
+        let lengths = input_shape.iter();
+        let all = lengths
+            .map(|&length| Some(length))
+            .reduce(|all, length| all?.checked_mul(length?));
+        match all.unwrap_or(Some(1)) {
+            Some(length) => Ok(vec![length]),
+            None => Err(self.base.too_large(input_shape)),
+        }
     }
 
     fn forward(&self, x: &Tensor, _training: bool) -> Tensor {

@@ -190,6 +190,47 @@ pub trait Layer: LayerClone + Send + Sync {
         None
     }
 
+    /// Adds a number to the loss, from within [`Layer::forward`] or [`Layer::call`] of a layer of your own: a penalty
+    /// that depends on what the layer computes. Of a tensor with more than one element it adds their sum.
+    ///
+    /// `fit` and `evaluate` count it in the loss, as they count regularizers; a program's own loop, which calls layers
+    /// without a model's loss, does not.
+    ///
+    /// ```
+    /// use dlcore::prelude::*;
+    ///
+    /// /// Passes its input on, and wants its mean to be 0.
+    /// #[derive(Clone)]
+    /// struct Centered;
+    ///
+    /// impl Layer for Centered {
+    ///     fn name(&self) -> &str {
+    ///         "centered"
+    ///     }
+    ///     fn build(&mut self, _input_shape: &[usize]) -> Result<()> {
+    ///         Ok(())
+    ///     }
+    ///     fn is_built(&self) -> bool {
+    ///         true
+    ///     }
+    ///     fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
+    ///         Ok(input_shape.to_vec())
+    ///     }
+    ///     fn forward(&self, x: &Tensor, _training: bool) -> Tensor {
+    ///         self.add_loss(&(x.mean().square() * 0.1));
+    ///         x.clone()
+    ///     }
+    /// }
+    ///
+    /// let mut model = Sequential::new().add(Dense::new(2).input_shape([3])).add(Centered);
+    /// model.compile("sgd", "mse", ())?;
+    /// model.fit(&Tensor::ones([8, 3]), &Tensor::zeros([8, 2]), Fit::epochs(1).verbose(0))?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    fn add_loss(&self, loss: &Tensor) {
+        super::activity::note_loss(loss);
+    }
+
     /// Brings the weights back to where their constraints allow them; `fit` does it after each update.
     fn constrain(&mut self) {}
 

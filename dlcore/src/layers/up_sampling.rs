@@ -155,7 +155,10 @@ impl Layer for UpSampling1D {
 
     fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
         let ([_, steps], channels) = self.layout.split(&self.base, input_shape)?;
-        Ok(vec![steps * self.size, channels])
+        match steps.checked_mul(self.size) {
+            Some(steps) => Ok(vec![steps, channels]),
+            None => Err(self.base.too_large(input_shape)),
+        }
     }
 
     fn forward(&self, x: &Tensor, _training: bool) -> Tensor {
@@ -278,8 +281,14 @@ impl Layer for UpSampling2D {
 
     fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
         let ([height, width], channels) = self.layout.split(&self.base, input_shape)?;
-        let extent = [height * self.size[0], width * self.size[1]];
-        Ok(self.layout.join(extent, channels))
+        let extents = (
+            height.checked_mul(self.size[0]),
+            width.checked_mul(self.size[1]),
+        );
+        match extents {
+            (Some(height), Some(width)) => Ok(self.layout.join([height, width], channels)),
+            _ => Err(self.base.too_large(input_shape)),
+        }
     }
 
     fn forward(&self, x: &Tensor, _training: bool) -> Tensor {

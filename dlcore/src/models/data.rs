@@ -219,6 +219,13 @@ impl Batch {
     }
 }
 
+/// Inputs alone, to predict.
+impl From<Tensor> for Batch {
+    fn from(x: Tensor) -> Batch {
+        Batch::new(&x, ())
+    }
+}
+
 impl From<(Tensor, Tensor)> for Batch {
     fn from((x, y): (Tensor, Tensor)) -> Batch {
         Batch::new(&x, &y)

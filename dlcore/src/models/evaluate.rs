@@ -106,29 +106,35 @@ impl Model {
     where
         I: IntoIterator<Item: Into<Batch>>,
     {
-        self.evaluate_source(&mut batches.into_iter().map(Into::into), steps)
+        self.evaluate_source(
+            &mut batches.into_iter().map(Into::into),
+            steps,
+            "evaluate_batches",
+        )
     }
 
     fn evaluate_source(
         &self,
         batches: &mut dyn Iterator<Item = Batch>,
         steps: usize,
+        operation: &str,
     ) -> Result<Evaluation> {
-        self.compiled("evaluate_batches")?;
-        self.check_built("evaluate_batches")?;
+        self.compiled(operation)?;
+        self.check_built(operation)?;
+        check_steps(operation, steps)?;
         let already = interrupt::requested();
-        let measured = self.measure_batches(batches, steps, already, "evaluate_batches")?;
-        let Some(measured) = measured else {
-            return Err(interrupted("evaluate_batches"));
+        let measured = guarded(operation, || {
+            self.measure_batches(batches, steps, already, operation)
+        });
+        let Some(measured) = measured? else {
+            return Err(interrupted(operation));
         };
         match measured.batches {
-            0 => Err(Error::Value(
-                "evaluate_batches: the generator has no more batches".to_string(),
-            )),
+            0 => Err(no_batches(operation)),
             count => {
                 if count < steps {
                     eprintln!(
-                        "evaluate_batches: the generator ended after {count} of {steps} batches; this is the result of those"
+                        "{operation}: the generator ended after {count} of {steps} batches; this is the result of those"
                     );
                 }
                 Ok(self.evaluation(&measured.values))
@@ -143,7 +149,7 @@ impl Model {
     pub fn evaluate_sequence(&self, batches: impl Into<BatchSequence>) -> Result<Evaluation> {
         let mut batches = batches.into();
         let steps = batches.len();
-        self.evaluate_source(&mut batches.all(), steps)
+        self.evaluate_source(&mut batches.all(), steps, "evaluate_sequence")
     }
 
     /// Means over prepared data; `None` if interrupted, unless that is to be overlooked. Without a batch size they
@@ -248,6 +254,61 @@ impl Model {
         self.single(outputs, "predict")
     }
 
+    /// The output for each sample of the next `steps` batches of a generator, one after the other. Labels that come
+    /// with them are not looked at, so that what trains a model and evaluates it can be predicted, too.
+    ///
+    /// ```
+    /// use dlcore::prelude::*;
+    /// let model = Sequential::new().add(Dense::new(1).input_shape([2]));
+    /// let batches = (0..).map(|_| Tensor::uniform([16, 2], 0.0, 1.0));
+    /// assert_eq!(model.predict_batches(batches, 3)?.shape(), [48, 1]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Model::predict`]; [`Error::Value`] if the generator has fewer batches.
+    pub fn predict_batches<I>(&self, batches: I, steps: usize) -> Result<Tensor>
+    where
+        I: IntoIterator<Item: Into<Batch>>,
+    {
+        let batches = &mut batches.into_iter().map(Into::into);
+        self.predict_source(batches, steps, "predict_batches")
+    }
+
+    /// The output for each sample of all batches of a sequence, in their order.
+    ///
+    /// # Errors
+    /// As [`Model::predict`]; [`Error::Value`] if there is no batch.
+    pub fn predict_sequence(&self, batches: impl Into<BatchSequence>) -> Result<Tensor> {
+        let mut batches = batches.into();
+        let steps = batches.len();
+        self.predict_source(&mut batches.all(), steps, "predict_sequence")
+    }
+
+    fn predict_source(
+        &self,
+        batches: &mut dyn Iterator<Item = Batch>,
+        steps: usize,
+        operation: &str,
+    ) -> Result<Tensor> {
+        self.check_built(operation)?;
+        check_steps(operation, steps)?;
+        let mut parts = Vec::new();
+        for step in 0..steps {
+            let Some(batch) = guarded(operation, || Ok(batches.next()))? else {
+                return Err(match step {
+                    0 => no_batches(operation),
+                    count => Error::Value(format!(
+                        "{operation}: the generator ended after {count} of {steps} batches"
+                    )),
+                });
+            };
+            let outputs = self.outputs_for(&batch.x, usize::MAX, operation)?;
+            parts.push(self.single(outputs, "predict")?);
+        }
+        Tensor::try_concat(&parts.iter().collect::<Vec<_>>(), 0)
+    }
+
     fn outputs_for(&self, x: &Data, batch_size: usize, operation: &str) -> Result<Vec<Tensor>> {
         guarded(operation, || self.run_over(x, batch_size, operation))
     }
@@ -326,6 +387,20 @@ impl Evaluate {
         self.sample_weight = Some(weights.into());
         self
     }
+}
+
+fn check_steps(operation: &str, steps: usize) -> Result<()> {
+    match steps {
+        0 if !operation.ends_with("_sequence") => Err(Error::Value(format!(
+            "{operation}: steps must be at least 1, got 0"
+        ))),
+        0 => Err(Error::Value(format!("{operation}: there is no batch"))),
+        _ => Ok(()),
+    }
+}
+
+fn no_batches(operation: &str) -> Error {
+    Error::Value(format!("{operation}: the generator has no more batches"))
 }
 
 fn interrupted(operation: &str) -> Error {

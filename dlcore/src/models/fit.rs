@@ -47,15 +47,25 @@ impl Model {
             ));
         }
         data.sample_weight = settings.sample_weight.take();
-        let before = self.handle.before_build();
-        let prepared = guarded("fit", || self.prepare(&data, &mut settings));
-        if prepared.is_err() {
-            // Data that was refused must not decide the shape the model is built for.
-            before.into_iter().for_each(|part| part.put_back());
-        }
+        let prepared = self.built_or_not("fit", |model| model.prepare(&data, &mut settings));
         let (data, validation) = prepared?;
         let steps = data.samples().div_ceil(settings.batch_size);
         self.run(Source::Samples(data), validation, steps, settings)
+    }
+
+    /// What comes of `work`, which may build the model. Where that fails the model is as it was: data that was
+    /// refused must not decide the shape it is built for.
+    fn built_or_not<T>(
+        &mut self,
+        operation: &str,
+        work: impl FnOnce(&mut Model) -> Result<T>,
+    ) -> Result<T> {
+        let before = self.handle.before_build();
+        let result = guarded(operation, || work(self));
+        if result.is_err() {
+            before.into_iter().for_each(|part| part.put_back());
+        }
+        result
     }
 
     /// Trains on batches from a generator, for data that are made or read as they are needed: of each
@@ -100,13 +110,16 @@ impl Model {
         };
         check_for_batches(&settings, "fit_batches")?;
         let mut batches = batches.peekable();
-        let Some(first) = batches.peek().cloned() else {
+        let first = guarded("fit_batches", || Ok(batches.peek().cloned()))?;
+        let Some(first) = first else {
             return Err(Error::Value(
                 "fit_batches: the generator has no batch".to_string(),
             ));
         };
-        self.prepare_built(&first, "fit_batches")?;
-        let validation = self.validation(&mut settings)?;
+        let validation = self.built_or_not("fit_batches", |model| {
+            model.prepare_built(&first, "fit_batches")?;
+            model.validation(&mut settings)
+        })?;
         self.run(
             Source::Batches(Box::new(batches)),
             validation,
@@ -144,8 +157,10 @@ impl Model {
             )));
         }
         let first = guarded("fit_sequence", || Ok(batches.first().clone()))?;
-        self.prepare_built(&first, "fit_sequence")?;
-        let validation = self.validation(&mut settings)?;
+        let validation = self.built_or_not("fit_sequence", |model| {
+            model.prepare_built(&first, "fit_sequence")?;
+            model.validation(&mut settings)
+        })?;
         self.run(Source::Sequence(batches), validation, steps, settings)
     }
 

@@ -14,6 +14,20 @@ pub(super) fn guarded<T>(operation: &str, work: impl FnOnce() -> Result<T>) -> R
     })
 }
 
+/// [`guarded`] for what a layer does, by whose name the error begins.
+pub(super) fn guarded_layer<T>(
+    name: impl FnOnce() -> String,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let (name, text) = (name(), panic_text(&*panic));
+        Err(Error::Model(match text.starts_with(&name) {
+            true => text,
+            false => format!("{name}: {text}"),
+        }))
+    })
+}
+
 /// What a panic said: a layer's own words as they are, a function's as such.
 pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -206,12 +206,19 @@ impl Model {
     /// batch axis), whose axes may be [`dim::ANY`](crate::dim::ANY). `fit` does it by itself.
     ///
     /// # Errors
-    /// What is wrong with a layer, by its name.
+    /// What is wrong with a layer, by its name; layers that had no weights have none then.
     pub fn build(&mut self, input_shape: &[usize]) -> Result<()> {
         self.identity.touch();
-        if let Some(mut network) = self.handle.as_network_mut() {
-            network.build(input_shape)?;
+        let before = self.handle.before_build();
+        let built = match self.handle.as_network_mut() {
+            Some(mut network) => network.build(input_shape),
+            None => Ok(()),
+        };
+        if built.is_err() {
+            // A shape that was refused must not stay with the layers before the one that refused it.
+            before.into_iter().for_each(|part| part.put_back());
         }
+        built?;
         self.handle.note_built(&[input_shape.to_vec()]);
         Ok(())
     }

@@ -110,7 +110,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn run(mut self) -> Result<History> {
-        let _memory = ReleaseAtEnd;
+        let _memory = ReleaseAtEnd::begin();
         // A closure of the user's may panic; the weights are valid between batches, and the
         // history is worth keeping.
         match catch_unwind(AssertUnwindSafe(|| self.train())) {

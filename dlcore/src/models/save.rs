@@ -123,6 +123,10 @@ impl Model {
     /// [`Model::load_weights`] for a file of another model, of which some layers are the same: by their names,
     /// or but for those whose shapes differ. Returns the names of the layers whose weights were put in place.
     ///
+    /// Keras's files are taken too, with the names of layers that stand in them: a `.keras` file and what Keras
+    /// itself wrote as `.h5` or `.weights.h5` have them. The groups of an `.h5` of Keras 2 are those of the outermost
+    /// model's layers, so a model within it is taken as a whole.
+    ///
     /// ```
     /// use dlcore::prelude::*;
     /// # let folder = std::env::temp_dir().join(format!("dlcore-doc-by-name-{}", std::process::id()));
@@ -173,6 +177,7 @@ impl Sequential {
 fn save(model: &Model, path: &Path) -> Result<()> {
     model.check_layers("save")?;
     let failed = |message: String| Error::Model(format!("save: {message}"));
+    describe::check_depth(model).map_err(failed)?;
     match Format::by_name(path) {
         Format::Own => {
             let parts = Parts::of(model).map_err(failed)?;

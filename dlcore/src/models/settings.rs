@@ -154,6 +154,11 @@ impl Fit {
                 self.verbose
             )));
         }
+        if let Some((class, weight)) = self.class_weight.iter().find(|(_, w)| !w.is_finite()) {
+            return Err(Error::Value(format!(
+                "fit: class_weight: expected a number for class {class}, got {weight}"
+            )));
+        }
         if !self.class_weight.is_empty() && self.sample_weight.is_some() {
             return Err(Error::Value(
                 "fit: class_weight and sample_weight cannot both say how much a sample counts; multiply them into \

@@ -3,7 +3,9 @@
 //! A training step makes the same large buffers as the one before. A general allocator gives them back to the
 //! system in between, and each page that comes back anew is cleared by the kernel: half of the time of
 //! a step of a small convnet. So what a tensor of single precision leaves behind is kept for the next
-//! one of its size, up to a bound; [`release`] gives all of it back, at the end of training and of a cell.
+//! one of its size, up to a bound; it is given back when its size is no longer asked for, and all of it at the end of
+//! training and of a cell. A program that only calls a model keeps a quarter of that at most, since nothing says
+//! when it is done.
 
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
@@ -13,20 +15,35 @@ use crate::tensor::{Array, array_from_vec};
 
 /// Elements of a buffer worth keeping, at least; allocators keep smaller ones themselves.
 const LEAST: usize = 1 << 13;
-/// Elements of one at most, 64 MB, and of all that are kept, 256 MB.
+/// Elements of one at most, 64 MB, and of all that are kept while something will say when it ends, 256 MB, and
+/// otherwise, 64 MB.
 const MOST: usize = 1 << 24;
 const BOUND: usize = 1 << 26;
+const LOOSE_BOUND: usize = 1 << 24;
+/// Buffers that come and go before a size that nobody asked for is given back: some steps of a large network.
+const STALE: u64 = 1 << 13;
 
-/// What is kept, by capacity, and the sum of the capacities.
+/// What is kept.
 struct Shelf {
-    buffers: BTreeMap<usize, Vec<Vec<f32>>>,
+    /// By capacity.
+    sizes: BTreeMap<usize, Size>,
+    /// The sum of the capacities.
     kept: usize,
+    /// How many buffers have come and gone, and how many had when old sizes were last looked for.
+    clock: u64,
+    swept: u64,
+    /// How many [`ReleaseAtEnd`] there are.
+    scopes: usize,
 }
 
-static SHELF: Mutex<Shelf> = Mutex::new(Shelf {
-    buffers: BTreeMap::new(),
-    kept: 0,
-});
+/// The buffers of one capacity.
+struct Size {
+    buffers: Vec<Vec<f32>>,
+    /// When one of them was last asked for.
+    used: u64,
+}
+
+static SHELF: Mutex<Shelf> = Mutex::new(Shelf::new());
 
 fn shelf() -> MutexGuard<'static, Shelf> {
     // No panic can leave it half changed.
@@ -34,21 +51,77 @@ fn shelf() -> MutexGuard<'static, Shelf> {
 }
 
 impl Shelf {
+    const fn new() -> Shelf {
+        Shelf {
+            sizes: BTreeMap::new(),
+            kept: 0,
+            clock: 0,
+            swept: 0,
+            scopes: 0,
+        }
+    }
+
+    fn bound(&self) -> usize {
+        match self.scopes {
+            0 => LOOSE_BOUND,
+            _ => BOUND,
+        }
+    }
+
     /// The smallest buffer that has room for `length` elements and wastes less than a quarter.
     fn take(&mut self, length: usize) -> Option<Vec<f32>> {
-        let mut fitting = self.buffers.range_mut(length..length + length / 4);
-        let (_, same) = fitting.find(|(_, same)| !same.is_empty())?;
-        let buffer = same.pop()?;
+        self.clock += 1;
+        let mut fitting = self.sizes.range_mut(length..length + length / 4);
+        let (_, size) = fitting.find(|(_, size)| !size.buffers.is_empty())?;
+        let buffer = size.buffers.pop()?;
+        size.used = self.clock;
         self.kept -= buffer.capacity();
         Some(buffer)
     }
 
-    fn put(&mut self, buffer: Vec<f32>) {
+    /// Keeps a buffer if there is room; returns what is to be given back, which takes too long for a lock.
+    fn put(&mut self, buffer: Vec<f32>) -> Vec<Vec<f32>> {
+        self.clock += 1;
+        let mut back = match self.clock - self.swept > STALE / 4 {
+            true => self.sweep(),
+            false => Vec::new(),
+        };
         let capacity = buffer.capacity();
-        if capacity <= MOST && self.kept + capacity <= BOUND {
-            self.kept += capacity;
-            self.buffers.entry(capacity).or_default().push(buffer);
+        // What is asked for in turn is not driven out by what comes next: then nothing would ever be found.
+        if capacity > MOST || self.kept + capacity > self.bound() {
+            back.push(buffer);
+            return back;
         }
+        self.kept += capacity;
+        let used = self.clock;
+        let size = self.sizes.entry(capacity).or_insert_with(|| Size {
+            buffers: Vec::new(),
+            used,
+        });
+        size.buffers.push(buffer);
+        back
+    }
+
+    /// Takes out the sizes that were not asked for in a long time.
+    fn sweep(&mut self) -> Vec<Vec<f32>> {
+        self.swept = self.clock;
+        let since = self.clock.saturating_sub(STALE);
+        let mut old = Vec::new();
+        self.sizes.retain(|_, size| {
+            let recent = size.used >= since;
+            if !recent {
+                old.append(&mut size.buffers);
+            }
+            recent
+        });
+        self.kept -= old.iter().map(Vec::capacity).sum::<usize>();
+        old
+    }
+
+    /// Takes out everything.
+    fn empty(&mut self) -> BTreeMap<usize, Size> {
+        self.kept = 0;
+        std::mem::take(&mut self.sizes)
     }
 }
 
@@ -106,7 +179,8 @@ pub(crate) fn put_back<T: 'static>(mut buffer: Vec<T>) {
         && let Some(single) = (&mut buffer as &mut dyn Any).downcast_mut::<Vec<f32>>()
     {
         let single = std::mem::take(single);
-        shelf().put(single);
+        let back = shelf().put(single);
+        drop(back);
     }
 }
 
@@ -137,22 +211,24 @@ impl<T: 'static> Drop for Scratch<T> {
     }
 }
 
-/// Gives everything that is kept back to the system when it goes, also in a panic.
-pub(crate) struct ReleaseAtEnd;
+/// More is kept as long as this is there; all of it goes back to the system with it, also in a panic.
+pub(crate) struct ReleaseAtEnd(());
 
-impl Drop for ReleaseAtEnd {
-    fn drop(&mut self) {
-        release();
+impl ReleaseAtEnd {
+    pub(crate) fn begin() -> ReleaseAtEnd {
+        shelf().scopes += 1;
+        ReleaseAtEnd(())
     }
 }
 
-/// Gives everything that is kept back to the system.
-fn release() {
-    let mut shelf = shelf();
-    shelf.kept = 0;
-    let buffers = std::mem::take(&mut shelf.buffers);
-    drop(shelf);
-    drop(buffers);
+impl Drop for ReleaseAtEnd {
+    fn drop(&mut self) {
+        let mut shelf = shelf();
+        shelf.scopes -= 1;
+        let sizes = shelf.empty();
+        drop(shelf);
+        drop(sizes);
+    }
 }
 
 #[cfg(test)]
@@ -161,10 +237,7 @@ mod tests {
 
     #[test]
     fn a_buffer_comes_back_for_its_size_and_not_for_a_much_smaller_one() {
-        let mut shelf = Shelf {
-            buffers: BTreeMap::new(),
-            kept: 0,
-        };
+        let mut shelf = Shelf::new();
         let buffer = Vec::with_capacity(10_000);
         let address = buffer.as_ptr();
         shelf.put(buffer);
@@ -177,16 +250,66 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_the_bound() {
-        let mut shelf = Shelf {
-            buffers: BTreeMap::new(),
-            kept: 0,
-        };
-        for _ in 0..6 {
-            shelf.put(Vec::with_capacity(MOST));
+        let mut shelf = Shelf::new();
+        for (scopes, count) in [(1, 4), (0, 1)] {
+            shelf.scopes = scopes;
+            let put = |_| shelf.put(Vec::with_capacity(MOST)).len();
+            let back: usize = (0..6).map(put).sum();
+            assert_eq!(back, 6 - count);
+            assert_eq!(shelf.put(Vec::with_capacity(MOST + 1)).len(), 1);
+            assert_eq!(shelf.kept, count * MOST);
+            assert_eq!(shelf.sizes[&MOST].buffers.len(), count);
+            shelf.empty();
         }
-        shelf.put(Vec::with_capacity(MOST + 1));
-        assert_eq!(shelf.kept, BOUND);
-        assert_eq!(shelf.buffers[&MOST].len(), 4);
+    }
+
+    #[test]
+    fn sizes_that_nobody_asks_for_are_given_back() {
+        let mut shelf = Shelf::new();
+        let old = |shelf: &mut Shelf| {
+            for more in 0..100 {
+                let back = shelf.put(Vec::with_capacity(LEAST + 100 * more));
+                assert!(back.is_empty());
+            }
+        };
+        old(&mut shelf);
+        let (mut back, large) = (0, 4 * LEAST);
+        shelf.put(Vec::with_capacity(large));
+        for _ in 0..2 * STALE {
+            let buffer = shelf.take(large).unwrap();
+            back += shelf.put(buffer).len();
+        }
+        assert_eq!(back, 100);
+        assert_eq!(shelf.kept, large);
+        assert_eq!(shelf.sizes.keys().copied().collect::<Vec<_>>(), [large]);
+        // So are places whose buffers are all out.
+        old(&mut shelf);
+        for more in 0..100 {
+            assert!(shelf.take(LEAST + 100 * more).is_some());
+        }
+        for _ in 0..2 * STALE {
+            let buffer = shelf.take(large).unwrap();
+            shelf.put(buffer);
+        }
+        assert_eq!(shelf.sizes.len(), 1);
+    }
+
+    #[test]
+    fn what_is_asked_for_in_turn_stays_where_there_is_too_much_of_it() {
+        let mut shelf = Shelf::new();
+        let turn: Vec<usize> = (0..8)
+            .map(|more| LOOSE_BOUND / 4 + 3_000_000 * more / 8)
+            .collect();
+        let mut found = 0;
+        for _ in 0..20 {
+            for &size in &turn {
+                let buffer = shelf.take(size);
+                found += usize::from(buffer.is_some());
+                shelf.put(buffer.unwrap_or_else(|| Vec::with_capacity(size)));
+            }
+        }
+        assert!(found >= 19 * 2, "{found}");
+        assert!(shelf.kept <= LOOSE_BOUND);
     }
 
     #[test]

@@ -33,9 +33,10 @@ pub(crate) struct Recurrent {
 pub(crate) struct Sides {
     /// Which timesteps count, `[batch, steps]` of `Bool`.
     pub(crate) mask: Option<Tensor>,
-    /// By what the input is multiplied at every step, `[batch, features]`.
+    /// By what the input is multiplied at every step, `[batch, features]`, or for each gate `[gates, batch, features]`.
     pub(crate) input_dropout: Option<Tensor>,
-    /// By what hidden states are multiplied on their way to the recurrent kernel, `[batch, units]`.
+    /// By what hidden states are multiplied on their way to the recurrent kernel, `[batch, units]`, or for each gate
+    /// `[gates, batch, units]`.
     pub(crate) dropout: Option<Tensor>,
 }
 
@@ -190,10 +191,13 @@ impl Rule for Recurrent {
         let fits = given.iter().zip(&expected).all(|(g, e)| g == e);
         let whole = given.len() == weights || given.len() == expected.len();
         let side = |side: &Option<Tensor>, width| {
-            side.as_ref()
-                .is_none_or(|tensor| tensor.shape() == [batch, width])
+            side.as_ref().is_none_or(|tensor| {
+                tensor.shape() == [batch, width]
+                    || tensor.shape() == [self.cell.gates(), batch, width]
+            })
         };
-        let sides = side(&self.sides.mask, steps)
+        let mask = self.sides.mask.as_ref();
+        let sides = mask.is_none_or(|mask| mask.shape() == [batch, steps])
             && side(&self.sides.input_dropout, features)
             && side(&self.sides.dropout, units);
         if !(fits && whole && sides) || steps * features * units == 0 {

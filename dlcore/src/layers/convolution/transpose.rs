@@ -23,14 +23,21 @@ fn unwound(
     output_padding: Option<usize>,
 ) -> (usize, usize) {
     let (stride, reach) = (sliding.strides[axis], sliding.reach(axis));
-    let between = (length - 1) * stride;
+    // What would not fit into memory is found out where room is asked for.
+    let between = length.saturating_sub(1).saturating_mul(stride);
     if sliding.padding == Padding::Valid {
         let more = output_padding.unwrap_or(stride.saturating_sub(reach));
-        return (0, between + reach + more);
+        return (0, between.saturating_add(reach).saturating_add(more));
     }
     let (added, output) = match output_padding {
-        None => (stride + reach - 2, length * stride),
-        Some(more) => (reach + reach % 2 + more - 2, between + reach % 2 + more),
+        None => (
+            stride.saturating_add(reach).saturating_sub(2),
+            length.saturating_mul(stride),
+        ),
+        Some(more) => (
+            reach + reach % 2 + more - 2,
+            between.saturating_add(reach % 2 + more),
+        ),
     };
     let left = added.div_ceil(2).min(reach - 1);
     (reach - 1 - left, output)

@@ -58,9 +58,8 @@ macro_rules! recurrent_settings {
             }
 
             /// The share of the state that does not reach the recurrent kernel while training (0): the
-            /// same units at every timestep of a sequence, for all gates alike: the paper's dropout with tied
-            /// weights. Keras 3 draws for each gate by itself, for the input's `dropout` then too, which here
-            /// only the activations do that are computed step by step. Source: Gal and Ghahramani, 2016.
+            /// same units at every timestep of a sequence. What is left out is drawn for each gate by itself, for the
+            /// input's `dropout` then too, as in Keras 3. Source: Gal and Ghahramani, 2016.
             pub fn recurrent_dropout(mut self, rate: f64) -> $layer {
                 self.core.recurrent_dropout = rate;
                 self

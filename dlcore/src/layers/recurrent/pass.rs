@@ -32,12 +32,7 @@ impl Core {
         let mask = call.mask(0).map(|mask| fitting_mask(base, mask, x));
         let fused = self.fused(form);
         let drops = match call.training {
-            // The fused kernels have one product for all gates.
-            true => self.drops(
-                if fused.is_some() { 1 } else { form.gates() },
-                batch,
-                shapes[0][1],
-            ),
+            true => self.drops(form.gates(), batch, shapes[0][1]),
             false => Drops::default(),
         };
         let (output, states) = match fused {
@@ -64,7 +59,7 @@ impl Core {
 
     /// What is left out of a batch: with recurrent dropout by so many gates each something else, of the
     /// input too, as in Keras 3; without it by all gates the same.
-    fn drops(&self, gates: usize, batch: usize, features: usize) -> Drops {
+    pub(super) fn drops(&self, gates: usize, batch: usize, features: usize) -> Drops {
         let masks = match self.recurrent_dropout > 0.0 {
             true => gates,
             false => 1,
@@ -101,8 +96,8 @@ impl Core {
             zero_masked: self.zero_output_for_mask,
             sides: Box::new(ops::Sides {
                 mask,
-                input_dropout: drops.input.into_iter().next(),
-                dropout: drops.recurrent.into_iter().next(),
+                input_dropout: stacked(drops.input),
+                dropout: stacked(drops.recurrent),
             }),
             memory: ops::Memory::default(),
         };
@@ -135,6 +130,14 @@ impl Core {
             false => states[0].clone(),
         };
         (output, states)
+    }
+}
+
+/// One tensor for all gates as it is, those of the gates as one.
+fn stacked(mut drops: Vec<Tensor>) -> Option<Tensor> {
+    match drops.len() {
+        0 | 1 => drops.pop(),
+        _ => Some(Tensor::stack(&drops.iter().collect::<Vec<_>>(), 0)),
     }
 }
 

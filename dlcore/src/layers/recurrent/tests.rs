@@ -1,7 +1,10 @@
 //! What the recurrent layers share: dropout, states that go from batch to batch, masks.
 
+use serde_json::Value;
+
 use super::*;
 use crate::DType;
+use crate::fixtures;
 use crate::grad::check_gradients;
 use crate::initializers::Initializer;
 use crate::layers::{Call, GRU, LSTM, Layer, SimpleRNN};
@@ -206,7 +209,62 @@ fn step_by_step_gives_what_the_fused_operation_gives() {
             let (output, _) =
                 Stepwise::new(&core, &base, form, drops).run(&x, &initial, mask.as_ref());
             close(&output, &expected.0);
+            // And what each leaves out by itself.
+            let own = |width| (0..form.gates()).flat_map(|_| drop(width)).collect();
+            let (input, recurrent): (Vec<Tensor>, Vec<Tensor>) = (own(3), own(2));
+            let drops = || Drops {
+                input: input.clone(),
+                recurrent: recurrent.clone(),
+            };
+            let expected = core.at_once(cell, &x, &initial, mask.clone(), drops());
+            let stepwise = Stepwise::new(&core, &base, form, drops());
+            let (output, _) = stepwise.run(&x, &initial, mask.as_ref());
+            close(&output, &expected.0);
         }
+    }
+}
+
+/// `tests/parity/recurrent_dropout.py` gives Keras's cells these masks.
+#[test]
+fn dropout_reaches_the_gates_as_in_keras() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/parity/fixtures/recurrent_dropout.json"
+    );
+    let fixtures: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let tensors = |json: &Value| fixtures::list(json).iter().map(fixtures::tensor).collect();
+    for case in fixtures::list(&fixtures["cases"]) {
+        let kind = fixtures::text(case, "kind");
+        let form = match (kind, case["settings"]["reset_after"].as_bool()) {
+            ("SimpleRNN", _) => Form::Simple,
+            ("LSTM", _) => Form::Lstm,
+            (_, reset_after) => Form::Gru {
+                reset_after: reset_after.unwrap(),
+            },
+        };
+        let (mut core, base) = core(form);
+        core.return_sequences = true;
+        let weights: Vec<Tensor> = tensors(&case["weights"]);
+        let places = [&mut core.kernel, &mut core.recurrent, &mut core.bias];
+        for (place, weight) in places.into_iter().zip(weights) {
+            place.value = Some(weight);
+        }
+        let drops = || Drops {
+            input: tensors(&case["input_masks"]),
+            recurrent: tensors(&case["state_masks"]),
+        };
+        // As many are drawn as Keras has.
+        let rate = |masks: &[Tensor]| if masks.is_empty() { 0.0 } else { 0.5 };
+        core.dropout = rate(&drops().input);
+        core.recurrent_dropout = rate(&drops().recurrent);
+        let drawn = core.drops(form.gates(), 2, 3);
+        assert_eq!(drawn.input.len(), drops().input.len(), "{kind}");
+        assert_eq!(drawn.recurrent.len(), drops().recurrent.len(), "{kind}");
+        let x = fixtures::tensor(&case["x"]);
+        let fused = core.at_once(core.fused(form).unwrap(), &x, &[], None, drops());
+        let stepwise = Stepwise::new(&core, &base, form, drops()).run(&x, &[], None);
+        fixtures::tensor_close(kind, &fused.0, &case["output"]);
+        fixtures::tensor_close(kind, &stepwise.0, &case["output"]);
     }
 }
 

@@ -116,7 +116,11 @@ impl Sliding {
 
     /// What the window reaches over along an axis.
     pub(in crate::layers) fn reach(&self, axis: usize) -> usize {
-        (self.size[axis] - 1) * self.dilation_rate[axis] + 1
+        // What would not fit into memory is found out where room is asked for.
+        let steps = self.size[axis].saturating_sub(1);
+        steps
+            .saturating_mul(self.dilation_rate[axis])
+            .saturating_add(1)
     }
 
     /// The window with so much padding before.
@@ -145,7 +149,8 @@ impl Sliding {
             };
             before[axis] = match self.padding {
                 Padding::Same => {
-                    ((positions[axis] - 1) * stride + reach).saturating_sub(length) / 2
+                    let last = positions[axis].saturating_sub(1) * stride;
+                    last.saturating_add(reach).saturating_sub(length) / 2
                 }
                 Padding::Causal => reach - 1,
                 _ => 0,

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use super::{Content, LayerRef, read, unknown, write};
 use crate::layers::Layer;
+use crate::models::guard::guarded_layer;
 use crate::tensor::Shape;
 use crate::{Error, Result, dim};
 
@@ -90,7 +91,8 @@ impl LayerRef {
         match &self.0.content {
             Content::Layer(layer) => {
                 self.touch();
-                write(layer).build_many(shapes)
+                // A layer of the user's own may panic.
+                guarded_layer(|| self.describe(), || write(layer).build_many(shapes))
             }
             Content::Network(network) => match shapes {
                 [shape] => write(network).build(shape),
@@ -120,8 +122,11 @@ impl LayerRef {
     ) -> Result<Vec<Vec<usize>>> {
         match &self.0.content {
             Content::Layer(layer) => {
-                let layer = read(layer);
-                unknown::output_shapes(inputs, |inputs| layer.output_shapes(inputs))
+                let shapes = |inputs: &[Vec<usize>]| read(layer).output_shapes(inputs);
+                guarded_layer(
+                    || self.describe(),
+                    || unknown::output_shapes(inputs, shapes),
+                )
             }
             Content::Block(block) => {
                 unknown::output_shapes(inputs, |inputs| block.output_shapes(inputs))

@@ -78,6 +78,20 @@ pub(super) fn weight_count(layer: &LayerRef) -> usize {
         .map_or(0, |layer| layer.weights().len() + layer.state().len())
 }
 
+/// An error for models that lie deeper in one another than is read again.
+pub(super) fn check_depth(model: &Model) -> Parsed<()> {
+    let mut level: Vec<LayerRef> = model.layers();
+    for _ in 0..=DEEPEST {
+        level = level.iter().flat_map(LayerRef::layers).collect();
+    }
+    match level.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "models lie more than {DEEPEST} deep in one another, which no file holds; add their layers to one model, or              keep the weights with save_weights"
+        )),
+    }
+}
+
 /// All but the numbers in weights and optimizer.
 pub(super) fn model(model: &Model) -> Parsed<Value> {
     let table = table(model);

@@ -16,6 +16,7 @@ mod compile;
 mod compile_write;
 mod names;
 mod optimizer;
+mod partial;
 mod read;
 mod settings;
 mod store;
@@ -38,6 +39,7 @@ use crate::files::archive::Archive;
 use crate::files::hdf5::{File, SIGNATURE};
 use crate::models::Model;
 
+pub(super) use self::partial::{Found, find, find_in_archive};
 pub(super) use self::weights::{load_weights, save_weights};
 pub(super) use self::write::members;
 

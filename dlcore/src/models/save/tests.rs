@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::*;
-use crate::layers::{Bidirectional, Dense, Dropout, GRU, LSTM};
+use crate::layers::{
+    BatchNormalization, Bidirectional, Dense, Dropout, GRU, LSTM, Layer, TimeDistributed,
+};
 use crate::losses::Loss;
 use crate::metrics::{Metric, Metrics};
 use crate::models::Fit;
@@ -151,6 +153,137 @@ fn damaged_states_of_stateful_layers_change_nothing() {
     std::fs::write(&path, good).unwrap();
     model.load_weights(&path).unwrap();
     assert_eq!(model.forward(&x, false), saved.forward(&x, false));
+}
+
+/// A model within a model, with layers within layers, of which some carry states.
+fn nested() -> Sequential {
+    let inner = Sequential::new()
+        .add(TimeDistributed::new(BatchNormalization::new()))
+        .add(Bidirectional::new(LSTM::new(2).stateful(true)));
+    let mut model = Sequential::new()
+        .add(TimeDistributed::new(Dense::new(3)))
+        .add(GRU::new(2).stateful(true).return_sequences(true))
+        .add(inner)
+        .add(Dense::new(1));
+    model.build(&[3, 2]).unwrap();
+    model.forward(&Tensor::uniform([4, 3, 2], -1.0, 1.0), false);
+    model
+}
+
+/// Weights, states and what is carried.
+fn content(model: &Sequential) -> Vec<Tensor> {
+    let carried = |leaf: &LayerRef| leaf.leaf().map(|layer| layer.carried());
+    let leaves = model.leaves();
+    let carried = leaves.iter().filter_map(carried).flatten();
+    model.get_weights().into_iter().chain(carried).collect()
+}
+
+#[test]
+fn whatever_is_damaged_of_a_nested_model_nothing_is_changed() {
+    let folder = Folder::new();
+    let path = folder.0.join("weights.safetensors");
+    let (saved, model) = (nested(), nested());
+    let good = tensors::read(&weights(&saved).unwrap()).unwrap();
+    assert!(good.keys().filter(|name| name.contains("carried")).count() == 5);
+    let before = content(&model);
+    let refused = |damaged: &tensors::Tensors, what: &str| {
+        std::fs::write(&path, tensors::write(damaged).unwrap()).unwrap();
+        let error = model.load_weights(&path).expect_err(what).to_string();
+        assert!(error.contains("weights.safetensors"), "{what}: {error}");
+        assert_eq!(content(&model), before, "{what}: {error}");
+    };
+    for (name, tensor) in &good {
+        let whole = tensor.shape().iter().product::<usize>() as isize;
+        for bad in [tensor.reshape([whole, 1, 1]), tensor * f64::NAN] {
+            let mut damaged = good.clone();
+            damaged.insert(name.clone(), bad);
+            refused(&damaged, name);
+        }
+        // States may be of a batch of another size, or missing.
+        if !name.contains("carried") {
+            let mut damaged = good.clone();
+            damaged.insert(name.clone(), Tensor::concat(&[tensor, tensor], 0));
+            refused(&damaged, name);
+            damaged.remove(name);
+            refused(&damaged, name);
+        }
+    }
+    // In Keras's formats and ours, bytes that were changed or cut off.
+    for name in ["a.weights.h5", "a.keras", "a.dl", "a.safetensors"] {
+        let path = folder.0.join(name);
+        match name.contains("weights") || name.ends_with("tensors") {
+            true => saved.save_weights(&path).unwrap(),
+            false => saved.save(&path).unwrap(),
+        }
+        let whole = std::fs::read(&path).unwrap();
+        for part in 0..60 {
+            let mut bytes = whole.clone();
+            let at = whole.len() * part / 60;
+            match part % 2 {
+                0 => bytes.truncate(at),
+                _ => bytes[at] ^= 0xff,
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            let loaded = model.load_weights(&path);
+            let all = [LoadWeights::in_order(), LoadWeights::by_name()];
+            for how in all {
+                if loaded.is_err() && model.load_weights_with(&path, how).is_err() {
+                    assert_eq!(content(&model), before, "{name}, byte {at}");
+                }
+            }
+            // A changed number is a number all the same; then the model is put back as it was.
+            if content(&model) != before {
+                let count = model.get_weights().len();
+                model.set_weights(&before[..count]).unwrap();
+                let mut carried = before[count..].iter().cloned();
+                for leaf in model.leaves() {
+                    if let Some(mut layer) = leaf.leaf_mut() {
+                        layer.carry(&mut carried).unwrap();
+                    }
+                }
+            }
+            let _ = Sequential::load(&path);
+        }
+    }
+}
+
+#[test]
+fn what_fits_one_direction_only_changes_neither() {
+    let mut layer = Bidirectional::new(GRU::new(2).stateful(true));
+    layer.build(&[3, 1]).unwrap();
+    layer.forward(&Tensor::ones([4, 3, 1]), false);
+    let before = layer.carried();
+    let states = [Tensor::ones([5, 2]), Tensor::ones([5, 3])];
+    let error = layer
+        .carry(&mut states.into_iter())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("expected 1 carried states [batch, 2]"),
+        "{error}"
+    );
+    assert_eq!(layer.carried(), before);
+}
+
+#[test]
+fn models_too_deep_in_one_another_to_be_read_again_are_not_written() {
+    let deep = |depth| {
+        let mut model = Sequential::new().add(Dense::new(1).input_shape([1]));
+        for _ in 0..depth {
+            model = Sequential::new().add(model);
+        }
+        model.build(&[1]).unwrap();
+        model
+    };
+    let folder = Folder::new();
+    for name in ["a.dl", "a.keras"] {
+        let path = folder.0.join(name);
+        let error = deep(17).save(&path).unwrap_err().to_string();
+        assert!(error.contains("more than 16 deep"), "{error}");
+        assert!(!path.exists());
+        deep(16).save(&path).unwrap();
+        Model::load(&path).unwrap();
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::describe::{self, weight_name};
+use super::keras::{self, Format};
 use super::tensors::{self, Tensors};
 use super::{LONGEST_DESCRIPTION, MODEL, file};
 use crate::config::Parsed;
@@ -83,14 +84,36 @@ impl Stored {
         };
         Ok(names.iter().position(|name| *name == layer.name()))
     }
+
+    /// What there is for the layers of a model.
+    fn find(&self, model: &Model, how: &LoadWeights) -> Parsed<keras::Found> {
+        let mut found = Vec::new();
+        for (own, layer) in describe::table(model).into_iter().enumerate() {
+            if layer.leaf().is_none() {
+                continue;
+            }
+            if let Some(place) = self.place(&layer, own, how)? {
+                let weights = self.layer(place)?;
+                found.push((layer, weights));
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Reads a file, and puts its weights in place.
 pub(super) fn load(model: &Model, path: &Path, how: &LoadWeights) -> Result<Vec<String>> {
     model.check_built("load_weights")?;
     let (mut opened, size) = whole::open(path)?;
-    let put = stored(&mut opened, size).and_then(|stored| put(model, &stored, how));
-    put.map_err(|message| whole::error(path, message))
+    let failed = |message: String| whole::error(path, message);
+    let found = match Format::of(&mut opened, path).map_err(failed)? {
+        Format::Own => stored(&mut opened, size).and_then(|stored| stored.find(model, how)),
+        Format::Keras => keras::find_in_archive(model, opened, size, how.by_name),
+        Format::Hdf5 => keras::find(model, &whole::read(path)?, how.by_name),
+    };
+    found
+        .and_then(|found| put(model, found, how))
+        .map_err(failed)
 }
 
 /// The weights of a file, with the names of their layers: of a model, or of weights alone.
@@ -118,21 +141,13 @@ fn names(description: &Value) -> Option<Vec<String>> {
 }
 
 /// Puts weights in place, all that are to be or none; returns the names of the layers that got some.
-fn put(model: &Model, stored: &Stored, how: &LoadWeights) -> Parsed<Vec<String>> {
+fn put(model: &Model, found: keras::Found, how: &LoadWeights) -> Parsed<Vec<String>> {
     let mut fitting: Vec<(LayerRef, Vec<Tensor>)> = Vec::new();
-    for (own, layer) in describe::table(model).into_iter().enumerate() {
-        let current = match layer.leaf() {
-            Some(_) => layer.get_weights(),
-            None => continue,
-        };
-        let Some(place) = stored.place(&layer, own, how)? else {
-            continue;
-        };
-        let weights = stored.layer(place)?;
+    for (layer, weights) in found {
         let shapes = |weights: &[Tensor]| -> Vec<Vec<usize>> {
             weights.iter().map(|w| w.shape().to_vec()).collect()
         };
-        let (expected, found) = (shapes(&current), shapes(&weights));
+        let (expected, found) = (shapes(&layer.get_weights()), shapes(&weights));
         if expected == found {
             if !found.is_empty() {
                 fitting.push((layer, weights));

@@ -1,7 +1,8 @@
 //! Penalties on what layers return, and bounds of weights, while a model trains.
 
 use super::{numbers, settle};
-use crate::layers::{Call, Dense};
+use crate::layers::{Call, Dense, Layer};
+use crate::losses::Loss;
 use crate::metrics::Metrics;
 use crate::models::*;
 use crate::optimizers::SGD;
@@ -46,6 +47,57 @@ fn they_are_part_of_the_loss_in_training_and_evaluation() {
     // The step follows the penalties' slope too.
     plain.fit(&x, &labels(), once()).unwrap();
     assert_ne!(plain.get_weights(), model.get_weights());
+}
+
+/// Wants the mean of what it passes on to be 0.
+#[derive(Clone)]
+struct Centered;
+
+impl Layer for Centered {
+    fn name(&self) -> &str {
+        "centered"
+    }
+    fn build(&mut self, _: &[usize]) -> Result<()> {
+        Ok(())
+    }
+    fn is_built(&self) -> bool {
+        true
+    }
+    fn output_shape(&self, shape: &[usize]) -> Result<Vec<usize>> {
+        Ok(shape.to_vec())
+    }
+    fn forward(&self, x: &Tensor, _: bool) -> Tensor {
+        // Of several numbers their sum counts, as in Keras 3.
+        let half = x.mean().square() * 0.25;
+        self.add_loss(&Tensor::stack(&[&half, &half], 0));
+        x.clone()
+    }
+}
+
+#[test]
+fn what_a_layer_of_ones_own_adds_is_part_of_the_loss() {
+    let x = numbers([4, 3], 1);
+    let dense = || Sequential::new().add(Dense::new(2).input_shape([3]));
+    let mut model = dense().add(Centered);
+    let mut other = dense();
+    other.set_weights(&model.get_weights()).unwrap();
+    let both = Loss::custom("both", |y, p| {
+        (p - y).square().mean_axis(-1) + p.mean().square() * 0.5
+    });
+    let rate = || SGD::new().learning_rate(0.1);
+    model.compile(rate(), "mse", Metrics::none()).unwrap();
+    other.compile(rate(), both, Metrics::none()).unwrap();
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-5, "{a} is not {b}");
+    for _ in 0..2 {
+        let losses = [&model, &other].map(|m| m.evaluate(&x, &labels()).unwrap().loss);
+        close(losses[0], losses[1]);
+        let settings = || Fit::epochs(3).batch_size(4).shuffle(false).verbose(0);
+        let histories = [&mut model, &mut other].map(|m| m.fit(&x, &labels(), settings()).unwrap());
+        close(histories[0].get("loss")[2], histories[1].get("loss")[2]);
+    }
+    for (own, expected) in model.get_weights().iter().zip(other.get_weights()) {
+        assert!((own - expected).abs().max().item() < 1e-5);
+    }
 }
 
 /// A layer that a program calls.

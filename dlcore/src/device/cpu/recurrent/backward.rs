@@ -4,7 +4,7 @@ use ndarray::s;
 use rayon::prelude::*;
 
 use super::forward::Kept;
-use super::{Cell, Chunk, Pass, gru, lstm, matrix, simple};
+use super::{Cell, Chunk, Pass, gru, lstm, matrix, parts, simple};
 use crate::device::cpu::buffers::{self, Scratch};
 use crate::device::cpu::{add_to, product_into, vectorised};
 use crate::tensor::Real;
@@ -76,7 +76,7 @@ pub(super) struct StepBack<'a, T> {
     pub(super) extra: &'a [T],
     pub(super) before: &'a [T],
     pub(super) carry_before: &'a [T],
-    /// The hidden state as the recurrent kernel sees it.
+    /// The hidden state as the last gate sees it.
     pub(super) seen: &'a [T],
     /// The gradient of the hidden state after the step, at last of that before it.
     pub(super) hidden: &'a mut [T],
@@ -103,22 +103,26 @@ impl<T: Real> StepBack<'_, T> {
     /// Adds to the hidden state's gradient what comes through the recurrent kernel.
     pub(super) fn pass_back(&mut self) {
         let (units, columns) = (self.pass.units, self.pass.columns());
-        let gradient = match self.by_recurrent.is_empty() {
-            true => matrix(self.by_input, columns),
-            false => matrix(self.by_recurrent, columns),
-        };
-        let back = matrix(self.turned, units);
-        if self.pass.dropout.is_none() {
-            product_into(self.hidden, (units, 0), gradient, back, true);
-        } else {
-            product_into(self.scratch, (units, 0), gradient, back, false);
-            self.add_scratch();
+        for (mask, own) in parts(self.pass.masks(), 0..self.pass.cell.gates()) {
+            let gradient = match self.by_recurrent.is_empty() {
+                true => matrix(self.by_input, columns),
+                false => matrix(self.by_recurrent, columns),
+            };
+            let own = own.start * units..own.end * units;
+            let back = matrix(&self.turned[own.start * units..own.end * units], units);
+            let gradient = gradient.slice(s![.., own]);
+            if self.pass.dropout.is_none() {
+                product_into(self.hidden, (units, 0), gradient, back, true);
+            } else {
+                product_into(self.scratch, (units, 0), gradient, back, false);
+                self.add_scratch(mask);
+            }
         }
     }
 
-    /// Adds the gradient of the hidden state as the recurrent kernel sees it.
-    pub(super) fn add_scratch(&mut self) {
-        self.chunk.drop(self.scratch);
+    /// Adds the gradient of the hidden state as the gates of this mask see it.
+    pub(super) fn add_scratch(&mut self, mask: usize) {
+        self.chunk.drop(mask, self.scratch);
         add_to(self.hidden, self.scratch);
     }
 }
@@ -130,7 +134,7 @@ struct Buffers<T: 'static> {
     by_recurrent: Scratch<T>,
     /// `[block, rows, features]`
     inputs: Scratch<T>,
-    /// `[block, rows, units]`
+    /// `[masks, block, rows, units]`
     seen: Scratch<T>,
     /// `[rows, units]`
     scratch: Scratch<T>,
@@ -153,16 +157,18 @@ impl<T: Real> Chunk<'_, T> {
             by_input: zeros(wide),
             by_recurrent: zeros(if pass.cell.is_split() { wide } else { 0 }),
             inputs: zeros(self.block * self.rows * pass.features),
-            seen: zeros(self.block * size),
+            seen: zeros(pass.masks() * self.block * size),
             scratch: zeros(size),
             turned: Scratch(self.turned_kernel()),
         };
         let blocks = pass.steps.div_ceil(self.block);
         for from in (0..blocks).rev().map(|block| block * self.block) {
             let count = self.block.min(pass.steps - from);
-            let seen = &mut buffers.seen.0[..count * size];
-            seen.copy_from_slice(&kept.hidden[from * size..][..count * size]);
-            self.drop(seen);
+            for mask in 0..pass.masks() {
+                let seen = &mut buffers.seen.0[mask * self.block * size..][..count * size];
+                seen.copy_from_slice(&kept.hidden[from * size..][..count * size]);
+                self.drop(mask, seen);
+            }
             for step in (0..count).rev() {
                 self.add_output(&mut states[0], gradient, from + step);
                 self.step_back(kept, &mut buffers, &mut states, (from, step));
@@ -240,7 +246,7 @@ impl<T: Real> Chunk<'_, T> {
             extra: &kept.extra[place * extra..][..extra],
             before: &kept.hidden[place * size..][..size],
             carry_before: kept.carry.get(place * size..).unwrap_or_default(),
-            seen: &buffers.seen.0[step * size..][..size],
+            seen: &buffers.seen.0[((pass.masks() - 1) * self.block + step) * size..][..size],
             hidden: &mut hidden[0],
             carry: carry.first_mut().map(Vec::as_mut_slice).unwrap_or_default(),
             by_input: &mut buffers.by_input.0[step * gates..][..gates],
@@ -274,21 +280,19 @@ impl<T: Real> Chunk<'_, T> {
         let (pass, units) = (self.pass, self.pass.units);
         let (rows, columns) = (count * self.rows, pass.columns());
         let inputs = &mut buffers.inputs.0[..rows * pass.features];
-        self.gather(from, count, inputs);
         let by_input = &buffers.by_input.0[..rows * columns];
         let by_recurrent = match pass.cell.is_split() {
             true => &buffers.by_recurrent.0[..rows * columns],
             false => by_input,
         };
-        let inputs = matrix(inputs, pass.features);
-        let to = (columns, 0);
-        product_into(
-            &mut sums.kernel,
-            to,
-            inputs.t(),
-            matrix(by_input, columns),
-            true,
-        );
+        for (mask, own) in parts(pass.input_masks(), 0..pass.cell.gates()) {
+            self.gather(mask, from, count, inputs);
+            let inputs = matrix(inputs, pass.features);
+            let own = own.start * units..own.end * units;
+            let (to, gradient) = ((columns, own.start), matrix(by_input, columns));
+            let gradient = gradient.slice(s![.., own]);
+            product_into(&mut sums.kernel, to, inputs.t(), gradient, true);
+        }
         if !sums.bias.is_empty() {
             let (input, recurrent) = sums.bias.split_at_mut(columns);
             add_rows(input, by_input);
@@ -296,25 +300,28 @@ impl<T: Real> Chunk<'_, T> {
                 add_rows(recurrent, by_recurrent);
             }
         }
-        let seen = &mut buffers.seen.0[..rows * units];
-        let gradient = matrix(by_recurrent, columns);
-        let Cell::Gru {
-            reset_after: false, ..
-        } = pass.cell
-        else {
-            let seen = matrix(seen, units);
-            product_into(&mut sums.recurrent_kernel, to, seen.t(), gradient, true);
-            return;
-        };
-        let (both, last) = (s![.., ..2 * units], s![.., 2 * units..]);
-        let gates = matrix(seen, units);
-        product_into(
-            &mut sums.recurrent_kernel,
-            to,
-            gates.t(),
-            gradient.slice(both),
-            true,
+        let resets_first = matches!(
+            pass.cell,
+            Cell::Gru {
+                reset_after: false,
+                ..
+            }
         );
+        let gradient = matrix(by_recurrent, columns);
+        let (masks, of_mask) = (pass.masks(), self.block * self.rows * units);
+        // The candidate of such a cell sees the state after its reset.
+        let plain = pass.cell.gates() - usize::from(resets_first);
+        for (mask, own) in parts(masks, 0..plain) {
+            let seen = matrix(&buffers.seen.0[mask * of_mask..][..rows * units], units);
+            let own = own.start * units..own.end * units;
+            let to = (columns, own.start);
+            let gradient = gradient.slice(s![.., own]);
+            product_into(&mut sums.recurrent_kernel, to, seen.t(), gradient, true);
+        }
+        if !resets_first {
+            return;
+        }
+        let seen = &mut buffers.seen.0[(masks - 1) * of_mask..][..rows * units];
         let gates = kept.gates[from * self.rows * columns..].chunks_exact(columns);
         for (seen, gates) in seen.chunks_exact_mut(units).zip(gates) {
             for (value, &reset) in seen.iter_mut().zip(&gates[units..2 * units]) {
@@ -322,13 +329,8 @@ impl<T: Real> Chunk<'_, T> {
             }
         }
         let (resets, to) = (matrix(seen, units), (columns, 2 * units));
-        product_into(
-            &mut sums.recurrent_kernel,
-            to,
-            resets.t(),
-            gradient.slice(last),
-            true,
-        );
+        let last = gradient.slice(s![.., 2 * units..]);
+        product_into(&mut sums.recurrent_kernel, to, resets.t(), last, true);
     }
 
     /// Writes a block's part of the input's gradient.
@@ -336,18 +338,26 @@ impl<T: Real> Chunk<'_, T> {
         let pass = self.pass;
         let (features, columns) = (pass.features, pass.columns());
         let rows = count * self.rows;
-        let gradient = matrix(&buffers.by_input.0[..rows * columns], columns);
         let inputs = &mut buffers.inputs.0[..rows * features];
-        let kernel = matrix(pass.kernel, columns);
-        product_into(inputs, (features, 0), gradient, kernel.t(), false);
-        self.drop_input(inputs);
-        let mut inputs = inputs.chunks_exact(features);
-        for step in from..from + count {
-            let time = self.time(step);
-            for row in 0..self.rows {
-                let at = (row * pass.steps + time) * features;
-                let from = inputs.next().expect("one for each row");
-                x[at..][..features].copy_from_slice(from);
+        for (mask, own) in parts(pass.input_masks(), 0..pass.cell.gates()) {
+            let first = own.start == 0;
+            let own = s![.., own.start * pass.units..own.end * pass.units];
+            let gradient = matrix(&buffers.by_input.0[..rows * columns], columns);
+            let kernel = matrix(pass.kernel, columns);
+            let (gradient, kernel) = (gradient.slice(own), kernel.slice(own));
+            product_into(inputs, (features, 0), gradient, kernel.t(), false);
+            self.drop_input(mask, inputs);
+            let mut inputs = inputs.chunks_exact(features);
+            for step in from..from + count {
+                let time = self.time(step);
+                for row in 0..self.rows {
+                    let at = (row * pass.steps + time) * features;
+                    let from = inputs.next().expect("one for each row");
+                    match first {
+                        true => x[at..][..features].copy_from_slice(from),
+                        false => add_to(&mut x[at..][..features], from),
+                    }
+                }
             }
         }
     }

@@ -1,8 +1,9 @@
 //! All timesteps, forwards.
 
+use ndarray::s;
 use rayon::prelude::*;
 
-use super::{Cell, Chunk, Pass, gru, lstm, matrix, simple};
+use super::{Cell, Chunk, Pass, gru, lstm, matrix, parts, simple};
 use crate::device::cpu::buffers::{self, Scratch};
 use crate::device::cpu::product_into;
 use crate::tensor::Real;
@@ -40,7 +41,7 @@ pub(super) struct Step<'a, T> {
     pub(super) gates: &'a mut [T],
     /// `[rows, units]` for cells that keep more.
     pub(super) extra: &'a mut [T],
-    /// The hidden state before the step, and as the recurrent kernel sees it.
+    /// The hidden state before the step, and as the gates see it, `[masks, rows, units]`.
     pub(super) before: &'a [T],
     pub(super) seen: &'a [T],
     pub(super) after: &'a mut [T],
@@ -111,7 +112,8 @@ impl<T: Real> Chunk<'_, T> {
         let mut kept = Kept::new(self, if keep { pass.steps } else { self.block });
         let mut inputs = Scratch::new(self.block * self.rows * pass.features);
         let mut scratch = vec![T::zero(); self.rows * columns];
-        let mut seen = vec![T::zero(); if pass.dropout.is_some() { size } else { 0 }];
+        let seen = pass.dropout.map_or(0, |_| pass.masks() * size);
+        let mut seen = vec![T::zero(); seen];
         let mut last = 0;
         for from in (0..pass.steps).step_by(self.block) {
             let count = self.block.min(pass.steps - from);
@@ -120,12 +122,16 @@ impl<T: Real> Chunk<'_, T> {
             }
             let place = if keep { from } else { 0 };
             let inputs = &mut inputs.0[..count * self.rows * pass.features];
-            self.gather(from, count, inputs);
             let gates =
                 &mut kept.gates[place * self.rows * columns..][..count * self.rows * columns];
             let biased = fill_rows(gates, pass.biases().0);
-            let (inputs, kernel) = (matrix(inputs, pass.features), matrix(pass.kernel, columns));
-            product_into(gates, (columns, 0), inputs, kernel, biased);
+            for (mask, own) in parts(pass.input_masks(), 0..pass.cell.gates()) {
+                self.gather(mask, from, count, inputs);
+                let own = own.start * pass.units..own.end * pass.units;
+                let (to, kernel) = ((columns, own.start), matrix(pass.kernel, columns));
+                let (inputs, kernel) = (matrix(inputs, pass.features), kernel.slice(s![.., own]));
+                product_into(gates, to, inputs, kernel, biased);
+            }
             for step in 0..count {
                 self.step(&mut kept, place + step, &mut seen, &mut scratch);
                 self.carry_on(&mut kept, place + step, from + step);
@@ -146,8 +152,10 @@ impl<T: Real> Chunk<'_, T> {
         let (carry_before, carry_after) = around(&mut kept.carry, place, size);
         let seen = match pass.dropout {
             Some(_) => {
-                seen.copy_from_slice(before);
-                self.drop(seen);
+                for (mask, seen) in seen.chunks_exact_mut(size).enumerate() {
+                    seen.copy_from_slice(before);
+                    self.drop(mask, seen);
+                }
                 &*seen
             }
             None => before,

@@ -28,11 +28,7 @@ fn forward_after<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurrent
     let (units, columns) = (step.pass.units, 3 * step.pass.units);
     let inner = step.scratch;
     let biased = fill_rows(inner, step.pass.biases().1);
-    let (seen, kernel) = (
-        matrix(step.seen, units),
-        matrix(step.pass.recurrent_kernel, columns),
-    );
-    product_into(inner, (columns, 0), seen, kernel, biased);
+    step.pass.recurrent_product(inner, step.seen, 0..3, biased);
     vectorised(
         #[inline(always)]
         || {
@@ -62,15 +58,17 @@ fn forward_after<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurrent
 fn forward_before<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurrent: Nonlinearity) {
     let (units, columns) = (step.pass.units, 3 * step.pass.units);
     let kernel = matrix(step.pass.recurrent_kernel, columns);
-    let (both, last) = (s![.., ..2 * units], s![.., 2 * units..]);
-    let seen = matrix(step.seen, units);
-    product_into(step.gates, (columns, 0), seen, kernel.slice(both), true);
-    let resets = &mut step.scratch[..step.seen.len()];
+    let last = s![.., 2 * units..];
+    step.pass
+        .recurrent_product(step.gates, step.seen, 0..2, true);
+    // As the candidate's gate sees it, which is the last.
+    let seen = &step.seen[step.seen.len() - step.before.len()..];
+    let resets = &mut step.scratch[..seen.len()];
     vectorised(
         #[inline(always)]
         || {
             let rows = step.gates.chunks_exact_mut(columns);
-            let seen = step.seen.chunks_exact(units);
+            let seen = seen.chunks_exact(units);
             for ((row, seen), to) in rows.zip(seen).zip(resets.chunks_exact_mut(units)) {
                 recurrent.apply(&mut row[..2 * units]);
                 let reset = &row[units..2 * units];
@@ -207,8 +205,19 @@ fn backward_before<T: Real>(mut step: StepBack<'_, T>, recurrent: Nonlinearity) 
             }
         },
     );
-    let by_gates = matrix(step.by_input, columns);
-    let (by_gates, back) = (by_gates.slice(both), kernel.slice(both));
-    product_into(step.scratch, (units, 0), by_gates, back.t(), true);
-    step.add_scratch();
+    if step.pass.masks() == 1 {
+        let by_gates = matrix(step.by_input, columns);
+        let (by_gates, back) = (by_gates.slice(both), kernel.slice(both));
+        product_into(step.scratch, (units, 0), by_gates, back.t(), true);
+        step.add_scratch(0);
+        return;
+    }
+    step.add_scratch(2);
+    for gate in 0..2 {
+        let own = s![.., gate * units..(gate + 1) * units];
+        let by_gate = matrix(step.by_input, columns);
+        let (by_gate, back) = (by_gate.slice(own), kernel.slice(own));
+        product_into(step.scratch, (units, 0), by_gate, back.t(), false);
+        step.add_scratch(gate);
+    }
 }

@@ -3,8 +3,7 @@
 
 use super::backward::StepBack;
 use super::forward::Step;
-use super::matrix;
-use crate::device::cpu::{Nonlinearity, product_into, vectorised};
+use crate::device::cpu::{Nonlinearity, vectorised};
 use crate::tensor::Real;
 
 /// The four gates of a row.
@@ -41,11 +40,8 @@ pub(super) fn forward<T: Real>(
 ) {
     let units = step.pass.units;
     let columns = 4 * units;
-    let (seen, kernel) = (
-        matrix(step.seen, units),
-        matrix(step.pass.recurrent_kernel, columns),
-    );
-    product_into(step.gates, (columns, 0), seen, kernel, true);
+    step.pass
+        .recurrent_product(step.gates, step.seen, 0..4, true);
     vectorised(
         #[inline(always)]
         || {

@@ -15,9 +15,11 @@ mod simple;
 pub(crate) use backward::{Gradients, backward};
 pub(crate) use forward::{Kept, forward};
 
-use ndarray::ArrayView2;
+use std::ops::Range;
 
-use super::Nonlinearity;
+use ndarray::{ArrayView2, s};
+
+use super::{Nonlinearity, product_into};
 use crate::tensor::Real;
 
 /// What a recurrent layer computes in a step.
@@ -104,9 +106,11 @@ pub(crate) struct Pass<'a, T> {
     pub(crate) zero_masked: bool,
     /// Which timesteps count, `[batch, steps]`; at the others the states are carried on.
     pub(crate) mask: Option<&'a [bool]>,
-    /// By what the input is multiplied at every step, `[batch, features]`.
+    /// By what the input is multiplied at every step, `[batch, features]`; by something else on its way to each gate
+    /// where it is `[gates, batch, features]`.
     pub(crate) input_dropout: Option<&'a [T]>,
-    /// By what the hidden state is multiplied on its way to the recurrent kernel, `[batch, units]`.
+    /// By what the hidden state is multiplied on its way to the recurrent kernel, `[batch, units]` or
+    /// `[gates, batch, units]`.
     pub(crate) dropout: Option<&'a [T]>,
     /// `[batch, steps, features]`
     pub(crate) x: &'a [T],
@@ -178,6 +182,34 @@ impl<T: Real> Pass<'_, T> {
         self.cell.gates() * self.units
     }
 
+    /// By how many tensors inputs, and hidden states, are multiplied: by one for all gates, or one for each.
+    fn input_masks(&self) -> usize {
+        self.masks_in(self.input_dropout, self.features)
+    }
+
+    fn masks(&self) -> usize {
+        self.masks_in(self.dropout, self.units)
+    }
+
+    fn masks_in(&self, dropout: Option<&[T]>, width: usize) -> usize {
+        let masks = dropout.map_or(1, |all| all.len() / (self.batch * width).max(1));
+        masks.max(1)
+    }
+
+    /// Writes, or adds, the product of hidden states with these gates' columns of the recurrent kernel; `seen` is
+    /// how the gates see them, `[masks, rows, units]`.
+    fn recurrent_product(&self, to: &mut [T], seen: &[T], gates: Range<usize>, add: bool) {
+        let (units, columns) = (self.units, self.columns());
+        let kernel = matrix(self.recurrent_kernel, columns);
+        let size = seen.len() / self.masks();
+        for (mask, own) in parts(self.masks(), gates) {
+            let seen = matrix(&seen[mask * size..][..size], units);
+            let own = own.start * units..own.end * units;
+            let to_columns = (columns, own.start);
+            product_into(to, to_columns, seen, kernel.slice(s![.., own]), add);
+        }
+    }
+
     /// The bias of the input's product, and that of the recurrent one if it has its own.
     fn biases(&self) -> (Option<&[T]>, Option<&[T]>) {
         match self.bias {
@@ -216,12 +248,17 @@ impl<T: Real> Chunk<'_, T> {
 
     /// This chunk's part of a `[batch, units]` operand.
     fn rows_of<'b>(&self, all: &'b [T]) -> &'b [T] {
-        let units = self.pass.units;
-        &all[self.first * units..][..self.rows * units]
+        self.rows_of_mask(all, 0, self.pass.units)
     }
 
-    /// The input at `count` steps as the kernel sees it, time by time: `[count, rows, features]`.
-    fn gather(&self, from: usize, count: usize, to: &mut [T]) {
+    /// This chunk's part of one mask of `[masks, batch, width]`.
+    fn rows_of_mask<'b>(&self, all: &'b [T], mask: usize, width: usize) -> &'b [T] {
+        let start = (mask * self.pass.batch + self.first) * width;
+        &all[start..][..self.rows * width]
+    }
+
+    /// The input at `count` steps as the gates of this mask see it, time by time: `[count, rows, features]`.
+    fn gather(&self, mask: usize, from: usize, count: usize, to: &mut [T]) {
         let (features, steps) = (self.pass.features, self.pass.steps);
         let mut places = to.chunks_exact_mut(features);
         for step in from..from + count {
@@ -232,26 +269,31 @@ impl<T: Real> Chunk<'_, T> {
                 to.copy_from_slice(&self.pass.x[at..][..features]);
             }
         }
-        self.drop_input(to);
+        self.drop_input(mask, to);
     }
 
     /// Multiplies inputs `[…, rows, features]` by the input's dropout.
-    fn drop_input(&self, inputs: &mut [T]) {
+    fn drop_input(&self, mask: usize, inputs: &mut [T]) {
         if let Some(dropout) = self.pass.input_dropout {
-            let features = self.pass.features;
-            scale_by(
-                inputs,
-                &dropout[self.first * features..][..self.rows * features],
-            );
+            scale_by(inputs, self.rows_of_mask(dropout, mask, self.pass.features));
         }
     }
 
     /// Multiplies hidden states `[…, rows, units]` by the recurrent dropout.
-    fn drop(&self, hidden: &mut [T]) {
+    fn drop(&self, mask: usize, hidden: &mut [T]) {
         if let Some(dropout) = self.pass.dropout {
-            scale_by(hidden, self.rows_of(dropout));
+            scale_by(hidden, self.rows_of_mask(dropout, mask, self.pass.units));
         }
     }
+}
+
+/// The gates that are computed at once, with the mask that they have: all of them, or each by itself.
+fn parts(masks: usize, gates: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let whole = (masks == 1).then(|| (0, gates.clone()));
+    let each = gates.filter(move |_| masks > 1);
+    whole
+        .into_iter()
+        .chain(each.map(|gate| (gate, gate..gate + 1)))
 }
 
 /// Multiplies each of the blocks that `values` consists of by `factors`.

@@ -2,17 +2,12 @@
 
 use super::backward::StepBack;
 use super::forward::Step;
-use super::matrix;
-use crate::device::cpu::{Nonlinearity, product_into, vectorised};
+use crate::device::cpu::{Nonlinearity, vectorised};
 use crate::tensor::Real;
 
 pub(super) fn forward<T: Real>(step: Step<'_, T>, activation: Nonlinearity) {
-    let units = step.pass.units;
-    let (seen, kernel) = (
-        matrix(step.seen, units),
-        matrix(step.pass.recurrent_kernel, units),
-    );
-    product_into(step.gates, (units, 0), seen, kernel, true);
+    step.pass
+        .recurrent_product(step.gates, step.seen, 0..1, true);
     vectorised(
         #[inline(always)]
         || {

@@ -94,27 +94,34 @@ fn apply_to(activation: Nonlinearity, x: &Tensor) -> Tensor {
     }
 }
 
-/// States after one step; `seen` is the hidden state as the recurrent kernel sees it.
+/// States after one step.
 fn naive_step(pass: &Recurrent, x: &Tensor, o: &[Tensor], states: &[Tensor]) -> Vec<Tensor> {
     let units = o[2].shape()[0];
     let part = |x: &Tensor, gate: usize| x.slice((.., gate * units..(gate + 1) * units));
     let zero = Tensor::zeros(pass.cell.bias_shape(units)).cast(DType::F64);
     let bias = if pass.bias { &o[3] } else { &zero };
     let h = &states[0];
-    let seen = match &pass.sides.dropout {
-        Some(dropout) => h * dropout,
-        None => h.clone(),
+    let dropped = |x: &Tensor, dropout: &Option<Tensor>, gate: usize| match dropout {
+        Some(dropout) if dropout.ndim() == 3 => x * dropout.get(gate as isize),
+        Some(dropout) => x * dropout,
+        None => x.clone(),
     };
     let u = &o[2];
+    let gates = 0..pass.cell.gates();
+    let joined = |parts: Vec<Tensor>| Tensor::concat(&parts.iter().collect::<Vec<_>>(), 1);
+    let of_input = |gate| dropped(x, &pass.sides.input_dropout, gate).dot(&part(&o[1], gate));
+    let seen = |gate| dropped(h, &pass.sides.dropout, gate);
+    let of_input = joined(gates.clone().map(of_input).collect());
+    let through = joined(gates.map(|gate| seen(gate).dot(&part(u, gate))).collect());
     match pass.cell {
         Cell::Simple { activation } => {
-            vec![apply_to(activation, &(x.dot(&o[1]) + seen.dot(u) + bias))]
+            vec![apply_to(activation, &(of_input + through + bias))]
         }
         Cell::Lstm {
             activation,
             recurrent,
         } => {
-            let z = x.dot(&o[1]) + seen.dot(u) + bias;
+            let z = of_input + through + bias;
             let gate = |gate| apply_to(recurrent, &part(&z, gate));
             let candidate = apply_to(activation, &part(&z, 2));
             let c = gate(1) * &states[1] + gate(0) * candidate;
@@ -129,12 +136,12 @@ fn naive_step(pass: &Recurrent, x: &Tensor, o: &[Tensor], states: &[Tensor]) -> 
                 true => (bias.get(0), bias.get(1)),
                 false => (bias.clone(), zero.clone()),
             };
-            let (a, inner) = (x.dot(&o[1]) + bias, seen.dot(u) + inner_bias);
+            let (a, inner) = (of_input + bias, through + inner_bias);
             let gate = |gate| apply_to(recurrent, &(part(&a, gate) + part(&inner, gate)));
             let (update, reset) = (gate(0), gate(1));
             let recurrent = match reset_after {
                 true => &reset * part(&inner, 2),
-                false => (&reset * &seen).dot(&part(u, 2)),
+                false => (&reset * seen(2)).dot(&part(u, 2)),
             };
             let candidate = apply_to(activation, &(part(&a, 2) + recurrent));
             vec![&update * h + (1.0 - &update) * candidate]
@@ -158,10 +165,7 @@ fn naive(pass: &Recurrent, o: &[Tensor]) -> Tensor {
         } else {
             step
         };
-        let mut x = o[0].slice((.., time, ..));
-        if let Some(dropout) = &pass.sides.input_dropout {
-            x *= dropout;
-        }
+        let x = o[0].slice((.., time, ..));
         let mut after = naive_step(pass, &x, o, &states);
         let mut output = after[0].clone();
         if let Some(mask) = &pass.sides.mask {
@@ -230,8 +234,13 @@ fn equals_its_twin(pass: &Recurrent, operands: &[Tensor]) {
 fn every_way_through_a_sequence_equals_its_twin() {
     for cell in CELLS {
         for (batch, steps) in [(1, 1), (3, 4)] {
-            for bits in 0..64 {
+            for bits in 0..96 {
                 let bit = |bit: usize| bits >> bit & 1 == 1;
+                // The last third: each gate drops something else.
+                let dropped = |width: usize, size, seed| match bits < 64 {
+                    true => bit(5).then(|| uneven(&[batch, width], size, seed)),
+                    false => Some(uneven(&[cell.gates(), batch, width], size, seed)),
+                };
                 let pass = Recurrent {
                     backwards: bit(0),
                     sequences: bit(1),
@@ -240,8 +249,8 @@ fn every_way_through_a_sequence_equals_its_twin() {
                     bias: bit(4),
                     sides: Box::new(Sides {
                         mask: bit(3).then(|| mask(batch, steps)),
-                        input_dropout: bit(5).then(|| uneven(&[batch, 3], 1.3, 7)),
-                        dropout: bit(5).then(|| uneven(&[batch, 2], 1.4, 8)),
+                        input_dropout: dropped(3, 1.3, 7),
+                        dropout: dropped(2, 1.4, 8),
                     }),
                     ..plain(cell)
                 };
@@ -264,6 +273,15 @@ fn chunks_and_blocks_join_without_a_seam() {
             ..plain(cell)
         };
         equals_its_twin(&pass, &operands(&pass, 70, 37, true));
+        let each = Recurrent {
+            sides: Box::new(Sides {
+                mask: None,
+                input_dropout: Some(uneven(&[cell.gates(), 70, 3], 1.3, 7)),
+                dropout: Some(uneven(&[cell.gates(), 70, 2], 1.4, 8)),
+            }),
+            ..plain(cell)
+        };
+        equals_its_twin(&each, &operands(&each, 70, 37, true));
         let last = Recurrent {
             sequences: false,
             backwards: true,

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::*;
 use crate::Tensor;
 use crate::files::scratch::Folder;
-use crate::layers::{Dense, KINDS, Lambda, from_config};
-use crate::models::{Evaluate, Fit, Input, LayerRef, Sequential, Symbol};
+use crate::layers::{Conv2D, Dense, Flatten, KINDS, Lambda, Reshape, from_config};
+use crate::models::{Evaluate, Fit, Input, LayerRef, LoadWeights, Sequential, Symbol};
 
 /// Models that Keras 3 could not read, and why.
 const NOT_IN_KERAS: [(&str, &str); 2] = [
@@ -323,6 +323,69 @@ fn the_name_of_a_file_decides_what_is_written() {
     std::fs::write(folder.file("c.h5"), b"no HDF5 file").unwrap();
     let error = Model::load(folder.file("c.h5")).err().unwrap().to_string();
     assert!(error.contains("c.h5: is no HDF5 file"), "{error}");
+}
+
+#[test]
+fn some_layers_take_their_weights_from_keras_files() {
+    let by_name = |skip| LoadWeights::by_name().skip_mismatch(skip);
+    let in_order = |skip| LoadWeights::in_order().skip_mismatch(skip);
+    for name in [
+        "convolutional.keras",
+        "convolutional.weights.h5",
+        "convolutional.h5",
+    ] {
+        let path = file(name);
+        let source = Model::load(file("convolutional.keras")).unwrap();
+        let conv = source.layer("conv2d").unwrap().get_weights();
+        let kernel = conv[0].shape().to_vec();
+        let model = Sequential::new()
+            .add(Flatten::new().input_shape([2, 2]))
+            .add(Dense::new(7).name("dense"))
+            .add(Reshape::new([7, 1, 1]))
+            .add(
+                Conv2D::new(kernel[3], (kernel[0], kernel[1]))
+                    .padding("same")
+                    .name("conv2d"),
+            );
+        let before = model.get_weights();
+        let error = model.load_weights_with(&path, by_name(false));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("dense (Dense)"), "{name}: {error}");
+        assert_eq!(model.get_weights(), before);
+        let loaded = model.load_weights_with(&path, by_name(true)).unwrap();
+        assert_eq!(loaded, ["conv2d"], "{name}");
+        assert_eq!(model.layer("conv2d").unwrap().get_weights(), conv, "{name}");
+        assert_eq!(model.get_weights()[..2], before[..2]);
+        // All of them, in order.
+        let same = Model::load(file("convolutional.keras")).unwrap();
+        let zeros: Vec<Tensor> = same.get_weights().iter().map(Tensor::zeros_like).collect();
+        same.set_weights(&zeros).unwrap();
+        same.load_weights_with(&path, in_order(false)).unwrap();
+        assert_eq!(same.get_weights(), source.get_weights(), "{name}");
+    }
+    // Models within models, by the names of their own layers.
+    let source = Model::load(file("nested.keras")).unwrap();
+    let shape = source.layer("dense_4").unwrap().get_weights()[0]
+        .shape()
+        .to_vec();
+    for name in ["nested.keras", "nested.weights.h5"] {
+        let model =
+            Sequential::new().add(Dense::new(shape[1]).name("dense_4").input_shape([shape[0]]));
+        let loaded = model.load_weights_with(file(name), by_name(false)).unwrap();
+        assert_eq!(loaded, ["dense_4"]);
+        let expected = source.layer("dense_4").unwrap().get_weights();
+        assert_eq!(model.get_weights(), expected, "{name}");
+    }
+    // Ours has no names.
+    let folder = Folder::new();
+    let path = folder.file("a.weights.h5");
+    source.save_weights(&path).unwrap();
+    let error = source.load_weights_with(&path, by_name(true));
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("without the names of their layers; load them in order"),
+        "{error}"
+    );
 }
 
 #[test]

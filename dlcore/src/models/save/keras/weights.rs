@@ -73,7 +73,11 @@ fn by_name(model: &Model, store: &Store<'_>) -> Parsed<Vec<Tensor>> {
 
 /// The weights of a model that is a layer: first all that are trained, then the rest; or layer by layer, where
 /// it was frozen as a whole.
-fn divided(layer: &LayerRef, name: &str, all: Vec<Tensor>) -> Parsed<Vec<(LayerRef, Vec<Tensor>)>> {
+pub(super) fn divided(
+    layer: &LayerRef,
+    name: &str,
+    all: Vec<Tensor>,
+) -> Parsed<Vec<(LayerRef, Vec<Tensor>)>> {
     let leaves = layer.leaves();
     let counts = |leaf: &LayerRef| {
         let layer = leaf.leaf();
