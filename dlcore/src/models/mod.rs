@@ -19,6 +19,7 @@ mod layer_ref;
 mod model;
 mod network;
 mod objective;
+mod placement;
 mod run;
 pub(crate) mod save;
 mod sequential;

@@ -12,11 +12,13 @@ use super::data::Batch;
 use super::guard;
 use super::history::{History, LEARNING_RATE};
 use super::model::Model;
+use super::placement;
 use super::settings::Fit;
 use super::step::{self, Prepared};
 use super::tally::Tally;
 use crate::callbacks::{Logs, Trainable as _};
 use crate::device::cpu::buffers::ReleaseAtEnd;
+use crate::device::{Device, cuda};
 use crate::plot::{LiveFit, LivePlan};
 use crate::random::permutation;
 use crate::{Error, Result, Tensor, interrupt};
@@ -93,7 +95,7 @@ impl<'a> Run<'a> {
         Run {
             history: History::new(settings.initial_epoch),
             epoch: settings.initial_epoch,
-            before_epoch: model.get_weights(),
+            before_epoch: here(model),
             tally: tally(model),
             model,
             source,
@@ -115,6 +117,7 @@ impl<'a> Run<'a> {
         // history is worth keeping.
         match catch_unwind(AssertUnwindSafe(|| self.train())) {
             Ok(Ok(end)) => self.finish(end),
+            Ok(Err(Error::Device(text))) => Err(self.device_failed(text)),
             Ok(Err(error)) => {
                 self.close("error");
                 Err(error)
@@ -122,16 +125,44 @@ impl<'a> Run<'a> {
             Err(panic) => {
                 // What ends training must not be lost on those who wait for its end.
                 let _ = catch_unwind(AssertUnwindSafe(|| self.end_callbacks()));
+                let text = guard::panic_text(&*panic);
+                if guard::of_a_device(&text) {
+                    return Err(self.device_failed(text));
+                }
                 self.close("panic");
                 Err(Error::Model(format!(
-                    "fit: {}, at batch {} of epoch {}; the model keeps the weights of the batch before, \
+                    "fit: {text}, at batch {} of epoch {}; the model keeps the weights of the batch before, \
                      and history() the epochs that were finished",
-                    guard::panic_text(&*panic),
                     self.done + 1,
                     self.epoch + 1,
                 )))
             }
         }
+    }
+
+    /// What is told where a card is full or fails. Weights that are lost with it are those from before the epoch
+    /// again, which are kept here.
+    fn device_failed(&mut self, text: String) -> Error {
+        let kept = match placement::lost(&self.model.leaves()) {
+            true => {
+                self.restore();
+                "before this epoch"
+            }
+            false => "the batch before",
+        };
+        self.close("error");
+        let hint = match self.settings.batch_size {
+            size @ 2.. if text.contains(cuda::OUT_OF_MEMORY) => {
+                format!("; batch_size is {size}, try {}", size / 2)
+            }
+            _ => String::new(),
+        };
+        Error::Device(format!(
+            "fit: {text}{hint} (at batch {} of epoch {}; the model keeps the weights of {kept}, and history() the epochs \
+             that were finished)",
+            self.done + 1,
+            self.epoch + 1
+        ))
     }
 
     fn train(&mut self) -> Result<End> {
@@ -154,7 +185,7 @@ impl<'a> Run<'a> {
             self.epoch = epoch;
             self.done = 0;
             self.tally = tally(self.model);
-            self.before_epoch = self.model.get_weights();
+            self.before_epoch = here(self.model);
             for callback in &mut self.settings.callbacks {
                 if let Some(end) = End::of(callback.epoch_begin(epoch, self.model)) {
                     return Ok(end);
@@ -337,6 +368,14 @@ enum Validated {
     /// Of fewer batches than there were to be, and why.
     Short(Vec<f64>, String),
     Interrupted,
+}
+
+/// The weights, in the processor's memory: they outlive a card.
+fn here(model: &Model) -> Vec<Tensor> {
+    let weights = model.get_weights().into_iter();
+    weights
+        .map(|weight| weight.to(Device::Cpu).unwrap_or(weight))
+        .collect()
 }
 
 fn tally(model: &Model) -> Tally {

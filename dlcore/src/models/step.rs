@@ -8,6 +8,7 @@ use super::graph::{Flow, Graph};
 use super::layer_ref::LayerRef;
 use super::model::Model;
 use super::objective::{Compiled, Objective};
+use super::placement;
 use super::tally::Tally;
 use crate::activations::Activation;
 use crate::grad::GradientTape;
@@ -49,6 +50,8 @@ impl Prepared {
 pub(super) fn train(model: &mut Model, tally: &mut Tally, batch: &Prepared) -> Result<f64> {
     let graph = model.graph("fit")?;
     let leaves = model.leaves();
+    placement::place(&leaves)?;
+    let batch = &batch.placed()?;
     if model.compiled.is_none() {
         return Err(Error::Model(format!(
             "fit: {} is not compiled",
@@ -117,6 +120,8 @@ pub(super) fn test(
     batch: &Prepared,
 ) -> Result<bool> {
     let graph = model.graph("evaluate")?;
+    placement::place(&model.leaves())?;
+    let batch = &batch.placed()?;
     let outputs = Outputs::of(&graph, compiled, &batch.x, false);
     let losses = outputs.losses(compiled, batch)?;
     let total = total(compiled, &losses, outputs.penalty(&model.trained())).item();
@@ -153,11 +158,14 @@ fn differentiate(
     let gradients = tape.try_gradient(&loss, &sources);
     Ok((
         value,
-        Some(gradients.map_err(|e| independent(compiled, &e))?),
+        Some(gradients.map_err(|e| independent(compiled, e))?),
     ))
 }
 
-fn independent(compiled: &Compiled, error: &Error) -> Error {
+fn independent(compiled: &Compiled, error: Error) -> Error {
+    if matches!(error, Error::Device(_)) {
+        return error;
+    }
     let mut names: Vec<&str> = compiled.objectives.iter().map(|o| o.loss.name()).collect();
     if names.is_empty() {
         names.push("add_loss");
@@ -214,7 +222,7 @@ fn differentiate_chain(
     }
     measure(compiled, tally, value, &losses, batch, &outputs)?;
     let gradient = tape.try_gradient(&loss, &[&output]);
-    let mut gradient = gradient.map_err(|error| independent(compiled, &error))?;
+    let mut gradient = gradient.map_err(|error| independent(compiled, error))?;
     Ok((value, Some(chain.backward(gradient.swap_remove(0)))))
 }
 
