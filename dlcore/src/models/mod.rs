@@ -24,6 +24,7 @@ mod run;
 pub(crate) mod save;
 mod sequential;
 mod settings;
+mod shares;
 mod step;
 mod summary;
 mod symbol;

@@ -12,13 +12,14 @@ use super::data::Batch;
 use super::guard;
 use super::history::{History, LEARNING_RATE};
 use super::model::Model;
-use super::placement;
 use super::settings::Fit;
 use super::step::{self, Prepared};
 use super::tally::Tally;
+use super::{placement, shares};
 use crate::callbacks::{Logs, Trainable as _};
 use crate::device::cpu::buffers::ReleaseAtEnd;
 use crate::device::{Device, cuda};
+use crate::distributed::DataParallel;
 use crate::plot::{LiveFit, LivePlan};
 use crate::random::permutation;
 use crate::{Error, Result, Tensor, interrupt};
@@ -59,6 +60,8 @@ pub(super) struct Run<'a> {
     epoch: usize,
     /// Batches trained on in this epoch, and what was measured of them.
     done: usize,
+    /// The samples of this epoch that were trained on in this process.
+    seen: usize,
     tally: Tally,
     logs: Logs,
     /// The weights as they were before this epoch.
@@ -107,6 +110,7 @@ impl<'a> Run<'a> {
             live,
             started: Instant::now(),
             done: 0,
+            seen: 0,
             logs,
         }
     }
@@ -166,6 +170,10 @@ impl<'a> Run<'a> {
     }
 
     fn train(&mut self) -> Result<End> {
+        if let Some(ranks) = &self.settings.distribution {
+            shares::begin(ranks, &self.model.leaves())?;
+            self.before_epoch = here(self.model);
+        }
         for callback in &mut self.settings.callbacks {
             callback.train_begin(self.model);
         }
@@ -184,6 +192,7 @@ impl<'a> Run<'a> {
         for epoch in self.settings.initial_epoch..self.settings.epochs {
             self.epoch = epoch;
             self.done = 0;
+            self.seen = 0;
             self.tally = tally(self.model);
             self.before_epoch = here(self.model);
             for callback in &mut self.settings.callbacks {
@@ -214,6 +223,10 @@ impl<'a> Run<'a> {
             Source::Sequence(batches) if self.settings.shuffle => Some(permutation(batches.len())),
             _ => None,
         };
+        let order = match (&self.settings.distribution, order) {
+            (Some(ranks), Some(order)) => Some(ranks.order(order)?),
+            (_, order) => order,
+        };
         for index in 0..self.steps {
             if interrupt::requested() {
                 return Ok(Some(End::Interrupted));
@@ -231,7 +244,10 @@ impl<'a> Run<'a> {
                 );
                 return Ok(Some(End::Stopped(reason)));
             };
-            let loss = step::train(self.model, &mut self.tally, &batch)?;
+            let ranks = self.settings.distribution.as_ref();
+            let loss = step::train(self.model, &mut self.tally, &batch, ranks)?;
+            let own = ranks.map_or(vec![0..batch.samples()], |r| r.shares(batch.samples()));
+            self.seen += own.iter().map(ExactSizeIterator::len).sum::<usize>();
             if !loss.is_finite() {
                 return Ok(Some(self.not_finite(index, loss, &batch)));
             }
@@ -300,7 +316,11 @@ impl<'a> Run<'a> {
             Validated::Short(values, reason) => (Some(values), Some(reason)),
             Validated::Interrupted => return Ok(Some(End::Interrupted)),
         };
-        let means = self.tally.values();
+        let mut means = self.tally.values().to_vec();
+        if let Some(ranks) = &self.settings.distribution {
+            average(ranks, &mut means, self.seen)?;
+        }
+        let means = &means;
         let rate = self.model.learning_rate();
         let values = means
             .iter()
@@ -368,6 +388,28 @@ enum Validated {
     /// Of fewer batches than there were to be, and why.
     Short(Vec<f64>, String),
     Interrupted,
+}
+
+/// The means of all ranks, each by the samples it has seen.
+fn average(ranks: &DataParallel, means: &mut [f64], seen: usize) -> Result<()> {
+    if ranks.shares(1).len() == ranks.size() {
+        return Ok(());
+    }
+    let mut sums: Vec<f32> = means
+        .iter()
+        .map(|&mean| (mean * seen as f64) as f32)
+        .collect();
+    sums.push(seen as f32);
+    // Without samples there is no mean, but nothing to add either.
+    if seen == 0 {
+        sums.fill(0.0);
+    }
+    ranks.sum(&mut sums)?;
+    let all = f64::from(sums[means.len()]);
+    for (mean, &sum) in means.iter_mut().zip(&sums) {
+        *mean = f64::from(sum) / all;
+    }
+    Ok(())
 }
 
 /// The weights, in the processor's memory: they outlive a card.

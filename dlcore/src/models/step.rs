@@ -8,9 +8,10 @@ use super::graph::{Flow, Graph};
 use super::layer_ref::LayerRef;
 use super::model::Model;
 use super::objective::{Compiled, Objective};
-use super::placement;
 use super::tally::Tally;
+use super::{placement, shares};
 use crate::activations::Activation;
+use crate::distributed::DataParallel;
 use crate::grad::GradientTape;
 use crate::layers::{Call, Layer, collect_activity};
 use crate::optimizers::Optimizer;
@@ -45,9 +46,14 @@ impl Prepared {
     }
 }
 
-/// Trains on one batch and returns the loss from before the weights changed, which goes into the tally
-/// with the metrics. A loss that is not finite changes nothing.
-pub(super) fn train(model: &mut Model, tally: &mut Tally, batch: &Prepared) -> Result<f64> {
+/// Trains on one batch, or on this process's shares of it, and returns the loss from before the weights changed,
+/// which goes into the tally with the metrics. A loss that is not finite changes nothing.
+pub(super) fn train(
+    model: &mut Model,
+    tally: &mut Tally,
+    batch: &Prepared,
+    ranks: Option<&DataParallel>,
+) -> Result<f64> {
     let graph = model.graph("fit")?;
     let leaves = model.leaves();
     placement::place(&leaves)?;
@@ -65,13 +71,20 @@ pub(super) fn train(model: &mut Model, tally: &mut Tally, batch: &Prepared) -> R
         .map(|(leaf, _)| leaf.clone())
         .collect();
     let noted = Noted::of(&leaves);
-    let (loss, gradients) = differentiate(&graph, compiled, &trained, tally, batch)?;
+    let mut share = |batch: &Prepared| differentiate(&graph, compiled, &trained, tally, batch);
+    let (loss, gradients) = match ranks {
+        None => share(batch)?,
+        Some(ranks) => shares::together(ranks, &trained, batch, share)?,
+    };
     if loss.is_finite() {
         if let Some(gradients) = gradients {
             // The tape is gone, so the weights are held once and change where they are.
             apply(&trained, &mut *compiled.optimizer, &gradients, "fit")?;
         }
         noted.commit();
+        if let Some(ranks) = ranks {
+            shares::settle(ranks, &leaves)?;
+        }
     }
     Ok(loss)
 }
