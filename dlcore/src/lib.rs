@@ -13,6 +13,7 @@ pub mod datasets;
 pub mod device;
 pub mod dim;
 pub mod display;
+pub mod distributed;
 pub mod error;
 pub mod files;
 #[cfg(test)]

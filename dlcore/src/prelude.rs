@@ -17,6 +17,7 @@ pub use crate::dim;
 pub use crate::display::{
     DisplayHandle, MimeBundle, Rich, clear_output, display, display_updatable,
 };
+pub use crate::distributed::DataParallel;
 pub use crate::error::{Error, Result};
 pub use crate::files::{self, NamedTensors, Table};
 pub use crate::grad::{self, GradientTape, Value};

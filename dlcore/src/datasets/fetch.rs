@@ -40,6 +40,18 @@ pub(crate) fn find(file: &File) -> Option<(PathBuf, u64)> {
     Places::from_environment().ok()?.find(file)
 }
 
+fn set(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Where what can be had again is kept; none without a home directory.
+pub(crate) fn cache_directory() -> Option<PathBuf> {
+    set("DLCORE_CACHE")
+        .map(PathBuf::from)
+        .or_else(|| set("XDG_CACHE_HOME").map(|base| PathBuf::from(base).join("dlcore")))
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cache").join("dlcore")))
+}
+
 /// Where files are looked for.
 struct Places {
     /// `DLCORE_DATA`: a directory, or the address of a mirror.
@@ -50,12 +62,7 @@ struct Places {
 
 impl Places {
     fn from_environment() -> Result<Self> {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let cache = set("DLCORE_CACHE")
-            .map(PathBuf::from)
-            .or_else(|| set("XDG_CACHE_HOME").map(|base| PathBuf::from(base).join("dlcore")))
-            .or_else(|| std::env::home_dir().map(|home| home.join(".cache").join("dlcore")));
-        let cache = cache.ok_or_else(|| {
+        let cache = cache_directory().ok_or_else(|| {
             let message =
                 "there is no home directory to keep data sets in; name one: DLCORE_CACHE=DIR";
             Error::Download(message.to_owned())

@@ -25,6 +25,7 @@ mod shown;
 mod synthetic;
 mod words;
 
+pub(crate) use fetch::cache_directory;
 pub use info::{Info, InfoRow, info};
 pub use load_data::LoadData;
 pub(crate) use mt19937::RandomState;

@@ -124,7 +124,7 @@ pub(crate) fn bytes(tensor: &Tensor) -> Vec<u8> {
         Storage::I64(array) => of(array, i64::to_le_bytes),
         Storage::F32(array) => of(array, f32::to_le_bytes),
         Storage::F64(array) => of(array, f64::to_le_bytes),
-        Storage::Sparse(_) => unreachable!("made dense above"),
+        Storage::Sparse(_) | Storage::Cuda(_) => unreachable!("made dense, and here, above"),
     }
 }
 

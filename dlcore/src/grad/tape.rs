@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::ops::{Op, Step, with_each};
+use super::ops::{self, Op, Step, with_each};
 use crate::tensor::expect;
 use crate::{Error, Result, Tensor};
 
@@ -430,7 +430,7 @@ fn pass(
                 rule.name()
             )));
         }
-        Ok(rule.gradient(&step, &gradient))
+        ops::gradient(&entry.op, &step, &gradient)
     })?;
     drop(gradient);
     check_shares(entry, &shares)?;

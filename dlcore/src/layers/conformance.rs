@@ -3,8 +3,10 @@
 use std::sync::Mutex;
 
 use super::{Call, Layer, build_with, count_params, describe, from_config};
-use crate::grad::check_gradients;
-use crate::{DType, Tensor};
+use crate::device::default_device;
+use crate::grad::{GradientTape, check_gradients};
+use crate::tensor::expect;
+use crate::{DType, Device, Tensor};
 
 /// A layer and what is expected of it; shapes are those of one sample.
 pub(crate) struct Case {
@@ -152,6 +154,7 @@ pub(crate) fn check_layer(mut case: Case) {
         }
     }
     check_double(&mut case);
+    check_device(&case);
     check_config(&case);
     check_freezing(&mut *case.layer);
     for (shapes, words) in &case.refused {
@@ -241,6 +244,62 @@ fn check_mask(case: &Case, inputs: &[Tensor], call: &Call, output: &Tensor) {
         mask.shape(),
         output.shape()
     );
+}
+
+/// On the default device the layer computes what it computes on the processor, forwards and back.
+fn check_device(case: &Case) {
+    let (what, device) = (describe(&*case.layer), default_device());
+    let inputs = case.batch(3);
+    let run = |layer: &dyn Layer, inputs: &[Tensor], training: bool| {
+        let tape = GradientTape::new();
+        let mut layer = layer.clone_box();
+        for weight in layer.weights_mut() {
+            expect(tape.watch_here(weight));
+        }
+        let free = if case.classes.is_some() {
+            0
+        } else {
+            inputs.len()
+        };
+        let mut watched = inputs.to_vec();
+        for input in &mut watched[..free] {
+            *input = tape.watch(input);
+        }
+        let outputs = layer.call(&watched, &case.call(inputs, training, false));
+        layer.discard();
+        let loss = outputs.iter().map(|output| (output * output).sum());
+        let loss = loss.reduce(|sum, one| sum + one).expect("an output");
+        let weights: Vec<Tensor> = layer.weights().into_iter().cloned().collect();
+        let sources: Vec<&Tensor> = watched[..free].iter().chain(&weights).collect();
+        let gradients = match sources.is_empty() {
+            true => Vec::new(),
+            false => tape.gradient(&loss, &sources),
+        };
+        outputs.into_iter().chain(gradients).collect::<Vec<_>>()
+    };
+    let mut layer = case.layer.clone_box();
+    for weight in layer.weights_mut() {
+        *weight = weight.to(device).unwrap();
+    }
+    for state in layer.state_mut() {
+        *state = state.to(device).unwrap();
+    }
+    let moved: Vec<Tensor> = inputs.iter().map(|x| x.to(device).unwrap()).collect();
+    for training in [false, true] {
+        if training && case.random {
+            continue;
+        }
+        let expected = run(&*case.layer, &inputs, training);
+        let got = run(&*layer, &moved, training);
+        for (got, expected) in got.iter().zip(&expected) {
+            let worst = (got.to(Device::Cpu).unwrap() - expected).abs().max().item();
+            let scale = expected.abs().max().item().max(1.0);
+            assert!(
+                worst <= 5e-5 * scale,
+                "{what} on {device} (training: {training}): off by {worst}"
+            );
+        }
+    }
 }
 
 /// With weights and inputs in double precision the output is so too, and the same.

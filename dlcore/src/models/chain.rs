@@ -9,7 +9,7 @@ use super::graph::Graph;
 use super::layer_ref::LayerRef;
 use super::step::Prepared;
 use crate::activations::Activation;
-use crate::grad::ops::{self, Rule, Step};
+use crate::grad::ops::{self, Step};
 use crate::tensor::expect;
 use crate::{DType, Tensor};
 
@@ -79,7 +79,7 @@ impl Chain {
                 output: &link.output,
                 wanted: &wanted[..link.inputs.len()],
             };
-            let mut shares = link.op.gradient(&step, &gradient);
+            let mut shares = expect(ops::gradient(&link.op.into(), &step, &gradient));
             gradients.extend(shares.drain(1..).rev().flatten());
             if let Some(Some(share)) = shares.pop() {
                 gradient = share;

@@ -7,9 +7,11 @@ use super::evaluation::Evaluation;
 use super::guard::guarded;
 use super::model::Model;
 use super::objective::Compiled;
+use super::placement;
 use super::settings::check_batch_size;
 use super::step::{self, Prepared};
 use super::tally::Tally;
+use crate::device::Device;
 use crate::display::progress::Progress;
 use crate::layers::Call;
 use crate::{Error, Result, Tensor, interrupt};
@@ -318,6 +320,7 @@ impl Model {
         check_batch_size(operation, batch_size)?;
         let x = checks::inputs(self, x, operation)?;
         let graph = self.graph(operation)?;
+        placement::place(&self.leaves())?;
         let samples = x[0].shape()[0];
         let already = interrupt::requested();
         let mut progress = Progress::start("predict", "samples", samples);
@@ -334,7 +337,9 @@ impl Model {
             }
             progress.at(end);
         }
-        let whole = |parts: &Vec<Tensor>| Tensor::try_concat(&parts.iter().collect::<Vec<_>>(), 0);
+        let whole = |parts: &Vec<Tensor>| {
+            Tensor::try_concat(&parts.iter().collect::<Vec<_>>(), 0)?.to(Device::Cpu)
+        };
         parts.iter().map(whole).collect()
     }
 }

@@ -10,7 +10,11 @@ use crate::{Error, Result};
 pub(super) fn guarded<T>(operation: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic_text(&*panic);
-        Err(Error::Model(format!("{operation}: {text}")))
+        let error = match of_a_device(&text) {
+            true => Error::Device,
+            false => Error::Model,
+        };
+        Err(error(format!("{operation}: {text}")))
     })
 }
 
@@ -32,10 +36,15 @@ pub(super) fn guarded_layer<T>(
 pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     match text.or(panic.downcast_ref::<&str>().copied()) {
-        Some(text) if is_of_a_layer(text) => text.to_string(),
+        Some(text) if is_of_a_layer(text) || of_a_device(text) => text.to_string(),
         Some(text) => format!("a function panicked ({text})"),
         None => "a function panicked".to_string(),
     }
+}
+
+/// Whether a text is what a card says: `cuda:0: out of memory: …`.
+pub(super) fn of_a_device(text: &str) -> bool {
+    text.starts_with("cuda:")
 }
 
 /// Whether a text begins as layers begin theirs: `embedding_1 (Embedding): …`.
@@ -65,6 +74,10 @@ mod tests {
         assert_eq!(
             error("embedding (Embedding): index 5"),
             "predict: embedding (Embedding): index 5"
+        );
+        assert_eq!(
+            error("cuda:0: out of memory"),
+            "predict: cuda:0: out of memory"
         );
         assert_eq!(guarded("fit", || Ok(1)).unwrap(), 1);
     }

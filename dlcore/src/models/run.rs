@@ -15,8 +15,11 @@ use super::model::Model;
 use super::settings::Fit;
 use super::step::{self, Prepared};
 use super::tally::Tally;
+use super::{placement, shares};
 use crate::callbacks::{Logs, Trainable as _};
 use crate::device::cpu::buffers::ReleaseAtEnd;
+use crate::device::{Device, cuda};
+use crate::distributed::DataParallel;
 use crate::plot::{LiveFit, LivePlan};
 use crate::random::permutation;
 use crate::{Error, Result, Tensor, interrupt};
@@ -57,6 +60,8 @@ pub(super) struct Run<'a> {
     epoch: usize,
     /// Batches trained on in this epoch, and what was measured of them.
     done: usize,
+    /// The samples of this epoch that were trained on in this process.
+    seen: usize,
     tally: Tally,
     logs: Logs,
     /// The weights as they were before this epoch.
@@ -93,7 +98,7 @@ impl<'a> Run<'a> {
         Run {
             history: History::new(settings.initial_epoch),
             epoch: settings.initial_epoch,
-            before_epoch: model.get_weights(),
+            before_epoch: here(model),
             tally: tally(model),
             model,
             source,
@@ -105,6 +110,7 @@ impl<'a> Run<'a> {
             live,
             started: Instant::now(),
             done: 0,
+            seen: 0,
             logs,
         }
     }
@@ -115,6 +121,7 @@ impl<'a> Run<'a> {
         // history is worth keeping.
         match catch_unwind(AssertUnwindSafe(|| self.train())) {
             Ok(Ok(end)) => self.finish(end),
+            Ok(Err(Error::Device(text))) => Err(self.device_failed(text)),
             Ok(Err(error)) => {
                 self.close("error");
                 Err(error)
@@ -122,11 +129,14 @@ impl<'a> Run<'a> {
             Err(panic) => {
                 // What ends training must not be lost on those who wait for its end.
                 let _ = catch_unwind(AssertUnwindSafe(|| self.end_callbacks()));
+                let text = guard::panic_text(&*panic);
+                if guard::of_a_device(&text) {
+                    return Err(self.device_failed(text));
+                }
                 self.close("panic");
                 Err(Error::Model(format!(
-                    "fit: {}, at batch {} of epoch {}; the model keeps the weights of the batch before, \
+                    "fit: {text}, at batch {} of epoch {}; the model keeps the weights of the batch before, \
                      and history() the epochs that were finished",
-                    guard::panic_text(&*panic),
                     self.done + 1,
                     self.epoch + 1,
                 )))
@@ -134,7 +144,36 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What is told where a card is full or fails. Weights that are lost with it are those from before the epoch
+    /// again, which are kept here.
+    fn device_failed(&mut self, text: String) -> Error {
+        let kept = match placement::lost(&self.model.leaves()) {
+            true => {
+                self.restore();
+                "before this epoch"
+            }
+            false => "the batch before",
+        };
+        self.close("error");
+        let hint = match self.settings.batch_size {
+            size @ 2.. if text.contains(cuda::OUT_OF_MEMORY) => {
+                format!("; batch_size is {size}, try {}", size / 2)
+            }
+            _ => String::new(),
+        };
+        Error::Device(format!(
+            "fit: {text}{hint} (at batch {} of epoch {}; the model keeps the weights of {kept}, and history() the epochs \
+             that were finished)",
+            self.done + 1,
+            self.epoch + 1
+        ))
+    }
+
     fn train(&mut self) -> Result<End> {
+        if let Some(ranks) = &self.settings.distribution {
+            shares::begin(ranks, &self.model.leaves())?;
+            self.before_epoch = here(self.model);
+        }
         for callback in &mut self.settings.callbacks {
             callback.train_begin(self.model);
         }
@@ -153,8 +192,9 @@ impl<'a> Run<'a> {
         for epoch in self.settings.initial_epoch..self.settings.epochs {
             self.epoch = epoch;
             self.done = 0;
+            self.seen = 0;
             self.tally = tally(self.model);
-            self.before_epoch = self.model.get_weights();
+            self.before_epoch = here(self.model);
             for callback in &mut self.settings.callbacks {
                 if let Some(end) = End::of(callback.epoch_begin(epoch, self.model)) {
                     return Ok(end);
@@ -183,6 +223,10 @@ impl<'a> Run<'a> {
             Source::Sequence(batches) if self.settings.shuffle => Some(permutation(batches.len())),
             _ => None,
         };
+        let order = match (&self.settings.distribution, order) {
+            (Some(ranks), Some(order)) => Some(ranks.order(order)?),
+            (_, order) => order,
+        };
         for index in 0..self.steps {
             if interrupt::requested() {
                 return Ok(Some(End::Interrupted));
@@ -200,7 +244,10 @@ impl<'a> Run<'a> {
                 );
                 return Ok(Some(End::Stopped(reason)));
             };
-            let loss = step::train(self.model, &mut self.tally, &batch)?;
+            let ranks = self.settings.distribution.as_ref();
+            let loss = step::train(self.model, &mut self.tally, &batch, ranks)?;
+            let own = ranks.map_or(vec![0..batch.samples()], |r| r.shares(batch.samples()));
+            self.seen += own.iter().map(ExactSizeIterator::len).sum::<usize>();
             if !loss.is_finite() {
                 return Ok(Some(self.not_finite(index, loss, &batch)));
             }
@@ -269,7 +316,11 @@ impl<'a> Run<'a> {
             Validated::Short(values, reason) => (Some(values), Some(reason)),
             Validated::Interrupted => return Ok(Some(End::Interrupted)),
         };
-        let means = self.tally.values();
+        let mut means = self.tally.values().to_vec();
+        if let Some(ranks) = &self.settings.distribution {
+            average(ranks, &mut means, self.seen)?;
+        }
+        let means = &means;
         let rate = self.model.learning_rate();
         let values = means
             .iter()
@@ -337,6 +388,36 @@ enum Validated {
     /// Of fewer batches than there were to be, and why.
     Short(Vec<f64>, String),
     Interrupted,
+}
+
+/// The means of all ranks, each by the samples it has seen.
+fn average(ranks: &DataParallel, means: &mut [f64], seen: usize) -> Result<()> {
+    if ranks.shares(1).len() == ranks.size() {
+        return Ok(());
+    }
+    let mut sums: Vec<f32> = means
+        .iter()
+        .map(|&mean| (mean * seen as f64) as f32)
+        .collect();
+    sums.push(seen as f32);
+    // Without samples there is no mean, but nothing to add either.
+    if seen == 0 {
+        sums.fill(0.0);
+    }
+    ranks.sum(&mut sums)?;
+    let all = f64::from(sums[means.len()]);
+    for (mean, &sum) in means.iter_mut().zip(&sums) {
+        *mean = f64::from(sum) / all;
+    }
+    Ok(())
+}
+
+/// The weights, in the processor's memory: they outlive a card.
+fn here(model: &Model) -> Vec<Tensor> {
+    let weights = model.get_weights().into_iter();
+    weights
+        .map(|weight| weight.to(Device::Cpu).unwrap_or(weight))
+        .collect()
 }
 
 fn tally(model: &Model) -> Tally {

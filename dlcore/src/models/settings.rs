@@ -4,6 +4,7 @@ use super::batch_sequence::BatchSequence;
 use super::data::{Batch, Data};
 use super::step::Prepared;
 use crate::callbacks::Callback;
+use crate::distributed::DataParallel;
 use crate::{Error, Result};
 
 /// The settings of [`fit`](super::Model::fit), with Keras's defaults.
@@ -24,6 +25,7 @@ pub struct Fit {
     pub(super) validation_sample_weight: Option<Data>,
     pub(super) class_weight: Vec<(i64, f64)>,
     pub(super) steps_per_epoch: Option<usize>,
+    pub(super) distribution: Option<DataParallel>,
 }
 
 /// Where validation data comes from.
@@ -51,6 +53,7 @@ impl Fit {
             validation_sample_weight: None,
             class_weight: Vec::new(),
             steps_per_epoch: None,
+            distribution: None,
         }
     }
 
@@ -113,6 +116,13 @@ impl Fit {
     /// [`fit_sequence`](super::Model::fit_sequence) all of them, unless it is said.
     pub fn steps_per_epoch(mut self, steps: usize) -> Fit {
         self.steps_per_epoch = Some(steps);
+        self
+    }
+
+    /// Splits every batch among several ranks, which train together: [`DataParallel`]. The batch size is that of
+    /// all of them.
+    pub fn distribution(mut self, ranks: impl Into<DataParallel>) -> Fit {
+        self.distribution = Some(ranks.into());
         self
     }
 

@@ -9,7 +9,9 @@ use super::layer_ref::LayerRef;
 use super::model::Model;
 use super::objective::{Compiled, Objective};
 use super::tally::Tally;
+use super::{placement, shares};
 use crate::activations::Activation;
+use crate::distributed::DataParallel;
 use crate::grad::GradientTape;
 use crate::layers::{Call, Layer, collect_activity};
 use crate::optimizers::Optimizer;
@@ -44,11 +46,18 @@ impl Prepared {
     }
 }
 
-/// Trains on one batch and returns the loss from before the weights changed, which goes into the tally
-/// with the metrics. A loss that is not finite changes nothing.
-pub(super) fn train(model: &mut Model, tally: &mut Tally, batch: &Prepared) -> Result<f64> {
+/// Trains on one batch, or on this process's shares of it, and returns the loss from before the weights changed,
+/// which goes into the tally with the metrics. A loss that is not finite changes nothing.
+pub(super) fn train(
+    model: &mut Model,
+    tally: &mut Tally,
+    batch: &Prepared,
+    ranks: Option<&DataParallel>,
+) -> Result<f64> {
     let graph = model.graph("fit")?;
     let leaves = model.leaves();
+    placement::place(&leaves)?;
+    let batch = &batch.placed()?;
     if model.compiled.is_none() {
         return Err(Error::Model(format!(
             "fit: {} is not compiled",
@@ -62,13 +71,20 @@ pub(super) fn train(model: &mut Model, tally: &mut Tally, batch: &Prepared) -> R
         .map(|(leaf, _)| leaf.clone())
         .collect();
     let noted = Noted::of(&leaves);
-    let (loss, gradients) = differentiate(&graph, compiled, &trained, tally, batch)?;
+    let mut share = |batch: &Prepared| differentiate(&graph, compiled, &trained, tally, batch);
+    let (loss, gradients) = match ranks {
+        None => share(batch)?,
+        Some(ranks) => shares::together(ranks, &trained, batch, share)?,
+    };
     if loss.is_finite() {
         if let Some(gradients) = gradients {
             // The tape is gone, so the weights are held once and change where they are.
             apply(&trained, &mut *compiled.optimizer, &gradients, "fit")?;
         }
         noted.commit();
+        if let Some(ranks) = ranks {
+            shares::settle(ranks, &leaves)?;
+        }
     }
     Ok(loss)
 }
@@ -117,6 +133,8 @@ pub(super) fn test(
     batch: &Prepared,
 ) -> Result<bool> {
     let graph = model.graph("evaluate")?;
+    placement::place(&model.leaves())?;
+    let batch = &batch.placed()?;
     let outputs = Outputs::of(&graph, compiled, &batch.x, false);
     let losses = outputs.losses(compiled, batch)?;
     let total = total(compiled, &losses, outputs.penalty(&model.trained())).item();
@@ -153,11 +171,14 @@ fn differentiate(
     let gradients = tape.try_gradient(&loss, &sources);
     Ok((
         value,
-        Some(gradients.map_err(|e| independent(compiled, &e))?),
+        Some(gradients.map_err(|e| independent(compiled, e))?),
     ))
 }
 
-fn independent(compiled: &Compiled, error: &Error) -> Error {
+fn independent(compiled: &Compiled, error: Error) -> Error {
+    if matches!(error, Error::Device(_)) {
+        return error;
+    }
     let mut names: Vec<&str> = compiled.objectives.iter().map(|o| o.loss.name()).collect();
     if names.is_empty() {
         names.push("add_loss");
@@ -214,7 +235,7 @@ fn differentiate_chain(
     }
     measure(compiled, tally, value, &losses, batch, &outputs)?;
     let gradient = tape.try_gradient(&loss, &[&output]);
-    let mut gradient = gradient.map_err(|error| independent(compiled, &error))?;
+    let mut gradient = gradient.map_err(|error| independent(compiled, error))?;
     Ok((value, Some(chain.backward(gradient.swap_remove(0)))))
 }
 

@@ -30,7 +30,9 @@ impl Model {
     fn train_step(&mut self, batch: &Batch) -> Result<Evaluation> {
         let batch = self.prepare_built(batch, "train_on_batch")?;
         let mut tally = Tally::of_training(self.compiled("train_on_batch")?);
-        let loss = guarded("train_on_batch", || step::train(self, &mut tally, &batch))?;
+        let loss = guarded("train_on_batch", || {
+            step::train(self, &mut tally, &batch, None)
+        })?;
         self.identity.touch();
         if !loss.is_finite() {
             return Err(Error::Value(format!(

@@ -117,7 +117,7 @@ impl Optimizer for Adadelta {
         })))
     }
 
-    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
         vec![
             ("gradients", self.gradients.all()),
             ("steps", self.steps.all()),

@@ -115,7 +115,7 @@ impl Optimizer for Adagrad {
         })))
     }
 
-    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
         vec![("accumulators", self.accumulators.all())]
     }
 }

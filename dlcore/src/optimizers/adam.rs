@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::betas::{Betas, beta_settings};
 use super::settings::{Settings, shared_methods, shared_settings};
-use super::update::{Slots, update2, update3};
+use super::update::{Slots, on_card, update2, update3};
 use super::{LearningRate, Optimizer, State};
 use crate::config::{Fields, Parsed};
+use crate::device::cuda::OptimizerRule;
 use crate::{Result, Tensor};
 
 /// Running means of the gradient and of its square, corrected for their start at zero.
@@ -100,6 +101,16 @@ impl Optimizer for Adam {
             (1.0 - self.betas.beta_2) as f32,
         );
         let epsilon = self.betas.epsilon as f32;
+        let rule = OptimizerRule::Adam {
+            alpha,
+            new_1,
+            new_2,
+            epsilon,
+        };
+        let slots = [&mut self.moments, &mut self.velocities];
+        if !self.amsgrad && on_card(weights, gradients, &step, rule, slots) {
+            return;
+        }
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
             let gradient = step.clipped(gradient);
             let moments = self.moments.get(index, weight.len());
@@ -141,7 +152,7 @@ impl Optimizer for Adam {
         )
     }
 
-    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
         vec![
             ("moments", self.moments.all()),
             ("velocities", self.velocities.all()),

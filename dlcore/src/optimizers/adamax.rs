@@ -100,7 +100,7 @@ impl Optimizer for Adamax {
         Some(self.settings.config(self.betas.config(json!({}))))
     }
 
-    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
         vec![("moments", self.moments.all()), ("norms", self.norms.all())]
     }
 }

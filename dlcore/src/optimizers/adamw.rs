@@ -127,7 +127,7 @@ impl Optimizer for AdamW {
         self.0.config()
     }
 
-    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
         self.0.state()
     }
 }

@@ -21,6 +21,8 @@ mod sgd;
 mod tests;
 mod update;
 
+pub(crate) use update::Adjust;
+
 pub use adadelta::Adadelta;
 pub use adagrad::Adagrad;
 pub use adam::Adam;
@@ -96,7 +98,7 @@ pub trait Optimizer: OptimizerClone + Send + Sync {
     }
 
     /// What earlier steps left behind, by name: a vector for each weight.
-    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
         Vec::new()
     }
 }

@@ -114,7 +114,7 @@ impl Optimizer for Nadam {
         )
     }
 
-    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
         vec![
             ("moments", self.moments.all()),
             ("velocities", self.velocities.all()),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::settings::{Settings, shared_methods, shared_settings};
-use super::update::{Gradient, Slots, update1, update2, update3};
+use super::update::{Gradient, Slots, on_card, update1, update2, update3};
 use super::{LearningRate, Optimizer, State, check_fraction, check_positive};
 use crate::config::{Fields, Parsed, number};
+use crate::device::cuda::OptimizerRule;
 use crate::{Result, Tensor};
 
 /// Divides each gradient by the root of a running mean of its squares.
@@ -155,6 +156,17 @@ impl Optimizer for RMSprop {
         let (rate, momentum) = (step.rate as f32, self.momentum as f32);
         let (rho, rest) = (self.rho as f32, (1.0 - self.rho) as f32);
         let epsilon = self.epsilon as f32;
+        let rule = OptimizerRule::RmsProp {
+            rate,
+            rho,
+            rest,
+            epsilon,
+        };
+        let slots = [&mut self.velocities];
+        if !self.centered && self.momentum == 0.0 && on_card(weights, gradients, &step, rule, slots)
+        {
+            return;
+        }
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
             let gradient = step.clipped(gradient);
             if self.centered {
@@ -199,7 +211,7 @@ impl Optimizer for RMSprop {
         })))
     }
 
-    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
         vec![
             ("velocities", self.velocities.all()),
             ("moments", self.moments.all()),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::settings::{Settings, shared_methods, shared_settings};
-use super::update::{Slots, update0, update1};
+use super::update::{Slots, on_card, update0, update1};
 use super::{LearningRate, Optimizer, State, check_fraction};
 use crate::config::{Fields, Parsed, number};
+use crate::device::cuda::OptimizerRule;
 use crate::{Result, Tensor};
 
 /// Stochastic gradient descent, with momentum where asked for.
@@ -90,6 +91,21 @@ impl Optimizer for SGD {
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
         let step = self.settings.begin(gradients);
         let (rate, momentum) = (step.rate as f32, self.momentum as f32);
+        let nesterov = self.nesterov;
+        let made = match self.momentum {
+            0.0 => on_card(weights, gradients, &step, OptimizerRule::Sgd { rate }, []),
+            _ => {
+                let rule = OptimizerRule::SgdMomentum {
+                    rate,
+                    momentum,
+                    nesterov,
+                };
+                on_card(weights, gradients, &step, rule, [&mut self.moments])
+            }
+        };
+        if made {
+            return;
+        }
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
             let gradient = step.clipped(gradient);
             if self.momentum == 0.0 {
@@ -123,7 +139,7 @@ impl Optimizer for SGD {
         })))
     }
 
-    fn state(&self) -> Vec<(&'static str, &[Arc<Vec<f32>>])> {
+    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
         vec![("moments", self.moments.all())]
     }
 }

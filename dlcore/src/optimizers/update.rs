@@ -6,23 +6,30 @@
 //! piece has a copy of it: behind a reference they would be read again for every element, and nothing
 //! would be vectorised.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::State;
+use super::settings::Step;
 use crate::device::cpu::vectorised;
-use crate::tensor::Storage;
-use crate::{DType, Tensor};
+use crate::device::cuda::{self, DeviceArray};
+use crate::tensor::{Storage, expect};
+use crate::{DType, Result, Tensor};
 
 /// Below this many elements one thread is faster than waking the others.
 const PARALLEL: usize = 1 << 15;
 /// Elements a thread takes at a time: weight, gradient and two slots of it stay in the L2 cache.
 const CHUNK: usize = 1 << 14;
 
-/// The state an optimizer keeps beside each weight.
+/// The state an optimizer keeps beside each weight, where the weight is.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Slots(Vec<Arc<Vec<f32>>>);
+pub(super) struct Slots {
+    here: Vec<Arc<Vec<f32>>>,
+    /// Those on a card; there is none in `here` for them, or an old one.
+    there: BTreeMap<usize, Arc<DeviceArray>>,
+}
 
 impl Slots {
     /// The slot of weight `index`, as long as the weight; zero at first.
@@ -32,10 +39,13 @@ impl Slots {
 
     /// [`Slots::get`], with another value at first.
     pub(super) fn get_or(&mut self, index: usize, length: usize, first: f32) -> &mut [f32] {
-        if self.0.len() <= index {
-            self.0.resize_with(index + 1, Arc::default);
+        if self.here.len() <= index {
+            self.here.resize_with(index + 1, Arc::default);
         }
-        let slot = &mut self.0[index];
+        let slot = &mut self.here[index];
+        if let Some(there) = self.there.remove(&index) {
+            *slot = Arc::new(Tensor::from_card(there).to_vec());
+        }
         if slot.len() != length {
             *slot = Arc::new(vec![first; length]);
         }
@@ -46,17 +56,94 @@ impl Slots {
     /// The slots of this name in a saved state.
     pub(super) fn take(state: &mut State, name: &str) -> Slots {
         let slots = state.remove(name).unwrap_or_default();
-        Slots(slots.into_iter().map(Arc::new).collect())
+        Slots {
+            here: slots.into_iter().map(Arc::new).collect(),
+            there: BTreeMap::new(),
+        }
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.here.clear();
+        self.there.clear();
     }
 
     /// All slots, one for each weight; empty ones were never used.
-    pub(super) fn all(&self) -> &[Arc<Vec<f32>>] {
-        &self.0
+    pub(super) fn all(&self) -> Vec<Arc<Vec<f32>>> {
+        let mut all = self.here.clone();
+        for (&index, there) in &self.there {
+            if all.len() <= index {
+                all.resize_with(index + 1, Arc::default);
+            }
+            all[index] = Arc::new(Tensor::from_card(there.clone()).to_vec());
+        }
+        all
     }
+
+    /// The slot of a weight on a card, for a step; [`Slots::put_back`] takes it again.
+    fn take_there(&mut self, index: usize, weight: &DeviceArray) -> Result<Arc<DeviceArray>> {
+        let length = weight.shape().iter().product();
+        match (self.there.remove(&index), self.here.get(index)) {
+            (Some(there), _) if there.shape() == [length] => Ok(there),
+            (_, Some(here)) if here.len() == length => cuda::optimizer_slot(weight.card(), here),
+            _ => cuda::optimizer_zeros(weight.card(), length),
+        }
+    }
+
+    fn put_back(&mut self, index: usize, there: Arc<DeviceArray>) {
+        self.there.insert(index, there);
+    }
+}
+
+/// A step of all weights at once, if they are on one card and their gradients are adjusted alike; whether it was
+/// made.
+///
+/// # Panics
+/// If the card is full or fails; nothing has changed then.
+pub(super) fn on_card<const N: usize>(
+    weights: &mut [&mut Tensor],
+    gradients: &[Tensor],
+    step: &Step,
+    rule: cuda::OptimizerRule,
+    mut slots: [&mut Slots; N],
+) -> bool {
+    let first = weights.first().and_then(|weight| weight.on_card());
+    let Some(card) = first.map(|array| array.card()) else {
+        return false;
+    };
+    let there = |weight: &&mut Tensor| {
+        let array = weight.on_card();
+        array.is_some_and(|array| std::ptr::eq(array.card(), card))
+    };
+    let adjust = step.clipped(&gradients[0]).adjust;
+    let alike = |gradient: &Tensor| step.clipped(gradient).adjust == adjust;
+    if !weights.iter().all(there) || !gradients.iter().all(alike) {
+        return false;
+    }
+    let mut taken: Vec<Vec<Arc<DeviceArray>>> = Vec::with_capacity(weights.len());
+    for (index, weight) in weights.iter().enumerate() {
+        let weight = weight.on_card().expect("just seen");
+        let beside = slots
+            .iter_mut()
+            .map(|slots| expect(slots.take_there(index, weight)));
+        taken.push(beside.collect());
+    }
+    let parts = weights.iter_mut().zip(gradients).zip(&mut taken);
+    let mut parts: Vec<cuda::OptimizerPart<'_>> = parts
+        .map(|((weight, gradient), beside)| cuda::OptimizerPart {
+            weight,
+            gradient,
+            slots: beside.iter_mut().collect(),
+        })
+        .collect();
+    let made = cuda::optimizer_step(card, rule, adjust, &mut parts);
+    drop(parts);
+    for (index, beside) in taken.into_iter().enumerate() {
+        for (slots, there) in slots.iter_mut().zip(beside) {
+            slots.put_back(index, there);
+        }
+    }
+    expect(made);
+    true
 }
 
 /// A gradient, and what is done to it and its weight before a rule sees them.
@@ -67,11 +154,11 @@ pub(super) struct Gradient<'a> {
 }
 
 /// Clipping and weight decay: `g = clip(g · scale, ±limit)`, `w -= w · decay`.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) struct Adjust {
-    pub(super) scale: f32,
-    pub(super) limit: f32,
-    pub(super) decay: f32,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Adjust {
+    pub(crate) scale: f32,
+    pub(crate) limit: f32,
+    pub(crate) decay: f32,
 }
 
 impl Adjust {

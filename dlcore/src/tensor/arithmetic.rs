@@ -193,7 +193,8 @@ pub(crate) fn assign(which: Binary, target: &mut Tensor, other: &Tensor) -> Resu
         )));
     }
     let recorded = target.node().is_some() || other.node().is_some();
-    if recorded || dtype != target.dtype() || !dtype.is_float() || target.is_sparse() {
+    let on_card = target.on_card().is_some() || other.on_card().is_some();
+    if recorded || on_card || dtype != target.dtype() || !dtype.is_float() || target.is_sparse() {
         *target = binary(which, target, other)?;
         return Ok(());
     }

@@ -41,8 +41,9 @@ pub(crate) use structure::same_float;
 
 use std::sync::Arc;
 
-use crate::device::Device;
 use crate::device::cpu::buffers;
+use crate::device::cuda::DeviceArray;
+use crate::device::{Device, cuda};
 use crate::grad::Node;
 use crate::{Error, Result};
 
@@ -94,14 +95,44 @@ impl Tensor {
         self.node.as_ref()
     }
 
+    /// The elements in the processor's memory: where they are, or, of a tensor on a card, a copy.
+    #[inline]
     pub(crate) fn storage(&self) -> &Storage {
-        &self.storage
+        match &self.storage {
+            Storage::Cuda(array) => array.here(),
+            here => here,
+        }
     }
 
-    /// The storage, for writing: the tensor leaves its tape.
+    /// The storage in the processor's memory, for writing: the tensor leaves its tape, and its card.
     pub(crate) fn storage_mut(&mut self) -> &mut Storage {
         self.node = None;
+        if let Storage::Cuda(array) = &self.storage {
+            self.storage = array.here().clone();
+        }
         &mut self.storage
+    }
+
+    pub(crate) fn from_card(array: Arc<DeviceArray>) -> Tensor {
+        Self::from_storage(Storage::Cuda(array))
+    }
+
+    /// The elements on a card, where that is where they are.
+    #[inline]
+    pub(crate) fn on_card(&self) -> Option<&Arc<DeviceArray>> {
+        match &self.storage {
+            Storage::Cuda(array) => Some(array),
+            _ => None,
+        }
+    }
+
+    /// [`Tensor::on_card`], for writing: the tensor leaves its tape.
+    pub(crate) fn on_card_mut(&mut self) -> Option<&mut Arc<DeviceArray>> {
+        self.node = None;
+        match &mut self.storage {
+            Storage::Cuda(array) => Some(array),
+            _ => None,
+        }
     }
 
     /// The length of each axis; empty for a single number.
@@ -143,15 +174,28 @@ impl Tensor {
 
     /// The device the elements are on.
     pub fn device(&self) -> Device {
-        Device::Cpu
+        match &self.storage {
+            Storage::Cuda(array) => array.card().device(),
+            _ => Device::Cpu,
+        }
     }
 
-    /// The same elements on another device.
+    /// The same elements on another device. Cards compute in `F32`: tensors of other types stay where they are, and so
+    /// do the places of a tensor on tapes.
+    ///
+    /// ```
+    /// use dlcore::{Device, Tensor};
+    /// let x = Tensor::from([1.0, 2.0]);
+    /// // With a card: let x = x.to(Device::Cuda(0))?;
+    /// assert_eq!(x.to(Device::Cpu)?.to_vec(), [1.0, 2.0]);
+    /// # Ok::<(), dlcore::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Device`] when the device is not there; this build knows the CPU only.
+    /// [`Error::Device`] when the device is not there, is full or fails.
     pub fn to(&self, device: Device) -> Result<Tensor> {
-        device.ready().map(|_| self.clone())
+        let moved = cuda::moved(self, device.ready()?)?;
+        Ok(moved.with_node(self.node.clone()))
     }
 
     /// Whether only the elements that differ from zero are kept, row by row.
@@ -193,7 +237,7 @@ impl Tensor {
             )));
         }
         let dense = self.to_dense();
-        Ok(dense!(&dense.storage, array => array.first().expect("one element").to_f64()))
+        Ok(dense!(dense.storage(), array => array.first().expect("one element").to_f64()))
     }
 
     /// The same numbers, cut off from the tape: gradients stop here.
@@ -227,8 +271,8 @@ impl PartialEq for Tensor {
         }
         let wide = self.dtype().promote(other.dtype());
         let (left, right) = (
-            self.to_dense().storage.cast(wide),
-            other.to_dense().storage.cast(wide),
+            self.to_dense().storage().cast(wide),
+            other.to_dense().storage().cast(wide),
         );
         dense!(&left, array => Some(array) == Element::array(&right))
     }

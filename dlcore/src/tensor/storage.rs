@@ -7,6 +7,7 @@ use ndarray::{ArcArray, IxDyn};
 use super::convert::with_slice;
 use super::dtype::{DType, Element};
 use super::sparse::SparseRows;
+use crate::device::cuda::DeviceArray;
 
 /// The CPU array: views share its buffer, writing to a shared one copies first.
 pub type Array<T> = ArcArray<T, IxDyn>;
@@ -28,6 +29,8 @@ pub enum Storage {
     F64(Array<f64>),
     /// Single precision, of which only what differs from zero is kept.
     Sparse(Arc<SparseRows>),
+    /// Single precision, on an NVIDIA card.
+    Cuda(Arc<DeviceArray>),
 }
 
 /// Runs `$body` with `$array` bound to the typed array of a dense storage, whatever its type.
@@ -42,6 +45,9 @@ macro_rules! dense {
             $crate::tensor::Storage::F64($array) => $body,
             $crate::tensor::Storage::Sparse(_) => {
                 unreachable!("sparse rows are made dense before this")
+            }
+            $crate::tensor::Storage::Cuda(_) => {
+                unreachable!("what is on a card is looked at by a copy")
             }
         }
     };
@@ -76,6 +82,7 @@ impl Storage {
     pub(crate) fn shape(&self) -> &[usize] {
         match self {
             Storage::Sparse(rows) => rows.shape(),
+            Storage::Cuda(array) => array.shape(),
             other => dense!(other, array => array.shape()),
         }
     }
@@ -85,7 +92,7 @@ impl Storage {
             T::DTYPE
         }
         match self {
-            Storage::Sparse(_) => DType::F32,
+            Storage::Sparse(_) | Storage::Cuda(_) => DType::F32,
             other => dense!(other, array => of(array)),
         }
     }

@@ -12,6 +12,7 @@ mod recurrent;
 mod reduce;
 mod softmax;
 
+use crate::device::cuda;
 use crate::tensor::expect;
 use crate::{Result, Tensor};
 
@@ -105,7 +106,6 @@ macro_rules! op_table {
             #[cfg(test)]
             pub(crate) const NAMES: &'static [&'static str] = &[$(stringify!($op)),*];
 
-            #[cfg(test)]
             pub(crate) fn table_name(&self) -> &'static str {
                 match self {
                     $(Op::$op(_) => stringify!($op)),*
@@ -158,7 +158,13 @@ fn apply_op(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
         |input| input.shape(),
         |shapes| op.rule().shape(shapes),
     )?;
-    let output = op.rule().forward(inputs, &shape);
+    let output = match inputs.iter().any(|input| input.on_card().is_some()) {
+        false => op.rule().forward(inputs, &shape),
+        true => match cuda::forward(&op, inputs, &shape) {
+            Some(output) => output?,
+            None => cuda::fallback::during(op.table_name(), || op.rule().forward(inputs, &shape)),
+        },
+    };
     debug_assert_eq!(
         output.shape(),
         shape,
@@ -169,6 +175,20 @@ fn apply_op(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
         return Ok(output);
     }
     Ok(super::record(op, inputs, output))
+}
+
+/// The gradient of each input that is wanted: on the card that what it is computed from is on, or else by the rule.
+pub(crate) fn gradient(op: &Op, step: &Step<'_>, gradient: &Tensor) -> Result<Vec<Option<Tensor>>> {
+    let mut known = step.inputs.iter().chain([step.output, gradient]);
+    if !known.any(|tensor| tensor.on_card().is_some()) {
+        return Ok(op.rule().gradient(step, gradient));
+    }
+    match cuda::gradient(op, step, gradient) {
+        Some(shares) => shares,
+        None => Ok(cuda::fallback::during(op.table_name(), || {
+            op.rule().gradient(step, gradient)
+        })),
+    }
 }
 
 /// Calls `then` with what `of` says of each, on the stack where there are few, as nearly always.
@@ -209,5 +229,7 @@ pub(crate) fn unbroadcast(gradient: Tensor, shape: &[usize]) -> Tensor {
     gradient
 }
 
+#[cfg(test)]
+mod device_tests;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use crate::tensor::SliceItem;
 use crate::{DType, Tensor};
 
 /// Numbers between -2 and 2, none near 0 or another: where the functions are smooth.
-fn some(shape: &[usize]) -> Tensor {
+pub(super) fn some(shape: &[usize]) -> Tensor {
     let size: usize = shape.iter().product();
     let value = |i: usize| {
         let place = (i * 37 + 11) % 101;
@@ -27,7 +27,7 @@ fn positive(shape: &[usize]) -> Tensor {
     some(shape).abs() + 0.1
 }
 
-type Function = Box<dyn Fn(&[Tensor]) -> Tensor>;
+pub(super) type Function = Box<dyn Fn(&[Tensor]) -> Tensor>;
 
 fn case(
     name: &'static str,
@@ -48,7 +48,7 @@ fn pairs() -> [(Tensor, Tensor); 6] {
     ]
 }
 
-fn cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
+pub(super) fn cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
     let mut cases = Vec::new();
     for (a, b) in pairs() {
         let both = || vec![a.clone(), b.clone()];

@@ -2,6 +2,7 @@
 
 use super::Run;
 use crate::callbacks::{Control, Logs, Trainable as _};
+use crate::device::cuda;
 use crate::models::history::{History, PartialEpoch};
 use crate::models::step::Prepared;
 use crate::{Error, Result, Tensor};
@@ -147,6 +148,7 @@ impl Run<'_> {
         history.finish(reason, partial, self.started.elapsed().as_secs_f64());
         self.live.finish(reason, &history);
         self.model.history = Some(history.clone());
+        cuda::release();
         self.model.identity.touch();
         crate::cell::kept::trained(self.model, &history);
         history

@@ -9,6 +9,7 @@ mod open_axes;
 mod optimizers;
 mod parity;
 mod penalties;
+mod ranks;
 mod save;
 mod sharing;
 mod weights;

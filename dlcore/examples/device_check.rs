@@ -1,0 +1,217 @@
+//! Training on the default device, beside the processor: does it give the same weights, how long does it take, and
+//! what happens when the device fails.
+//!
+//!     cargo run --release --example device_check -- devices
+//!     DLCORE_DEVICE=cuda cargo run --release --example device_check -- agree
+//!     DLCORE_DEVICE=cuda DLCORE_DATA=DIR cargo run --release --example device_check -- train
+//!     DLCORE_DEVICE=cuda cargo run --release --example device_check -- fill
+
+use std::time::Instant;
+
+use dlcore::device::{self, default_device, set_default_device};
+use dlcore::prelude::*;
+
+fn main() {
+    let command = std::env::args().nth(1).unwrap_or_default();
+    let result = match command.as_str() {
+        "devices" => Ok(println!("{}", device::report())),
+        "agree" => agree(),
+        "train" => train(),
+        "fill" => fill(),
+        "fail" => fail(),
+        "broken" => broken(),
+        _ => Err(Error::Value(
+            "device_check: say devices, agree, train, fill, fail or broken".to_string(),
+        )),
+    };
+    if let Err(error) = result {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+fn perceptron() -> Sequential {
+    Sequential::new()
+        .add(Dense::new(32).activation("relu").input_shape([20]))
+        .add(Dense::new(16).activation("tanh"))
+        .add(Dense::new(5).activation("softmax"))
+}
+
+/// 192 points in five classes, the same at each call.
+fn points() -> (Tensor, Tensor) {
+    set_seed(5);
+    let x = Tensor::uniform([192, 20], -1.0, 1.0);
+    let labels = x.slice((.., 0..5)).argmax(1);
+    (x, to_categorical(&labels, 5))
+}
+
+/// Weights after two epochs, and the losses.
+fn trained(optimizer: impl Into<Box<dyn Optimizer>>) -> Result<(Vec<Tensor>, History)> {
+    let (x, y) = points();
+    set_seed(7);
+    let mut model = perceptron();
+    model.compile(optimizer.into(), "categorical_crossentropy", ["accuracy"])?;
+    let history = model.fit(&x, &y, Fit::epochs(2).batch_size(32).verbose(0))?;
+    Ok((model.get_weights(), history))
+}
+
+fn last(history: &History, name: &str) -> f64 {
+    history.get(name).last().copied().unwrap_or(f64::NAN)
+}
+
+/// Training with each optimizer gives the processor's weights.
+fn agree() -> Result<()> {
+    let device = default_device();
+    type Make = fn() -> Box<dyn Optimizer>;
+    let optimizers: [(&str, Make); 5] = [
+        ("sgd", || Box::new(SGD::new().learning_rate(0.1))),
+        ("sgd with momentum", || {
+            Box::new(SGD::new().momentum(0.9).nesterov(true).clipvalue(0.01))
+        }),
+        ("rmsprop", || Box::new(RMSprop::new())),
+        ("adam", || Box::new(Adam::new())),
+        ("adamw", || Box::new(AdamW::new())),
+    ];
+    for (name, make) in optimizers {
+        set_default_device(device)?;
+        let (there, history) = trained(make())?;
+        let where_they_are: Vec<Device> = there.iter().map(Tensor::device).collect();
+        set_default_device(Device::Cpu)?;
+        let (here, expected) = trained(make())?;
+        let mut worst: f64 = 0.0;
+        for (here, there) in here.iter().zip(&there) {
+            worst = worst.max((here - there.to(Device::Cpu)?).abs().max().item());
+        }
+        println!(
+            "{name}: weights on {}, largest difference {worst:.1e}, loss {:.6} and {:.6}",
+            where_they_are[0],
+            last(&history, "loss"),
+            last(&expected, "loss")
+        );
+        if where_they_are.iter().any(|&place| place != device) || !(worst < 1e-4) {
+            return Err(Error::Device(format!(
+                "{name}: {device} does not agree with the CPU"
+            )));
+        }
+    }
+    println!("{}", device::report());
+    Ok(())
+}
+
+/// Fills the device until it says that it is full; then there is room again.
+fn fill() -> Result<()> {
+    let mut kept = Vec::new();
+    let refused = loop {
+        match Tensor::zeros([1 << 22]).to(default_device()) {
+            Ok(_) if kept.len() > 100_000 => break Error::Device("it has no end".to_string()),
+            Ok(tensor) => kept.push(tensor),
+            Err(error) => break error,
+        }
+    };
+    println!("{} tensors, then: {refused}", kept.len());
+    drop(kept);
+    let (weights, _) = trained(Box::new(Adam::new()) as Box<dyn Optimizer>)?;
+    println!("then trained on {}", weights[0].device());
+    Ok(())
+}
+
+/// A training that is too large for the device, and what is left of the model.
+fn broken() -> Result<()> {
+    let (x, y) = points();
+    let mut model = perceptron();
+    model.compile(Adam::new(), "categorical_crossentropy", ["accuracy"])?;
+    let error = model.fit(&x, &y, Fit::epochs(50).batch_size(32).verbose(0));
+    match error {
+        Ok(_) => println!("nothing failed"),
+        Err(error) => println!("{error}"),
+    }
+    let finite = |weight: &Tensor| weight.to_vec().iter().all(|w| w.is_finite());
+    println!(
+        "weights: {}",
+        if model.get_weights().iter().all(finite) {
+            "whole"
+        } else {
+            "damaged"
+        }
+    );
+    set_default_device(Device::Cpu)?;
+    model.fit(&x, &y, Fit::epochs(1).batch_size(32).verbose(0))?;
+    println!("then trained on {}", model.get_weights()[0].device());
+    Ok(())
+}
+
+/// What a device says that cannot be used, and that everything else goes on.
+fn fail() -> Result<()> {
+    match Device::cuda(0) {
+        Ok(device) => println!("{device} is there"),
+        Err(error) => println!("{error}"),
+    }
+    let (weights, _) = trained(Box::new(Adam::new()) as Box<dyn Optimizer>)?;
+    println!("trained on {}", weights[0].device());
+    Ok(())
+}
+
+/// Seconds an epoch of the book's networks.
+fn train() -> Result<()> {
+    println!("{}", device::report());
+    let samples: usize = std::env::args()
+        .nth(2)
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(60_000);
+    let mnist = datasets::mnist::load()?;
+    let images = mnist.train_images.slice(0..samples).cast(DType::F32) / 255.0;
+    let labels = to_categorical(&mnist.train_labels.slice(0..samples), 10);
+    let flat = images.reshape([samples, 28 * 28]);
+    let mut dense = Sequential::new()
+        .add(Dense::new(512).activation("relu").input_shape([28 * 28]))
+        .add(Dense::new(10).activation("softmax"));
+    timed("MNIST, two dense layers", &mut dense, &flat, &labels, 128)?;
+    let mut convnet = Sequential::new()
+        .add(
+            Conv2D::new(32, (3, 3))
+                .activation("relu")
+                .input_shape([28, 28, 1]),
+        )
+        .add(MaxPooling2D::new((2, 2)))
+        .add(Conv2D::new(64, (3, 3)).activation("relu"))
+        .add(MaxPooling2D::new((2, 2)))
+        .add(Conv2D::new(64, (3, 3)).activation("relu"))
+        .add(Flatten::new())
+        .add(Dense::new(64).activation("relu"))
+        .add(Dense::new(10).activation("softmax"));
+    let pictures = images.reshape([samples, 28, 28, 1]);
+    timed(
+        "MNIST, the convnet of 5.1",
+        &mut convnet,
+        &pictures,
+        &labels,
+        64,
+    )?;
+    let mut lstm = Sequential::new()
+        .add(LSTM::new(32).input_shape([28, 28]))
+        .add(Dense::new(10).activation("softmax"));
+    timed("MNIST by rows, an LSTM", &mut lstm, &images, &labels, 128)?;
+    println!("{}", device::report());
+    Ok(())
+}
+
+fn timed(what: &str, model: &mut Sequential, x: &Tensor, y: &Tensor, batch: usize) -> Result<()> {
+    set_seed(42);
+    model.compile(RMSprop::new(), "categorical_crossentropy", ["accuracy"])?;
+    let fit = || Fit::epochs(1).batch_size(batch).verbose(0);
+    // The first steps find memory and compile kernels.
+    let few = 4 * batch;
+    model.fit(&x.slice(0..few), &y.slice(0..few), fit())?;
+    device::synchronize()?;
+    let started = Instant::now();
+    let history = model.fit(x, y, fit())?;
+    device::synchronize()?;
+    println!(
+        "{what}: {:.2} s an epoch of {} samples on {}, loss {:.4}",
+        started.elapsed().as_secs_f64(),
+        x.shape()[0],
+        default_device(),
+        last(&history, "loss")
+    );
+    Ok(())
+}

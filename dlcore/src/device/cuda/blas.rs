@@ -1,0 +1,79 @@
+//! Matrix products by cuBLAS.
+
+use cudarc::cublas::{result, sys};
+
+use super::library::BLAS;
+use super::matrix::{Operand, Product};
+
+/// A handle of the library, for the thread that holds it.
+pub(super) struct Blas(sys::cublasHandle_t);
+
+// SAFETY: the handle may be used from any thread, one at a time, which its mutex sees to.
+unsafe impl Send for Blas {}
+
+impl Blas {
+    pub(super) fn open() -> Result<Blas, String> {
+        BLAS.open(|library, _| {
+            // cudarc asks the loader for it by name, and is given the one that is open.
+            std::mem::forget(library);
+            Ok(())
+        })?;
+        let handle = result::create_handle();
+        handle
+            .map(Blas)
+            .map_err(|error| format!("cuBLAS cannot start: {error:?}"))
+    }
+
+    /// `out = left · right`, for each matrix of the batch. The library thinks in columns: there, the product of
+    /// what lies in rows is `outᵀ = rightᵀ · leftᵀ`, with nothing to be moved.
+    pub(super) fn gemm(&self, product: &Product<'_>) -> Result<(), String> {
+        use sys::cublasOperation_t::{CUBLAS_OP_N, CUBLAS_OP_T};
+        let Product {
+            rows,
+            inner,
+            columns,
+            batch,
+            ..
+        } = *product;
+        let side = |operand: &Operand<'_>, across: usize, along: usize| {
+            let (operation, leading) = match operand.transposed {
+                false => (CUBLAS_OP_N, along),
+                true => (CUBLAS_OP_T, across),
+            };
+            let stride = if operand.repeated { 0 } else { across * along };
+            (
+                operation,
+                leading as i32,
+                stride as i64,
+                operand.buffer.address() as *const f32,
+            )
+        };
+        let (left_as, left_leading, left_stride, left) = side(&product.left, rows, inner);
+        let (right_as, right_leading, right_stride, right) = side(&product.right, inner, columns);
+        let (one, zero) = (1.0_f32, 0.0_f32);
+        // SAFETY: the buffers hold matrices of these sizes, which `Product::new` has seen to.
+        let begun = unsafe {
+            result::sgemm_strided_batched(
+                self.0,
+                right_as,
+                left_as,
+                columns as i32,
+                rows as i32,
+                inner as i32,
+                &raw const one,
+                right,
+                right_leading,
+                right_stride,
+                left,
+                left_leading,
+                left_stride,
+                &raw const zero,
+                product.out.address() as *mut f32,
+                columns as i32,
+                (rows * columns) as i64,
+                batch as i32,
+            )
+        };
+        begun.map_err(|error| format!("{error:?}"))
+    }
+}

@@ -1,0 +1,323 @@
+//! One card: its memory, its programs, its matrix library.
+
+use std::collections::BTreeMap;
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use cudarc::driver::DriverError;
+use cudarc::driver::sys::CUresult;
+
+use super::blas::Blas;
+use super::driver::{self, Context, Function, Module};
+use super::memory::{Memory, Piece, Refused};
+use super::{compiler, matrix};
+use crate::device::{Device, DeviceInfo};
+use crate::{Error, Result};
+
+/// Threads of a block, as the kernels have it.
+pub(super) const BLOCK: u32 = 256;
+/// Blocks at most; kernels loop where there is more to do.
+const BLOCKS: usize = 1 << 14;
+
+/// A card that is ready.
+pub(crate) struct Card {
+    number: usize,
+    context: Context,
+    memory: Memory<Context>,
+    module: Module,
+    functions: Mutex<BTreeMap<&'static str, Function>>,
+    blas: Mutex<Blas>,
+    /// Set by an error after which the driver does nothing more in this process.
+    lost: AtomicBool,
+}
+
+/// What a kernel is given, in its order.
+#[derive(Clone, Copy)]
+pub(super) enum Argument<'a> {
+    /// A part of the card's memory.
+    Buffer(&'a Buffer),
+    /// None where the kernel does not look.
+    Nothing,
+    Int(i32),
+    Long(i64),
+    Float(f32),
+    Layout(&'a super::layout::Layout),
+    Tensors(&'a super::optimizers::Tensors),
+}
+
+/// A part of a card's memory; it goes back when it is dropped.
+pub(crate) struct Buffer {
+    card: &'static Card,
+    piece: Piece,
+    bytes: usize,
+}
+
+impl Buffer {
+    pub(super) fn address(&self) -> u64 {
+        self.piece.address
+    }
+
+    pub(super) fn card(&self) -> &'static Card {
+        self.card
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.card.memory.put_back(&self.piece);
+    }
+}
+
+impl Card {
+    pub(super) fn open(number: usize) -> Result<Card, String> {
+        let started = driver::start()?;
+        if number >= started.cards {
+            let have = match started.cards {
+                0 => "the driver sees no card".to_string(),
+                1 => "the driver sees one card, cuda:0".to_string(),
+                more => format!("the driver sees cuda:0 to cuda:{}", more - 1),
+            };
+            return Err(have);
+        }
+        let about = driver::about(number).map_err(driver::words)?;
+        let context = Context::of(about.device).map_err(driver::words)?;
+        context.enter().map_err(driver::words)?;
+        let image = compiler::image(about.capability, started.version)?;
+        let module = Module::load(&image).map_err(|error| {
+            format!(
+                "the driver refuses the compiled kernels: {}",
+                driver::words(error)
+            )
+        })?;
+        Ok(Card {
+            number,
+            context,
+            memory: Memory::new(context),
+            module,
+            functions: Mutex::default(),
+            blas: Mutex::new(Blas::open()?),
+            lost: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        Device::Cuda(self.number)
+    }
+
+    /// Makes it the calling thread's.
+    fn enter(&self) -> Result<()> {
+        let started = driver::start().map_err(Error::Device)?;
+        if started.process != std::process::id() {
+            return Err(Error::Device(format!(
+                "{}: this process was forked from one that uses the card, and cannot use it itself; start a new \
+                 process, or compute on Device::Cpu here",
+                self.device()
+            )));
+        }
+        if self.lost.load(Ordering::Relaxed) {
+            return Err(self.gone("it stopped working earlier"));
+        }
+        self.context
+            .enter()
+            .map_err(|error| self.failed("enter", error))
+    }
+
+    fn gone(&self, why: &str) -> Error {
+        crate::device::choice::leave(self.device());
+        Error::Device(format!(
+            "{}: {why}; what is on it is lost to this process. The CPU is computed on from here on; the card may be \
+             back after a restart of the kernel",
+            self.device()
+        ))
+    }
+
+    fn failed(&self, doing: &str, error: DriverError) -> Error {
+        let words = driver::words(error);
+        match error.0 {
+            CUresult::CUDA_ERROR_INVALID_VALUE | CUresult::CUDA_ERROR_NOT_FOUND => {
+                Error::Device(format!("{}: {doing}: {words}", self.device()))
+            }
+            // The others stay until the process ends.
+            _ => {
+                self.lost.store(true, Ordering::Relaxed);
+                self.gone(&format!("{doing}: {words}"))
+            }
+        }
+    }
+
+    /// Room for so many bytes.
+    pub(super) fn allocate(&'static self, bytes: usize) -> Result<Buffer> {
+        self.enter()?;
+        let piece = self.memory.take(bytes).map_err(|refused| {
+            if matches!(refused, Refused::Failed(_)) {
+                self.lost.store(true, Ordering::Relaxed);
+                return self.gone(&refused.to_string());
+            }
+            Error::Device(format!("{}: {refused}", self.device()))
+        })?;
+        Ok(Buffer {
+            card: self,
+            piece,
+            bytes,
+        })
+    }
+
+    /// Room for so many zeros.
+    pub(super) fn zeros(&'static self, bytes: usize) -> Result<Buffer> {
+        let buffer = self.allocate(bytes)?;
+        // SAFETY: the buffer has room for them.
+        let cleared = unsafe { driver::clear(buffer.address(), bytes) };
+        cleared.map_err(|error| self.failed("clear memory", error))?;
+        Ok(buffer)
+    }
+
+    pub(super) fn upload<T: Copy>(&'static self, values: &[T]) -> Result<Buffer> {
+        let buffer = self.allocate(size_of_val(values))?;
+        if !values.is_empty() {
+            // SAFETY: the buffer has room for them.
+            let copied = unsafe { driver::upload(buffer.address(), values) };
+            copied.map_err(|error| self.failed("copy to it", error))?;
+        }
+        Ok(buffer)
+    }
+
+    pub(super) fn download<T: Copy + Default>(
+        &self,
+        from: &Buffer,
+        count: usize,
+    ) -> Result<Vec<T>> {
+        self.enter()?;
+        assert!(count * size_of::<T>() <= from.bytes, "as much as is there");
+        let mut values = vec![T::default(); count];
+        if count > 0 {
+            // SAFETY: so many are there.
+            let copied = unsafe { driver::download(&mut values, from.address()) };
+            copied.map_err(|error| self.failed("copy from it", error))?;
+        }
+        Ok(values)
+    }
+
+    pub(super) fn duplicate(&'static self, from: &Buffer) -> Result<Buffer> {
+        let buffer = self.allocate(from.bytes)?;
+        // SAFETY: both have so many bytes.
+        let copied = unsafe { driver::copy(buffer.address(), from.address(), from.bytes) };
+        copied.map_err(|error| self.failed("copy on it", error))?;
+        Ok(buffer)
+    }
+
+    /// Begins a kernel with a thread for each of `count` elements.
+    pub(super) fn each(
+        &self,
+        kernel: &'static str,
+        count: usize,
+        arguments: &[Argument<'_>],
+    ) -> Result<()> {
+        let blocks = count.div_ceil(BLOCK as usize);
+        self.launch(kernel, blocks, arguments)
+    }
+
+    /// Begins a kernel with so many blocks, or as many as are useful.
+    pub(super) fn launch(
+        &self,
+        kernel: &'static str,
+        blocks: usize,
+        arguments: &[Argument<'_>],
+    ) -> Result<()> {
+        if blocks == 0 {
+            return Ok(());
+        }
+        self.enter()?;
+        let function = self.function(kernel)?;
+        let addresses: Vec<u64> = arguments
+            .iter()
+            .map(|argument| match argument {
+                Argument::Buffer(buffer) => buffer.address(),
+                _ => 0,
+            })
+            .collect();
+        let mut pointers: Vec<*mut c_void> = arguments
+            .iter()
+            .zip(&addresses)
+            .map(|(argument, address)| {
+                let pointer: *const c_void = match argument {
+                    Argument::Buffer(_) | Argument::Nothing => std::ptr::from_ref(address).cast(),
+                    Argument::Int(value) => std::ptr::from_ref(value).cast(),
+                    Argument::Long(value) => std::ptr::from_ref(value).cast(),
+                    Argument::Float(value) => std::ptr::from_ref(value).cast(),
+                    Argument::Layout(layout) => std::ptr::from_ref(*layout).cast(),
+                    Argument::Tensors(tensors) => std::ptr::from_ref(*tensors).cast(),
+                };
+                pointer.cast_mut()
+            })
+            .collect();
+        // SAFETY: the modules beside this one give each kernel what its source says, and tests run each of them.
+        let begun =
+            unsafe { driver::launch(function, blocks.min(BLOCKS) as u32, BLOCK, &mut pointers) };
+        begun.map_err(|error| self.failed(kernel, error))
+    }
+
+    fn function(&self, kernel: &'static str) -> Result<Function> {
+        let mut functions = self
+            .functions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(function) = functions.get(kernel) {
+            return Ok(*function);
+        }
+        let function = self
+            .module
+            .function(kernel)
+            .map_err(|error| self.failed(kernel, error))?;
+        functions.insert(kernel, function);
+        Ok(function)
+    }
+
+    /// A matrix product.
+    pub(super) fn gemm(&self, product: &matrix::Product<'_>) -> Result<()> {
+        self.enter()?;
+        let blas = self.blas.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = blas.gemm(product);
+        begun.map_err(|words| {
+            self.lost.store(true, Ordering::Relaxed);
+            self.gone(&format!("matrix product: {words}"))
+        })
+    }
+
+    /// Gives what memory is kept for the next tensors back to the driver.
+    pub(super) fn release(&self) {
+        if self.enter().is_ok() {
+            self.memory.release();
+        }
+    }
+
+    /// Waits until everything is done.
+    pub(super) fn synchronize(&self) -> Result<()> {
+        self.enter()?;
+        driver::synchronize().map_err(|error| self.failed("wait for it", error))
+    }
+}
+
+/// What is known of a card before it is used.
+pub(super) fn info(number: usize) -> Result<DeviceInfo, String> {
+    let started = driver::start()?;
+    let about = driver::about(number).map_err(driver::words)?;
+    Ok(DeviceInfo {
+        device: Device::Cuda(number),
+        name: about.name,
+        memory: about.memory as u64,
+        free: super::opened(number).map_or(about.memory, Card::free) as u64,
+        driver: Some(format!("{}.{}", started.version.0, started.version.1)),
+        compute_capability: Some(about.capability),
+    })
+}
+
+impl Card {
+    fn free(&self) -> usize {
+        use super::memory::Source as _;
+        match self.lost.load(Ordering::Relaxed) {
+            true => 0,
+            false => self.context.room().0,
+        }
+    }
+}

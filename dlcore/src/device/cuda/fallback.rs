@@ -1,0 +1,98 @@
+//! What a card left to the processor: counted, so that it can be seen why something is slow.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    times: u64,
+    bytes: u64,
+}
+
+static COUNTS: Mutex<BTreeMap<&'static str, Count>> = Mutex::new(BTreeMap::new());
+
+thread_local! {
+    /// The operation that is computed on this thread.
+    static RUNNING: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+fn counts() -> MutexGuard<'static, BTreeMap<&'static str, Count>> {
+    COUNTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Computes an operation on the processor: what it copies from a card is counted under its name.
+pub(crate) fn during<R>(operation: &'static str, compute: impl FnOnce() -> R) -> R {
+    struct Restore(Option<&'static str>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            RUNNING.set(self.0);
+        }
+    }
+    let _restore = Restore(RUNNING.replace(Some(operation)));
+    compute()
+}
+
+/// Notes that so many bytes were copied from a card to look at them.
+pub(super) fn copied(bytes: usize) {
+    let what = RUNNING.get().unwrap_or(READ);
+    let mut counts = counts();
+    let count = counts.entry(what).or_default();
+    count.times += 1;
+    count.bytes += bytes as u64;
+}
+
+/// Numbers that were looked at, as a loss is, or computed with outside of the op table.
+const READ: &str = "reading numbers";
+
+/// The operations that were left to the processor, and how many copies that took; forgets them.
+#[cfg(test)]
+pub(crate) fn taken() -> Vec<(&'static str, u64)> {
+    let taken = std::mem::take(&mut *counts()).into_iter();
+    taken
+        .filter(|(what, _)| *what != READ)
+        .map(|(what, count)| (what, count.times))
+        .collect()
+}
+
+/// One line that names them; none where there was nothing.
+pub(crate) fn summary() -> Option<String> {
+    let counts = counts();
+    if counts.is_empty() {
+        return None;
+    }
+    let each = counts.iter().map(|(what, count)| {
+        let mega = count.bytes as f64 / 1e6;
+        format!("{what} ({} times, {mega:.1} MB)", count.times)
+    });
+    let each: Vec<String> = each.collect();
+    Some(format!(
+        "copied from the card to the processor so far: {}",
+        each.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_counted_under_the_operation_that_makes_them() {
+        during("something", || {
+            copied(1_000_000);
+            during("within", || copied(500_000));
+            copied(1_000_000);
+        });
+        copied(8);
+        let line = summary().unwrap();
+        for part in [
+            "something (2 times, 2.0 MB)",
+            "within (1 times, 0.5 MB)",
+            "reading numbers (",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+        assert_eq!(taken(), [("something", 2), ("within", 1)]);
+        assert_eq!(taken(), []);
+    }
+}

@@ -1,0 +1,180 @@
+//! Several ranks train the weights of one.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use super::{numbers, settle};
+use crate::distributed::{DataParallel, Sockets};
+use crate::layers::{BatchNormalization, Dense};
+use crate::models::*;
+use crate::optimizers::{Adam, Optimizer, RMSprop, SGD};
+use crate::{Result, Tensor};
+
+/// 44 samples: in batches of 16 the last one has 12, which four ranks share evenly, and five do not.
+fn data() -> (Tensor, Tensor) {
+    let labels: Vec<i64> = (0..44).map(|i| i * 7 % 3).collect();
+    (numbers([44, 6], 3), Tensor::from(labels).one_hot(3))
+}
+
+fn model(optimizer: Box<dyn Optimizer>) -> Sequential {
+    let mut model = Sequential::new()
+        .add(
+            Dense::new(8)
+                .activation("tanh")
+                .kernel_regularizer("l2")
+                .input_shape([6]),
+        )
+        .add(Dense::new(3).activation("softmax"));
+    settle(&model);
+    model
+        .compile(optimizer, "categorical_crossentropy", ["accuracy"])
+        .unwrap();
+    model
+}
+
+fn fit(model: &mut Sequential, ranks: Option<&DataParallel>) -> Result<History> {
+    let (x, y) = data();
+    let mut settings = Fit::epochs(3).batch_size(16).shuffle(false).verbose(0);
+    if let Some(ranks) = ranks {
+        settings = settings.distribution(ranks);
+    }
+    model.fit(&x, &y, settings)
+}
+
+fn worst(left: &[Tensor], right: &[Tensor]) -> f64 {
+    let each = left
+        .iter()
+        .zip(right)
+        .map(|(l, r)| (l - r).abs().max().item());
+    each.fold(0.0, f64::max)
+}
+
+/// Runs `each` as every rank of `size`, in a thread of its own, over sockets.
+fn as_ranks<T: Send>(size: usize, each: impl Fn(DataParallel) -> T + Sync) -> Vec<T> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::scope(|scope| {
+        let (each, address) = (&each, &address);
+        let mut threads = vec![scope.spawn(move || {
+            each(DataParallel::new(Arc::new(
+                Sockets::accept(listener, size).unwrap(),
+            )))
+        })];
+        for rank in 1..size {
+            threads.push(
+                scope.spawn(move || each(DataParallel::connect(rank, size, address).unwrap())),
+            );
+        }
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    })
+}
+
+#[test]
+fn two_and_four_ranks_give_the_weights_of_one_with_the_whole_batch() {
+    type Make = fn() -> Box<dyn Optimizer>;
+    let optimizers: [Make; 3] = [
+        || Box::new(SGD::new().learning_rate(0.1).momentum(0.9)),
+        || Box::new(RMSprop::new()),
+        || Box::new(Adam::new()),
+    ];
+    for make in optimizers {
+        let mut one = model(make());
+        let expected = fit(&mut one, None).unwrap();
+        for size in [2, 4, 5] {
+            let ranks = DataParallel::ranks(size).unwrap();
+            let mut here = model(make());
+            let history = fit(&mut here, Some(&ranks)).unwrap();
+            let off = worst(&here.get_weights(), &one.get_weights());
+            assert!(off < 1e-6, "{size} ranks here: off by {off:e}");
+            for name in ["loss", "accuracy"] {
+                for (got, expected) in history.get(name).iter().zip(expected.get(name)) {
+                    assert!(
+                        (got - expected).abs() < 1e-5,
+                        "{name}: {got}, not {expected}"
+                    );
+                }
+            }
+            let apart = as_ranks(size, |ranks| {
+                let mut model = model(make());
+                let history = fit(&mut model, Some(&ranks)).unwrap();
+                (
+                    model.get_weights(),
+                    history.get("loss"),
+                    history.get("accuracy"),
+                )
+            });
+            for (weights, losses, accuracies) in &apart {
+                assert_eq!(weights, &here.get_weights(), "{size} ranks apart");
+                assert_eq!((losses, accuracies), (&apart[0].1, &apart[0].2));
+                for (got, expected) in losses.iter().zip(expected.get("loss")) {
+                    assert!((got - expected).abs() < 1e-5, "loss: {got}, not {expected}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn ranks_begin_with_the_weights_of_the_first_and_take_its_order() {
+    let results = as_ranks(3, |ranks| {
+        let mut model = Sequential::new()
+            .add(Dense::new(4).input_shape([6]))
+            .add(BatchNormalization::new())
+            .add(Dense::new(3).activation("softmax"));
+        model
+            .compile("adam", "categorical_crossentropy", ["accuracy"])
+            .unwrap();
+        let (x, y) = data();
+        // Weights and orders are drawn from one stream by all threads: each has others.
+        let settings = Fit::epochs(2)
+            .batch_size(15)
+            .verbose(0)
+            .distribution(&ranks);
+        model.fit(&x, &y, settings).unwrap();
+        model.get_weights()
+    });
+    assert_eq!(results[0], results[1]);
+    assert_eq!(results[0], results[2]);
+}
+
+#[test]
+fn a_rank_that_ends_early_is_an_error_for_the_others_not_a_wait() {
+    let errors = as_ranks(2, |ranks| {
+        let mut model = model(Box::new(SGD::new()));
+        let (x, y) = data();
+        let epochs = if ranks.rank() == 0 { 3 } else { 1 };
+        let settings = Fit::epochs(epochs)
+            .batch_size(16)
+            .verbose(0)
+            .distribution(ranks);
+        model
+            .fit(&x, &y, settings)
+            .err()
+            .map(|error| error.to_string())
+    });
+    let error = errors[0].as_deref().unwrap();
+    assert!(error.contains("rank 1 has left"), "{error}");
+    assert_eq!(errors[1], None);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_on_one_rank_changes_the_weights_of_none() {
+    let results = as_ranks(2, |ranks| {
+        let mut model = model(Box::new(SGD::new()));
+        let before = model.get_weights();
+        let (x, y) = data();
+        let mut values = x.to_vec();
+        values[0] = f32::NAN;
+        let x = Tensor::from_shape_vec([44, 6], values).unwrap();
+        let settings = Fit::epochs(1).batch_size(44).shuffle(false).verbose(0);
+        let error = model.fit(&x, &y, settings.distribution(ranks)).unwrap_err();
+        (error.to_string(), before == model.get_weights())
+    });
+    for (error, same) in results {
+        assert!(error.contains("the loss became NaN"), "{error}");
+        assert!(same);
+    }
+}

@@ -1,0 +1,366 @@
+// A driver whose one kind of card is the processor: the functions of NVIDIA's that dlcore calls, with faults on
+// demand. It shows that everything around the kernels works, and that the kernels compute what they should; not that
+// a card does.
+//
+//   SIMULATED_CARDS=2          how many cards there are (1)
+//   SIMULATED_MEMORY=1000000   bytes of each (2 GB)
+//   SIMULATED_DRIVER=12020     the driver's version (12040)
+//   SIMULATED_BROKEN=1         the driver does not start
+//   SIMULATED_LOST_AFTER=100   after so many kernels every call fails, as when a card has gone
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "shim.h"
+
+Triple blockIdx, blockDim, gridDim, threadIdx;
+
+namespace {
+
+enum Result {
+    SUCCESS = 0,
+    INVALID_VALUE = 1,
+    OUT_OF_MEMORY = 2,
+    NOT_INITIALIZED = 3,
+    NO_DEVICE = 100,
+    INVALID_DEVICE = 101,
+    INVALID_IMAGE = 200,
+    INVALID_CONTEXT = 201,
+    NOT_FOUND = 500,
+    ILLEGAL_ADDRESS = 700,
+    UNKNOWN = 999,
+};
+
+std::recursive_mutex lock;
+pid_t process = 0;
+long launches = 0;
+thread_local void* current = nullptr;
+// What is handed out: its size by its address. Beyond its end there are bytes that nobody may write.
+std::map<uintptr_t, size_t> pieces;
+size_t used = 0;
+const size_t MARGIN = 64;
+
+long number(const char* name, long otherwise) {
+    const char* text = getenv(name);
+    return text && *text ? atol(text) : otherwise;
+}
+
+size_t memory() { return number("SIMULATED_MEMORY", 2000000000L); }
+
+// Whether the driver can be used by this process, at this time.
+Result state() {
+    if (process == 0 || process != getpid()) return NOT_INITIALIZED;
+    long after = number("SIMULATED_LOST_AFTER", -1);
+    return after >= 0 && launches > after ? UNKNOWN : SUCCESS;
+}
+
+#define CHECKED                                   \
+    std::lock_guard<std::recursive_mutex> guard(lock); \
+    if (Result bad = state()) return bad
+
+#define WITH_CONTEXT \
+    CHECKED;         \
+    if (!current) return INVALID_CONTEXT
+
+// Whether so many bytes at an address were handed out together.
+bool owned(uintptr_t address, size_t bytes) {
+    auto next = pieces.upper_bound(address);
+    if (next == pieces.begin()) return false;
+    auto piece = std::prev(next);
+    return address + bytes <= piece->first + piece->second;
+}
+
+bool whole(uintptr_t address, size_t size) {
+    const unsigned char* margin = reinterpret_cast<const unsigned char*>(address + size);
+    for (size_t i = 0; i < MARGIN; i++)
+        if (margin[i] != 0xA5) return false;
+    return true;
+}
+
+// The threads of a block that wait for each other: each has a stack.
+const size_t STACK = 32768, THREADS = 256;
+struct Fiber {
+    void* stack_pointer;
+    bool done;
+};
+Fiber fibers[THREADS];
+char* stacks = nullptr;
+void* scheduler;
+unsigned running;
+const Kernel* kernel;
+void** arguments;
+
+extern "C" void simulated_switch(void** save, void* to);
+#if defined(__x86_64__)
+asm(R"(
+.text
+.globl simulated_switch
+simulated_switch:
+    pushq %rbp
+    pushq %rbx
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movq %rsp, (%rdi)
+    movq %rsi, %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbx
+    popq %rbp
+    ret
+)");
+#else
+#error "the simulated card knows x86-64 only"
+#endif
+
+void fiber_main() {
+    kernel->run(arguments);
+    fibers[running].done = true;
+    simulated_switch(&fibers[running].stack_pointer, scheduler);
+    abort();
+}
+
+void start(unsigned thread) {
+    uintptr_t top = reinterpret_cast<uintptr_t>(stacks + (thread + 1) * STACK) & ~uintptr_t(15);
+    void** at = reinterpret_cast<void**>(top) - 2;
+    *at = reinterpret_cast<void*>(&fiber_main);
+    at -= 6;
+    memset(at, 0, 6 * sizeof(void*));
+    fibers[thread] = {at, false};
+}
+
+// Runs the threads of a block in turns, up to the next barrier each time; every other turn backwards, so that a
+// barrier that is missing shows.
+bool run_together(unsigned threads) {
+    if (!stacks) stacks = static_cast<char*>(malloc(THREADS * STACK));
+    if (threads > THREADS) return false;
+    for (unsigned thread = 0; thread < threads; thread++) start(thread);
+    for (unsigned turn = 0;; turn++) {
+        unsigned done = 0;
+        for (unsigned i = 0; i < threads; i++) {
+            running = turn % 2 ? threads - 1 - i : i;
+            threadIdx = {running, 0, 0};
+            simulated_switch(&scheduler, fibers[running].stack_pointer);
+            done += fibers[running].done;
+        }
+        if (done == threads) return true;
+        if (done > 0) {
+            fprintf(stderr, "%s: some threads of a block wait and others do not\n", kernel->name);
+            return false;
+        }
+    }
+}
+
+}  // namespace
+
+void __syncthreads() { simulated_switch(&fibers[running].stack_pointer, scheduler); }
+
+extern "C" {
+
+int cuInit(unsigned) {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    if (number("SIMULATED_BROKEN", 0)) return UNKNOWN;
+    if (number("SIMULATED_CARDS", 1) == 0) return NO_DEVICE;
+    process = getpid();
+    return SUCCESS;
+}
+
+int cuDriverGetVersion(int* version) {
+    *version = number("SIMULATED_DRIVER", 12040);
+    return SUCCESS;
+}
+
+int cuDeviceGetCount(int* count) {
+    CHECKED;
+    *count = number("SIMULATED_CARDS", 1);
+    return SUCCESS;
+}
+
+int cuDeviceGet(int* device, int ordinal) {
+    CHECKED;
+    if (ordinal < 0 || ordinal >= number("SIMULATED_CARDS", 1)) return INVALID_DEVICE;
+    *device = ordinal;
+    return SUCCESS;
+}
+
+int cuDeviceGetName(char* name, int length, int device) {
+    CHECKED;
+    snprintf(name, length, "simulated card %d", device);
+    return SUCCESS;
+}
+
+int cuDeviceTotalMem_v2(size_t* bytes, int) {
+    CHECKED;
+    *bytes = memory();
+    return SUCCESS;
+}
+
+int cuDeviceGetAttribute(int* value, int attribute, int) {
+    CHECKED;
+    *value = attribute == 75 ? 8 : 0;  // compute capability 8.0
+    return SUCCESS;
+}
+
+int cuDevicePrimaryCtxRetain(void** context, int device) {
+    CHECKED;
+    *context = reinterpret_cast<void*>(uintptr_t(device) + 1);
+    return SUCCESS;
+}
+
+int cuCtxGetCurrent(void** context) {
+    CHECKED;
+    *context = current;
+    return SUCCESS;
+}
+
+int cuCtxSetCurrent(void* context) {
+    CHECKED;
+    current = context;
+    return SUCCESS;
+}
+
+int cuCtxSynchronize() {
+    WITH_CONTEXT;
+    return SUCCESS;
+}
+
+int cuMemAlloc_v2(uint64_t* address, size_t bytes) {
+    WITH_CONTEXT;
+    if (used + bytes > memory()) return OUT_OF_MEMORY;
+    char* piece = static_cast<char*>(malloc(bytes + MARGIN));
+    memset(piece, 0xFF, bytes);  // not a number, until it is written
+    memset(piece + bytes, 0xA5, MARGIN);
+    *address = reinterpret_cast<uintptr_t>(piece);
+    pieces[*address] = bytes;
+    used += bytes;
+    return SUCCESS;
+}
+
+int cuMemFree_v2(uint64_t address) {
+    WITH_CONTEXT;
+    auto piece = pieces.find(address);
+    if (piece == pieces.end()) return INVALID_VALUE;
+    if (!whole(piece->first, piece->second)) {
+        fprintf(stderr, "a kernel has written beyond a buffer of %zu bytes\n", piece->second);
+        return ILLEGAL_ADDRESS;
+    }
+    used -= piece->second;
+    free(reinterpret_cast<void*>(address));
+    pieces.erase(piece);
+    return SUCCESS;
+}
+
+int cuMemGetInfo_v2(size_t* free, size_t* total) {
+    WITH_CONTEXT;
+    *total = memory();
+    *free = *total - used;
+    return SUCCESS;
+}
+
+int cuMemcpyHtoD_v2(uint64_t to, const void* from, size_t bytes) {
+    WITH_CONTEXT;
+    if (!owned(to, bytes)) return INVALID_VALUE;
+    memcpy(reinterpret_cast<void*>(to), from, bytes);
+    return SUCCESS;
+}
+
+int cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) {
+    WITH_CONTEXT;
+    if (!owned(from, bytes)) return INVALID_VALUE;
+    memcpy(to, reinterpret_cast<void*>(from), bytes);
+    return SUCCESS;
+}
+
+int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void*) {
+    WITH_CONTEXT;
+    if (!owned(to, bytes) || !owned(from, bytes)) return INVALID_VALUE;
+    memmove(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), bytes);
+    return SUCCESS;
+}
+
+int cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, void*) {
+    WITH_CONTEXT;
+    if (!owned(to, bytes)) return INVALID_VALUE;
+    memset(reinterpret_cast<void*>(to), value, bytes);
+    return SUCCESS;
+}
+
+// An image is what the simulated NVRTC made: the source, which must be the one that this library was built from.
+int cuModuleLoadData(void** module, const void* image) {
+    WITH_CONTEXT;
+    std::string text(static_cast<const char*>(image));
+    if (text != std::string("SIMULATED\n") + SOURCE) {
+        fprintf(stderr, "the simulated card was built from other kernels; build it again\n");
+        return INVALID_IMAGE;
+    }
+    *module = current;
+    return SUCCESS;
+}
+
+int cuModuleGetFunction(void** function, void*, const char* name) {
+    WITH_CONTEXT;
+    for (const Kernel* kernel = KERNELS; kernel->name; kernel++) {
+        if (strcmp(kernel->name, name) == 0) {
+            *function = const_cast<Kernel*>(kernel);
+            return SUCCESS;
+        }
+    }
+    return NOT_FOUND;
+}
+
+int cuLaunchKernel(void* function, unsigned grid, unsigned, unsigned, unsigned block, unsigned, unsigned, unsigned,
+                   void*, void** given, void**) {
+    WITH_CONTEXT;
+    launches++;
+    if (Result bad = state()) return bad;
+    kernel = static_cast<const Kernel*>(function);
+    arguments = given;
+    gridDim = {grid, 1, 1};
+    blockDim = {block, 1, 1};
+    for (unsigned at = 0; at < grid; at++) {
+        blockIdx = {at, 0, 0};
+        if (kernel->waits) {
+            if (!run_together(block)) return ILLEGAL_ADDRESS;
+            continue;
+        }
+        for (unsigned thread = 0; thread < block; thread++) {
+            threadIdx = {thread, 0, 0};
+            kernel->run(given);
+        }
+    }
+    return SUCCESS;
+}
+
+// So many kernels were begun since the process started.
+long simulated_launches() { return launches; }
+
+int cuGetErrorName(int error, const char** name) {
+    static const std::map<int, const char*> names = {
+        {INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE"},     {OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY"},
+        {NOT_INITIALIZED, "CUDA_ERROR_NOT_INITIALIZED"}, {NO_DEVICE, "CUDA_ERROR_NO_DEVICE"},
+        {INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE"},   {INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE"},
+        {INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT"}, {NOT_FOUND, "CUDA_ERROR_NOT_FOUND"},
+        {ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {UNKNOWN, "CUDA_ERROR_UNKNOWN"},
+    };
+    auto found = names.find(error);
+    *name = found == names.end() ? nullptr : found->second;
+    return found == names.end() ? INVALID_VALUE : SUCCESS;
+}
+
+int cuGetErrorString(int error, const char** text) {
+    const char* name;
+    if (int bad = cuGetErrorName(error, &name)) return bad;
+    *text = "simulated";
+    return SUCCESS;
+}
+}
