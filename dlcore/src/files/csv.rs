@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ::csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
-use super::table::{Column, Table, is_missing};
+use super::table::{Column, Table, is_missing, other_delimiter};
 use super::whole;
 use crate::Result;
 use crate::config::Parsed;
@@ -114,11 +114,15 @@ impl ReadCsv {
         let names = self.names(bytes)?;
         let mut numbers = vec![true; names.len()];
         let mut rows = 0;
-        self.records(bytes, |_, record| {
+        let read = self.records(bytes, |_, record| {
             rows += 1;
             for (field, number) in record.iter().zip(&mut numbers) {
                 *number = *number && (is_missing(field) || self.number(field).is_some());
             }
+        });
+        read.map_err(|error| match &names[..] {
+            [only] => error + &other_delimiter(only),
+            _ => error,
         })?;
         let column = |&number: &bool| match number {
             true => Column::Numbers(Vec::with_capacity(rows)),

@@ -81,7 +81,7 @@ impl Column {
 }
 
 /// What to do about a table whose one column is named as many are, with something else than commas between.
-fn other_delimiter(name: &str) -> String {
+pub(super) fn other_delimiter(name: &str) -> String {
     match [';', '\t', '|']
         .into_iter()
         .find(|&other| name.contains(other))
@@ -462,7 +462,10 @@ mod tests {
     #[test]
     fn a_file_that_was_read_by_other_signs_says_which_it_may_be() {
         let one = ReadCsv::new().parse(b"length;width\n1,5;2\n").unwrap_err();
-        assert!(one.contains("line 2"), "{one}");
+        assert!(
+            one.contains("line 2") && one.contains("delimiter(';')"),
+            "{one}"
+        );
         let one = ReadCsv::new().parse(b"length;width\n1;2\n").unwrap();
         let error = one.column("width").unwrap_err().to_string();
         assert!(error.contains("ReadCsv::new().delimiter(';')"), "{error}");
