@@ -390,7 +390,7 @@ fn keras_archives() {
     }
 }
 
-const OWN: &[&str] = &["model.json", "safetensors", "zip file; its directory"];
+const OWN: &[&str] = &["model.json", "safetensors", "its directory is damaged"];
 
 /// A model that has been trained: with what its optimizer keeps.
 fn trained() -> Sequential {

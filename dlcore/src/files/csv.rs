@@ -111,14 +111,19 @@ impl ReadCsv {
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             return Err("line 1: the file is UTF-16; save it as UTF-8 (\"CSV UTF-8\")".to_string());
         }
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let names = self.names(bytes)?;
         let mut numbers = vec![true; names.len()];
         let mut rows = 0;
-        self.records(bytes, &names, |_, record| {
+        let read = self.records(bytes, |_, record| {
             rows += 1;
             for (field, number) in record.iter().zip(&mut numbers) {
                 *number = *number && (is_missing(field) || self.number(field).is_some());
             }
+        });
+        read.map_err(|error| match &names[..] {
+            [only] => error + &other_delimiter(only),
+            _ => error,
         })?;
         let column = |&number: &bool| match number {
             true => Column::Numbers(Vec::with_capacity(rows)),
@@ -126,7 +131,7 @@ impl ReadCsv {
         };
         let mut columns: Vec<Column> = numbers.iter().map(column).collect();
         let mut lines = Vec::with_capacity(rows);
-        self.records(bytes, &names, |line, record| {
+        self.records(bytes, |line, record| {
             lines.push(line);
             for (field, column) in record.iter().zip(&mut columns) {
                 column.push(field, self.number(field));
@@ -155,7 +160,7 @@ impl ReadCsv {
                 reader.read_record(&mut record).map(|_| record)
             }
         };
-        let first = first.map_err(|error| problem(&error))?;
+        let first = first.map_err(|error| problem(&error, bytes))?;
         if first.is_empty() {
             return Err("line 1: expected a table, found nothing".to_string());
         }
@@ -166,35 +171,42 @@ impl ReadCsv {
     }
 
     /// Each row with the line at which it begins.
-    fn records(
-        &self,
-        bytes: &[u8],
-        names: &[String],
-        mut each: impl FnMut(u64, &StringRecord),
-    ) -> Parsed<()> {
+    fn records(&self, bytes: &[u8], mut each: impl FnMut(u64, &StringRecord)) -> Parsed<()> {
         let mut reader = self.reader(bytes)?;
+        if self.header {
+            // Otherwise the first row counts as at the place of the names.
+            reader.byte_headers().map_err(|e| problem(&e, bytes))?;
+        }
         let mut record = StringRecord::new();
-        let hint = match names {
-            [only] => other_delimiter(only),
-            _ => String::new(),
-        };
         while reader
             .read_record(&mut record)
-            .map_err(|e| problem(&e) + &hint)?
+            .map_err(|e| problem(&e, bytes))?
         {
-            let line = record.position().map_or(0, ::csv::Position::line);
+            let line = record.position().map_or(0, |place| line(place, bytes));
             each(line, &record);
         }
         Ok(())
     }
 }
 
+/// The line at which a row begins. The reader's place is before what ended the row before: the second half of
+/// Windows's ends of lines, and lines that are empty.
+fn line(place: &::csv::Position, bytes: &[u8]) -> u64 {
+    let from = usize::try_from(place.byte()).unwrap_or(usize::MAX);
+    let rest = bytes.get(from..).unwrap_or_default();
+    let ends = rest
+        .iter()
+        .take_while(|&&byte| byte == b'\n' || byte == b'\r');
+    place.line() + ends.filter(|&&byte| byte == b'\n').count() as u64
+}
+
 /// What is wrong, and in which line.
-fn problem(error: &::csv::Error) -> String {
+fn problem(error: &::csv::Error, bytes: &[u8]) -> String {
     let line = |position: &Option<::csv::Position>| {
-        position
-            .as_ref()
-            .map_or(String::new(), |p| format!("line {}: ", p.line()))
+        let place = position.as_ref();
+        place.map_or(String::new(), |place| {
+            format!("line {}: ", line(place, bytes))
+        })
     };
     match error.kind() {
         ErrorKind::UnequalLengths {
@@ -273,6 +285,24 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_as_an_editor_counts_them() {
+        for end in ["\n", "\r\n"] {
+            for begin in ["", "\u{feff}"] {
+                let text = format!("{begin}a,b{end}1,{end}{end}\"x{end}y\",2{end},3{end}");
+                let missing = read(&text).unwrap().missing();
+                let lines: Vec<u64> = missing.iter().map(|missing| missing.line).collect();
+                assert_eq!(lines, [2, 6], "{text:?}");
+                let short = format!("{begin}a,b{end}1,2{end}{end}3{end}");
+                let error = read(&short).unwrap_err();
+                assert!(
+                    error.starts_with("line 4: expected 2 fields"),
+                    "{short:?}: {error}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn other_delimiters_and_tables_without_names() {
         let options = ReadCsv::new().delimiter(';').header(false);
         let table = options.parse(b"1;a\n2;b\n").unwrap();
@@ -292,6 +322,8 @@ mod tests {
         let latin = ReadCsv::new().parse(b"a,b\n1,2\n3,caf\xe9\n").unwrap_err();
         assert!(latin.starts_with("line 3: field 2 is not UTF-8"), "{latin}");
         assert!(error("").contains("found nothing"));
+        let first = ReadCsv::new().parse(b"a,b\ncaf\xe9,1\n").unwrap_err();
+        assert!(first.starts_with("line 2: field 1 is not UTF-8"), "{first}");
         let wide = ReadCsv::new().parse(b"\xff\xfea\0,\0").unwrap_err();
         assert!(wide.contains("UTF-16; save it as UTF-8"), "{wide}");
         assert!(error("a,a\n1,2\n").contains("two columns are named \"a\""));

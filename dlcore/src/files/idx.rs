@@ -50,7 +50,9 @@ fn read(bytes: &[u8]) -> Parsed<Tensor> {
     let size = bytes
         .last_chunk::<4>()
         .map_or(0, |&size| u32::from_le_bytes(size));
-    Room::of(bytes.len() as u64).take(size.into())?;
+    let at = bytes.len().saturating_sub(4);
+    let room = Room::of(bytes.len() as u64).take(size.into());
+    room.map_err(|error| format!("byte {at}: the gzip file {error}"))?;
     let mut content = Vec::new();
     let reader = flate2::read::GzDecoder::new(bytes);
     let read = reader.take(u64::from(size) + 1).read_to_end(&mut content);
@@ -58,8 +60,7 @@ fn read(bytes: &[u8]) -> Parsed<Tensor> {
     match content.len() == size as usize {
         true => array(&content).map_err(|error| format!("unpacked, {error}")),
         false => Err(format!(
-            "byte {}: the gzip file claims {size} bytes of content, which is wrong; it is damaged, or was cut off",
-            bytes.len().saturating_sub(4)
+            "byte {at}: the gzip file claims {size} bytes of content, which is wrong; it is damaged, or was cut off"
         )),
     }
 }

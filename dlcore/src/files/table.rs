@@ -499,7 +499,10 @@ mod tests {
     #[test]
     fn a_file_that_was_read_by_other_signs_says_which_it_may_be() {
         let one = ReadCsv::new().parse(b"length;width\n1,5;2\n").unwrap_err();
-        assert!(one.contains("line 2"), "{one}");
+        assert!(
+            one.contains("line 2") && one.contains("delimiter(';')"),
+            "{one}"
+        );
         let one = ReadCsv::new().parse(b"length;width\n1;2\n").unwrap();
         let error = one.column("width").unwrap_err().to_string();
         assert!(error.contains("ReadCsv::new().delimiter(';')"), "{error}");

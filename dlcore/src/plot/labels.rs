@@ -11,6 +11,9 @@ use super::theme::INK;
 /// Room that a grid line leaves on either side of a label.
 const ROOM: f64 = 4.0;
 
+/// How far from each other the names of two curves stand, at least.
+const APART: f64 = 14.0;
+
 /// Words and where they stand.
 pub(super) struct Label {
     text: String,
@@ -138,12 +141,19 @@ impl Panel<'_> {
         let training = head
             .map(|value| self.at(0.0, value).1)
             .or_else(|| last(&self.train));
-        let mut heights = [training, last(&self.validation)];
-        if let [Some(a), Some(b)] = &mut heights {
-            let push = ((14.0 - (*a - *b).abs()) / 2.0).max(0.0) * if *a < *b { -1.0 } else { 1.0 };
-            (*a, *b) = (*a + push, *b - push);
+        let (top, bottom) = (self.plot.top, self.plot.bottom - 6.0);
+        let heights = [training, last(&self.validation)];
+        let mut heights = heights.map(|y| y.map(|y| y.clamp(top, bottom)));
+        if let [Some(a), Some(b)] = &mut heights
+            && (*a - *b).abs() < APART
+        {
+            // Apart within the panel, also where both curves end at its edge.
+            let half = APART / 2.0;
+            let middle = ((*a + *b) / 2.0).clamp(top + half, bottom - half);
+            let up = if a < b { half } else { -half };
+            (*a, *b) = (middle - up, middle + up);
         }
-        heights.map(|y| y.map(|y| y.clamp(self.plot.top, self.plot.bottom - 6.0)))
+        heights
     }
 
     /// Where on the panel training ended before its time.

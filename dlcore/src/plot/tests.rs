@@ -230,6 +230,34 @@ fn everything_lies_within_the_card() {
 }
 
 #[test]
+fn the_names_of_curves_stand_apart_where_both_end_at_an_edge() {
+    let mut run = Run::new(30, 0, 10, vec!["loss".into(), "accuracy".into()]);
+    for epoch in 0..30 {
+        let loss = 0.7 * (-0.5 * f64::from(epoch)).exp();
+        run.push_epoch(&[loss, 1.0 - loss], Some(&[loss * 1.01, 1.0 - loss * 1.01]));
+    }
+    for width in [400, 700, 1200] {
+        let svg = Plot::curves(completed(run.clone())).width(width).svg();
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let heights = |name: &str| -> Vec<f64> {
+            let texts = document
+                .descendants()
+                .filter(|node| node.has_tag_name("text"));
+            let named = texts.filter(|node| node.text().unwrap_or("").trim() == name);
+            named
+                .map(|node| node.attribute("y").unwrap().parse().unwrap())
+                .collect()
+        };
+        let (training, validation) = (heights("training"), heights("validation"));
+        assert_eq!((training.len(), validation.len()), (2, 2), "{width}");
+        for (one, other) in training.iter().zip(&validation) {
+            // Ten units to a pixel.
+            assert!((one - other).abs() >= 130.0, "{width}: {one} and {other}");
+        }
+    }
+}
+
+#[test]
 fn a_png_has_twice_the_size() {
     let png = Plot::curves(completed(overfitting(3))).png();
     assert_eq!(&png[1..4], b"PNG");

@@ -95,7 +95,8 @@ impl From<&LoadImg> for LoadImg {
     }
 }
 
-/// The picture in a PNG or JPEG file, as `keras.utils.load_img`.
+/// The picture in a PNG or JPEG file, as `keras.utils.load_img`: as it lies in the file, so that a photograph for
+/// which a camera noted that it is to be turned is not turned. Of sixteen bits the upper eight are taken.
 ///
 /// # Shapes
 /// → `[height, width, channels]`, `U8`; channels are 3, unless `color_mode` says otherwise
