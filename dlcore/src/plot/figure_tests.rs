@@ -440,7 +440,7 @@ fn counts_have_no_decimals() {
 
 #[test]
 fn the_diagonal_is_drawn_as_far_as_both_coordinates_reach() {
-    let figure = |x: [f64; 2], y: [f64; 2]| scatter(&Tensor::from(x), &Tensor::from(y)).unwrap();
+    let figure = |x: [f32; 2], y: [f32; 2]| scatter(&Tensor::from(x), &Tensor::from(y)).unwrap();
     let lines = |figure: Scatter| figure.svg().matches("<polyline").count();
     let drawn = |x, y| lines(figure(x, y).diagonal()) > lines(figure(x, y));
     assert!(drawn([0.0, 2.0], [1.0, 3.0]));
