@@ -59,7 +59,8 @@ def write(taken: list[tuple[float, Image.Image]], path: pathlib.Path) -> None:
     chosen = taken[:-1:step] + [taken[-1]]
     height = round(chosen[0][1].height * WIDTH / chosen[0][1].width)
     small = [picture.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS) for _, picture in chosen]
-    palette = small[-1].quantize(64, dither=Image.Dither.NONE)
+    # Of all methods the one that keeps a colour of which there is little, such as that of a curve.
+    palette = small[-1].quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     frames = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in small]
     times = [at for at, _ in chosen]
     # A browser shows no frame for less than 20 ms, and the whole should not take longer than one likes to watch.

@@ -74,13 +74,14 @@ def figure_checks(stem: str, outputs: Outputs) -> list[Check]:
 
 
 def picture_checks(outputs: Outputs) -> list[Check]:
-    """A picture needs no script, and has a title and a twin for who sees no SVG."""
+    """A picture needs no script, and has a title, an alternative text and twins for who sees no SVG."""
     bad = []
     for name, data in outputs.pictures():
         svg = data["image/svg+xml"]
-        if "<title" not in svg or "<script" in svg or not {"image/png", "text/plain"} <= set(data):
+        described = "<title" in svg and re.search('<img alt="[^"]+"', data.get("text/html", ""))
+        if not described or "<script" in svg or not {"image/png", "text/plain"} <= set(data):
             bad.append(name)
-    return [Check(f"{len(outputs.pictures())} pictures have a title, no script, PNG and text beside the SVG", bad, not bad)]
+    return [Check(f"{len(outputs.pictures())} pictures have an alternative text, no script, PNG and text beside the SVG", bad, not bad)]
 
 
 def solutions(notebook: nbformat.NotebookNode) -> list[str]:

@@ -369,3 +369,28 @@ impl<B: DrawingBackend> Canvas for Surface<'_, B> {
         let _ = self.backend.draw_text(&text, &style, at);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_colours_are_kept_and_many_come_near() {
+        let two = [[1, 2, 3], [200, 0, 9], [1, 2, 3]].concat();
+        let (colors, indices) = palette(&two).unwrap();
+        let back: Vec<u8> = indices
+            .iter()
+            .flat_map(|&i| colors[3 * i as usize..][..3].to_vec())
+            .collect();
+        assert_eq!(back, two);
+        let shades: Vec<u8> = (0..1000_u32)
+            .flat_map(|n| [(n % 256) as u8, (n / 256) as u8, 0])
+            .collect();
+        let (colors, indices) = palette(&shades).unwrap();
+        assert_eq!((colors.len(), indices.len()), (3 * PALETTE, 1000));
+        let photograph: Vec<u8> = (0..SHADES as u32 + 1)
+            .flat_map(|n| [n as u8, (n >> 8) as u8, 0])
+            .collect();
+        assert!(palette(&photograph).is_none());
+    }
+}

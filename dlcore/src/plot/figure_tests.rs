@@ -417,3 +417,35 @@ fn colours_hold_for_colour_blind_eyes() {
         }
     }
 }
+
+#[test]
+fn values_have_no_best_unless_asked() {
+    let slope = vec![-1.0, 1.5, 2.1];
+    let plain = curves([("slope", &slope)]).unwrap();
+    assert!(
+        plain.alt().ends_with("slope ends at 2.1000."),
+        "{}",
+        plain.alt()
+    );
+    let marked = plain.mark_best(true);
+    assert!(marked.alt().contains("best at step 1"), "{}", marked.alt());
+}
+
+#[test]
+fn counts_have_no_decimals() {
+    let figure = bars(["earn", "acq"], &Tensor::from([3159, 1949])).unwrap();
+    assert!(figure.svg().contains("\n3159\n"), "{}", figure.svg());
+    assert!(figure.alt().contains("earn with 3159;"), "{}", figure.alt());
+}
+
+#[test]
+fn the_diagonal_is_drawn_as_far_as_both_coordinates_reach() {
+    let figure = |x: [f32; 2], y: [f32; 2]| scatter(&Tensor::from(x), &Tensor::from(y)).unwrap();
+    let lines = |figure: Scatter| figure.svg().matches("<polyline").count();
+    let drawn = |x, y| lines(figure(x, y).diagonal()) > lines(figure(x, y));
+    assert!(drawn([0.0, 2.0], [1.0, 3.0]));
+    assert!(
+        !drawn([0.0, 1.0], [2.0, 3.0]),
+        "they have nothing in common"
+    );
+}
