@@ -37,7 +37,7 @@ def run(card, program, tmp_path):
         environment |= {f"SIMULATED_{name}": str(value) for name, value in faults.items()}
         result = subprocess.run([program, command], env=environment, capture_output=True, text=True, timeout=300)
         assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout + result.stderr
+        return result.stdout
 
     return run
 
