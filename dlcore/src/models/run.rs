@@ -246,8 +246,13 @@ impl<'a> Run<'a> {
             };
             let ranks = self.settings.distribution.as_ref();
             let loss = step::train(self.model, &mut self.tally, &batch, ranks)?;
-            let own = ranks.map_or(vec![0..batch.samples()], |r| r.shares(batch.samples()));
-            self.seen += own.iter().map(ExactSizeIterator::len).sum::<usize>();
+            self.seen += match ranks {
+                None => batch.samples(),
+                Some(ranks) => {
+                    let shares = ranks.shares(batch.samples());
+                    shares.iter().map(ExactSizeIterator::len).sum()
+                }
+            };
             if !loss.is_finite() {
                 return Ok(Some(self.not_finite(index, loss, &batch)));
             }

@@ -43,6 +43,7 @@ pub(super) enum Argument<'a> {
     Long(i64),
     Float(f32),
     Layout(&'a super::layout::Layout),
+    Slide(&'a super::window::Slide),
     Tensors(&'a super::optimizers::Tensors),
 }
 
@@ -245,6 +246,7 @@ impl Card {
                     Argument::Int(value) => std::ptr::from_ref(value).cast(),
                     Argument::Long(value) => std::ptr::from_ref(value).cast(),
                     Argument::Float(value) => std::ptr::from_ref(value).cast(),
+                    Argument::Slide(slide) => std::ptr::from_ref(*slide).cast(),
                     Argument::Layout(layout) => std::ptr::from_ref(*layout).cast(),
                     Argument::Tensors(tensors) => std::ptr::from_ref(*tensors).cast(),
                 };

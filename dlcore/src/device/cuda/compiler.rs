@@ -21,6 +21,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("reduce.cu", include_str!("kernels/reduce.cu")),
     ("rows.cu", include_str!("kernels/rows.cu")),
     ("moving.cu", include_str!("kernels/moving.cu")),
+    ("window.cu", include_str!("kernels/window.cu")),
     ("optimizers.cu", include_str!("kernels/optimizers.cu")),
 ];
 

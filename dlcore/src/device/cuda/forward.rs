@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::array::DeviceArray;
 use super::card::{Argument, Card};
 use super::layout::{Layout, row_major};
-use super::{card_of, matrix, on_card, pointwise};
+use super::{card_of, matrix, on_card, pointwise, window};
 use crate::grad::ops::Op;
 use crate::tensor::{Part, split_at};
 use crate::{Result, Tensor};
@@ -56,6 +56,8 @@ pub(super) fn has_kernels(op: &Op) -> bool {
                 | Op::ScatterRows(_)
                 | Op::Matmul(_)
                 | Op::Dense(_)
+                | Op::Conv(_)
+                | Op::Pool(_)
                 | Op::SoftmaxCrossEntropy(_)
                 | Op::SigmoidCrossEntropy(_)
         )
@@ -115,6 +117,11 @@ fn reduced(
             let bias = operands.get(2).map(|bias| &**bias);
             self::dense(card, x, &operands[1], bias, dense.relu, shape)
         }
+        Op::Conv(conv) => {
+            let bias = operands.get(2).map(|bias| &**bias);
+            return window::conv(card, conv, x, &operands[1], bias, shape);
+        }
+        Op::Pool(pool) => return window::pool(card, pool, x, shape),
         Op::SoftmaxCrossEntropy(_) => losses(card, "softmax_cross_entropy", x, &operands[1], shape),
         Op::SigmoidCrossEntropy(_) => losses(card, "sigmoid_cross_entropy", x, &operands[1], shape),
         _ => return None,
@@ -497,7 +504,7 @@ fn matmul(left: &DeviceArray, right: &DeviceArray, shape: &[usize]) -> Option<Re
 }
 
 /// `x · kernel + bias`, and its relu.
-fn dense(
+pub(super) fn dense(
     card: &'static Card,
     x: &DeviceArray,
     kernel: &DeviceArray,

@@ -6,6 +6,7 @@ use super::array::DeviceArray;
 use super::card::{Argument, Card};
 use super::forward::{Fold, fold, zip};
 use super::pointwise::{self, From};
+use super::window::{ConvStep, conv_shares, pool_share};
 use super::{card_of, matrix, on_card};
 use crate::grad::ops::{Op, Step};
 use crate::{Result, Tensor};
@@ -40,6 +41,36 @@ pub(crate) fn gradient(op: &Op, step: &Step<'_>, gradient: &Tensor) -> Option<Sh
             let softmax = matches!(op, Op::SoftmaxCrossEntropy(_));
             let share = logits(card, softmax, [z, t, lift(gradient)?]);
             Some(share.map(|share| vec![Some(share), None]))
+        }
+        Op::Conv(conv) if conv.groups == 1 => {
+            let (g, y) = (lift(gradient)?, lift(step.output)?);
+            let (x, kernel) = (lift(&step.inputs[0])?, lift(&step.inputs[1])?);
+            let known = || {
+                Ok(ConvStep {
+                    gradient: g?,
+                    output: y?,
+                    x: x?,
+                    kernel: kernel?,
+                    wanted: step.wanted,
+                })
+            };
+            let shares = match known() {
+                Ok(known) => conv_shares(card, conv, &known)?,
+                Err(error) => Err(error),
+            };
+            let tensors = |shares: Vec<Option<DeviceArray>>| {
+                let shares = shares.into_iter();
+                shares.map(|share| share.map(tensor)).collect()
+            };
+            Some(shares.map(tensors))
+        }
+        Op::Pool(pool) => {
+            let (x, y) = (lift(&step.inputs[0])?, lift(step.output)?);
+            let share = match (x, y, lift(gradient)?) {
+                (Ok(x), Ok(y), Ok(g)) => pool_share(card, pool, &x, &y, &g)?,
+                (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Err(error),
+            };
+            Some(share.map(|share| vec![Some(tensor(share))]))
         }
         Op::Mean(_) => {
             let shape = step.inputs[0].shape();

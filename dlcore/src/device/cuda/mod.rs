@@ -22,6 +22,7 @@ mod matrix;
 mod memory;
 mod optimizers;
 mod pointwise;
+mod window;
 
 pub use array::DeviceArray;
 pub(crate) use card::Card;
@@ -109,10 +110,10 @@ pub fn synchronize() -> Result<()> {
 /// The tensor's numbers on the card: those that are there, or a copy. None for what cards do not compute with:
 /// other types than `F32`.
 fn on_card(card: &'static Card, tensor: &Tensor) -> Option<Result<Arc<DeviceArray>>> {
-    if let Some(array) = tensor.on_card() {
-        if std::ptr::eq(array.card(), card) {
-            return Some(Ok(array.clone()));
-        }
+    if let Some(array) = tensor.on_card()
+        && std::ptr::eq(array.card(), card)
+    {
+        return Some(Ok(array.clone()));
     }
     if tensor.dtype() != crate::DType::F32 {
         return None;

@@ -1,0 +1,142 @@
+// What slides over images [batch, height, width, channels]: the patches of a convolution, and pooling. A gradient is
+// gathered by each pixel from the windows over it, so that its order is fixed.
+
+struct Slide {
+    int batch, height, width, channels;
+    // Positions of the window, its places, how far it moves, how far apart its places are, padding before.
+    int down, across;
+    int size_y, size_x;
+    int stride_y, stride_x;
+    int dilation_y, dilation_x;
+    int before_y, before_x;
+};
+
+// Where a place of the window lies in the images at a position, counted in pixels; -1 for padding.
+__device__ inline long long pixel_at(const Slide& s, int image, int y, int x, int place_y, int place_x) {
+    int from_y = y * s.stride_y + place_y * s.dilation_y - s.before_y;
+    int from_x = x * s.stride_x + place_x * s.dilation_x - s.before_x;
+    bool inside = from_y >= 0 && from_y < s.height && from_x >= 0 && from_x < s.width;
+    return inside ? ((long long)image * s.height + from_y) * s.width + from_x : -1;
+}
+
+// The position along an axis at which a place lies over a pixel; -1 if there is none.
+__device__ inline int position_over(int pixel, int place, int stride, int dilation, int before, int positions) {
+    int at = pixel + before - place * dilation;
+    return at >= 0 && at % stride == 0 && at / stride < positions ? at / stride : -1;
+}
+
+// An element of [batch, down, across, channels].
+struct Spot {
+    int image, y, x, channel;
+};
+
+__device__ inline Spot spot_of(long long i, int height, int width, int channels) {
+    Spot spot;
+    spot.channel = (int)(i % channels);
+    i /= channels;
+    spot.x = (int)(i % width);
+    i /= width;
+    spot.y = (int)(i % height);
+    spot.image = (int)(i / height);
+    return spot;
+}
+
+// A row for each position, the numbers under its window.
+KERNEL(patches)(float* out, const float* in, long long n, Slide s) {
+    EACH(i, n) {
+        int places = s.size_y * s.size_x;
+        int channel = (int)(i % s.channels);
+        int place = (int)(i / s.channels % places);
+        Spot spot = spot_of(i / s.channels / places, s.down, s.across, 1);
+        long long pixel = pixel_at(s, spot.image, spot.y, spot.x, place / s.size_x, place % s.size_x);
+        out[i] = pixel < 0 ? 0.0f : in[pixel * s.channels + channel];
+    }
+}
+
+// The sums of what each pixel is in the rows of `patches`.
+KERNEL(patches_back)(float* out, const float* rows, long long n, Slide s) {
+    EACH(i, n) {
+        Spot spot = spot_of(i, s.height, s.width, s.channels);
+        int places = s.size_y * s.size_x;
+        float sum = 0.0f;
+        for (int place = 0; place < places; place++) {
+            int y = position_over(spot.y, place / s.size_x, s.stride_y, s.dilation_y, s.before_y, s.down);
+            int x = position_over(spot.x, place % s.size_x, s.stride_x, s.dilation_x, s.before_x, s.across);
+            if (y < 0 || x < 0) continue;
+            long long row = ((long long)spot.image * s.down + y) * s.across + x;
+            sum += rows[(row * places + place) * s.channels + spot.channel];
+        }
+        out[i] = sum;
+    }
+}
+
+// Not a number wins, and stays.
+KERNEL(max_pool)(float* out, const float* in, long long n, Slide s) {
+    EACH(i, n) {
+        Spot spot = spot_of(i, s.down, s.across, s.channels);
+        float largest = -INFINITE;
+        for (int place = 0; place < s.size_y * s.size_x; place++) {
+            long long pixel = pixel_at(s, spot.image, spot.y, spot.x, place / s.size_x, place % s.size_x);
+            if (pixel >= 0) largest = larger(largest, in[pixel * s.channels + spot.channel]);
+        }
+        out[i] = largest;
+    }
+}
+
+// All of a window's gradient goes to the first element that is the largest.
+KERNEL(max_pool_back)
+(float* out, const float* in, const float* result, const float* gradient, long long n, Slide s) {
+    EACH(i, n) {
+        Spot spot = spot_of(i, s.height, s.width, s.channels);
+        float sum = 0.0f;
+        for (int place = 0; place < s.size_y * s.size_x; place++) {
+            int y = position_over(spot.y, place / s.size_x, s.stride_y, s.dilation_y, s.before_y, s.down);
+            int x = position_over(spot.x, place % s.size_x, s.stride_x, s.dilation_x, s.before_x, s.across);
+            if (y < 0 || x < 0) continue;
+            long long window = (((long long)spot.image * s.down + y) * s.across + x) * s.channels + spot.channel;
+            if (in[i] != result[window]) continue;
+            bool first = true;
+            for (int earlier = 0; earlier < place; earlier++) {
+                long long pixel = pixel_at(s, spot.image, y, x, earlier / s.size_x, earlier % s.size_x);
+                if (pixel >= 0 && in[pixel * s.channels + spot.channel] == result[window]) first = false;
+            }
+            if (first) sum += gradient[window];
+        }
+        out[i] = sum;
+    }
+}
+
+// Places of a window that are no padding.
+__device__ inline int covered(const Slide& s, int y, int x) {
+    int count = 0;
+    for (int place = 0; place < s.size_y * s.size_x; place++)
+        count += pixel_at(s, 0, y, x, place / s.size_x, place % s.size_x) >= 0;
+    return count > 0 ? count : 1;
+}
+
+KERNEL(average_pool)(float* out, const float* in, long long n, Slide s) {
+    EACH(i, n) {
+        Spot spot = spot_of(i, s.down, s.across, s.channels);
+        float sum = 0.0f;
+        for (int place = 0; place < s.size_y * s.size_x; place++) {
+            long long pixel = pixel_at(s, spot.image, spot.y, spot.x, place / s.size_x, place % s.size_x);
+            if (pixel >= 0) sum += in[pixel * s.channels + spot.channel];
+        }
+        out[i] = sum / covered(s, spot.y, spot.x);
+    }
+}
+
+KERNEL(average_pool_back)(float* out, const float* gradient, long long n, Slide s) {
+    EACH(i, n) {
+        Spot spot = spot_of(i, s.height, s.width, s.channels);
+        float sum = 0.0f;
+        for (int place = 0; place < s.size_y * s.size_x; place++) {
+            int y = position_over(spot.y, place / s.size_x, s.stride_y, s.dilation_y, s.before_y, s.down);
+            int x = position_over(spot.x, place % s.size_x, s.stride_x, s.dilation_x, s.before_x, s.across);
+            if (y < 0 || x < 0) continue;
+            long long window = (((long long)spot.image * s.down + y) * s.across + x) * s.channels + spot.channel;
+            sum += gradient[window] * (1.0f / covered(s, y, x));
+        }
+        out[i] = sum;
+    }
+}

@@ -1,0 +1,125 @@
+"""The whole way to a card, where there is none: NVIDIA's libraries are replaced by tests/gpu/simulated.
+
+What fails on a card fails here, too, on demand: memory that is full, kernels that do not compile, a driver that is
+broken, a card that goes away, a process that was forked. Each is one error, and the processor goes on.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPO / "target"))
+
+
+@pytest.fixture(scope="session")
+def card(tmp_path_factory):
+    """A directory with the libraries."""
+    to = tmp_path_factory.mktemp("simulated")
+    subprocess.run([sys.executable, REPO / "tests/gpu/simulated/build.py", to], check=True)
+    return to
+
+
+@pytest.fixture(scope="session")
+def program():
+    subprocess.run(["cargo", "build", "--locked", "-p", "dlcore", "--example", "device_check"], cwd=REPO, check=True)
+    return TARGET / "debug/examples/device_check"
+
+
+@pytest.fixture
+def run(card, program, tmp_path):
+    def run(command, device="cuda", **faults):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMULATED_")}
+        environment |= {"LD_LIBRARY_PATH": str(card), "DLCORE_DEVICE": device, "DLCORE_CACHE": str(tmp_path)}
+        environment |= {f"SIMULATED_{name}": str(value) for name, value in faults.items()}
+        result = subprocess.run([program, command], env=environment, capture_output=True, text=True, timeout=300)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    return run
+
+
+def test_without_a_driver_the_processor_computes_and_one_line_says_why(program, tmp_path):
+    environment = os.environ | {"DLCORE_DEVICE": "cuda", "DLCORE_CACHE": str(tmp_path), "LD_LIBRARY_PATH": ""}
+    result = subprocess.run([program, "fail"], env=environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    if "cuda:0 is there" in result.stdout:
+        pytest.skip("this machine has a card")
+    assert "libcuda.so.1" in result.stdout and "LD_LIBRARY_PATH" in result.stdout
+    assert "trained on cpu" in result.stdout
+    assert result.stderr.count("\n") == 1 and result.stderr.endswith("computing on the CPU\n")
+
+
+def test_the_card_is_named_with_what_it_has(run):
+    out = run("devices", CARDS=2)
+    assert "cuda:0  simulated card 0, compute capability 8.0, 2.0 of 2.0 GB free, driver for CUDA 12.4" in out
+    assert "cuda:1  simulated card 1" in out
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_training_gives_the_processors_weights_and_leaves_it_nothing(run, device):
+    out = run("agree", device=device, CARDS=2)
+    for optimizer in ["sgd", "sgd with momentum", "rmsprop", "adam", "adamw"]:
+        assert f"\n{optimizer}: weights on cuda:{device[5:] or 0}, " in "\n" + out
+    # Losses and predictions are looked at; no operation was left to the processor.
+    line = out[out.index("copied from the card"):]
+    assert line.split(": ", 1)[1].startswith("reading numbers") and line.count("times") == 1
+
+
+def test_kernels_are_compiled_once(run, tmp_path):
+    run("fail")
+    kept = list((tmp_path / "kernels").iterdir())
+    assert len(kept) == 1
+    # Kept for this driver and this compiler: the error would show if it were compiled again.
+    assert "cuda:0 is there" in run("fail", COMPILE_ERROR=1)
+    kept[0].write_bytes(kept[0].read_bytes()[:1000])
+    assert "cannot be compiled" in run("fail", COMPILE_ERROR=1)
+
+
+def test_full_memory_is_an_error_with_numbers_and_a_batch_size_to_try(run):
+    out = run("fill", MEMORY=100_000_000)
+    assert "cuda:0: out of memory: asked for 16.8 MB, 16.1 MB of 100.0 MB are free" in out
+    assert "then trained on cuda:0" in out
+    out = run("broken", MEMORY=25_000)
+    assert "out of memory" in out and "batch_size is 32, try 16" in out
+    assert "weights: whole" in out and "then trained on cpu" in out
+
+
+def test_kernels_that_do_not_compile_are_the_compilers_words(run):
+    out = run("fail", COMPILE_ERROR=1)
+    assert 'error: identifier "simulated" is undefined' in out and "trained on cpu" in out
+
+
+def test_a_broken_driver_and_one_without_cards_are_said(run):
+    for fault in [{"BROKEN": 1}, {"CARDS": 0}]:
+        out = run("fail", **fault)
+        assert "the NVIDIA driver cannot start: CUDA_ERROR_" in out and "trained on cpu" in out
+
+
+@pytest.mark.parametrize("after", [0, 1, 50, 333, 700, 1500])
+def test_a_card_that_goes_away_takes_no_model_with_it(run, after):
+    out = run("broken", LOST_AFTER=after)
+    assert out.count("CUDA_ERROR_UNKNOWN") == 1, out
+    assert "what is on it is lost to this process" in out
+    assert "the model keeps the weights of" in out
+    assert "weights: whole" in out and "then trained on cpu" in out
+
+
+def test_a_forked_process_is_told_so(run):
+    out = run("forked")
+    assert "on the device: cuda:0: this process was forked" in out
+    assert "on the CPU: [2.0, 4.0]" in out
+
+
+def test_a_compiler_newer_than_the_driver_is_taken_where_there_is_no_other(run):
+    assert "trained on cuda:0" in run("fail", COMPILER=13)
+
+
+def test_every_operation_and_layer_gives_what_the_processor_gives(card, tmp_path):
+    environment = os.environ | {"LD_LIBRARY_PATH": str(card), "DLCORE_DEVICE": "cuda", "DLCORE_CACHE": str(tmp_path)}
+    names = ["device_tests", "grad::ops", "layers::", "optimizers::", "models::tests"]
+    command = ["cargo", "test", "--locked", "-p", "dlcore", "--lib", "--", *names]
+    subprocess.run(command, cwd=REPO, env=environment, check=True, timeout=1800)
