@@ -231,6 +231,19 @@ def test_what_is_not_signed_is_not_heard(shared, channel):
     forged = forger.msg("kernel_info_request", {})
     forger.send(socket, forged)
     broken = [
+def test_no_compiler_waits_while_evcxr_evaluates(kernel):
+    def waiting():
+        return [child for child in kernel.process.children() if child.name() == "rustc"]
+
+    kernel.execute("let before = 1;")
+    wait_until(waiting, "the start of a compiler for the next cell")
+    assert kernel.execute(":engine evcxr")[0]["status"] == "ok"
+    assert not waiting()
+    kernel.execute(":engine rustc")
+    wait_until(waiting, "the start of a compiler for the next cell")
+    assert kernel.execute("before")[0]["status"] == "ok"
+
+
         [b"x"], [b""], [b"<IDS|MSG>"], [b"<IDS|MSG>", b"0" * 64], [b"\xff" * 9, b"<IDS|MSG>", b"\xff", b"{}"],
         [b"<IDS|MSG>", b"zz", b"{}", b"{}", b"{}", b"{}"], [b"a"] * 500,
     ]

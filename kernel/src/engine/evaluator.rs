@@ -202,10 +202,8 @@ impl Engine {
 
     /// Has a compiler wait for the next cell.
     fn stand_ready(&mut self) {
-        let command = self.rustc_command(&self.state.attributes);
-        if self.reference.is_none() {
-            let name = format!("cell_{}", self.builds + 1);
-            self.rustc.stand_ready(&name, command);
+        if self.reference.is_some() {
+            return self.rustc.stand_down();
         }
     }
 
