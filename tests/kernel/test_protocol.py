@@ -142,6 +142,22 @@ def test_an_interrupt_stops_what_asks_and_keeps_variables(kernel):
     assert published[2][1]["data"]["text/plain"] == "[1, 2, 3]"
 
 
+def test_an_interrupt_is_meant_for_the_cells_that_wait_too(kernel):
+    first = kernel.client.execute(
+        'println!("running"); while !dlcore::interrupt::requested() { std::thread::yield_now(); }'
+    )
+    second = kernel.client.execute('println!("never")')
+    while kernel.next_published(first)[0] != "stream":
+        pass
+    kernel.reply(kernel.control("interrupt_request"), "control")
+    # It came after the interrupt, so it is not meant.
+    third = kernel.client.execute('println!("later")')
+    assert kernel.reply(first)["content"]["status"] == "ok"
+    assert kernel.reply(second)["content"]["status"] == "aborted"
+    assert kernel.reply(third)["content"]["status"] == "ok"
+    assert streamed(kernel.published(second)) == "" and streamed(kernel.published(third)) == "later\n"
+
+
 def test_a_second_interrupt_ends_what_never_asks(kernel):
     kernel.execute("let lost = 1;")
     request = kernel.client.execute('println!("running"); loop { std::hint::spin_loop(); }')
@@ -215,6 +231,19 @@ def test_an_idle_session_is_small(kernel):
     assert sum(process.memory_info().rss for process in processes) < 80 << 20
 
 
+def test_no_compiler_waits_while_evcxr_evaluates(kernel):
+    def waiting():
+        return [child for child in kernel.process.children() if child.name() == "rustc"]
+
+    kernel.execute("let before = 1;")
+    wait_until(waiting, "the start of a compiler for the next cell")
+    assert kernel.execute(":engine evcxr")[0]["status"] == "ok"
+    assert not waiting()
+    kernel.execute(":engine rustc")
+    wait_until(waiting, "the start of a compiler for the next cell")
+    assert kernel.execute("before")[0]["status"] == "ok"
+
+
 def test_there_is_no_debugger_and_it_says_so(shared):
     request = shared.control("debug_request", {"type": "request", "seq": 3, "command": "initialize"})
     reply = shared.reply(request, "control")["content"]
@@ -231,19 +260,6 @@ def test_what_is_not_signed_is_not_heard(shared, channel):
     forged = forger.msg("kernel_info_request", {})
     forger.send(socket, forged)
     broken = [
-def test_no_compiler_waits_while_evcxr_evaluates(kernel):
-    def waiting():
-        return [child for child in kernel.process.children() if child.name() == "rustc"]
-
-    kernel.execute("let before = 1;")
-    wait_until(waiting, "the start of a compiler for the next cell")
-    assert kernel.execute(":engine evcxr")[0]["status"] == "ok"
-    assert not waiting()
-    kernel.execute(":engine rustc")
-    wait_until(waiting, "the start of a compiler for the next cell")
-    assert kernel.execute("before")[0]["status"] == "ok"
-
-
         [b"x"], [b""], [b"<IDS|MSG>"], [b"<IDS|MSG>", b"0" * 64], [b"\xff" * 9, b"<IDS|MSG>", b"\xff", b"{}"],
         [b"<IDS|MSG>", b"zz", b"{}", b"{}", b"{}", b"{}"], [b"a"] * 500,
     ]
