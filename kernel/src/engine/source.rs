@@ -222,12 +222,7 @@ fn foreign_items_of(block: &syn::ItemForeignMod, span: Range<usize>, code: &str)
     let head = &code[span.start..block.brace_token.span.open().byte_range().start];
     let item = |member: &syn::ForeignItem| {
         let text = &code[range_of(member)];
-        let key = match member {
-            syn::ForeignItem::Fn(function) => ItemKey::Value(function.sig.ident.to_string()),
-            syn::ForeignItem::Static(variable) => ItemKey::Value(variable.ident.to_string()),
-            syn::ForeignItem::Type(opaque) => ItemKey::Type(opaque.ident.to_string()),
-            _ => ItemKey::Unnamed(text.to_owned()),
-        };
+        let key = foreign_key(member).unwrap_or_else(|| ItemKey::Unnamed(text.to_owned()));
         Item {
             span: span.clone(),
             key,
@@ -236,6 +231,24 @@ fn foreign_items_of(block: &syn::ItemForeignMod, span: Range<usize>, code: &str)
         }
     };
     block.items.iter().map(item).collect()
+}
+
+fn foreign_key(member: &syn::ForeignItem) -> Option<ItemKey> {
+    match member {
+        syn::ForeignItem::Fn(function) => Some(ItemKey::Value(function.sig.ident.to_string())),
+        syn::ForeignItem::Static(variable) => Some(ItemKey::Value(variable.ident.to_string())),
+        syn::ForeignItem::Type(opaque) => Some(ItemKey::Type(opaque.ident.to_string())),
+        // The parser does not know `safe` yet.
+        syn::ForeignItem::Verbatim(tokens) => {
+            let is_safe = |token: &proc_macro2::TokenTree| token.to_string() == "safe";
+            let others = tokens.clone().into_iter().filter(|token| !is_safe(token));
+            match syn::parse2(others.collect()).ok()? {
+                syn::ForeignItem::Verbatim(_) => None,
+                known => foreign_key(&known),
+            }
+        }
+        _ => None,
+    }
 }
 
 /// What an item is known by.
