@@ -11,6 +11,7 @@ mod differential;
 mod last_words;
 mod linking;
 mod mistakes;
+mod odd;
 mod revival;
 
 struct Session {
@@ -153,10 +154,11 @@ fn a_library_of_the_system_can_be_linked() {
     let Some(mut session) = Session::start() else {
         return;
     };
-    session.ok("#[link(name = \"m\")] unsafe extern \"C\" { fn cbrt(x: f64) -> f64; }");
+    // Not a function that Rust brings along, too: that one may be more exact.
+    session.ok("#[link(name = \"m\")] unsafe extern \"C\" { fn j0(x: f64) -> f64; }");
     assert_eq!(
-        session.ok("unsafe { cbrt(27.0) }").result.as_deref(),
-        Some("3.0")
+        session.ok("unsafe { j0(0.0) }").result.as_deref(),
+        Some("1.0")
     );
 }
 
@@ -482,6 +484,19 @@ fn values_show_in_their_best_form() {
     );
     assert_eq!(shown(&mut session, "Some(t.clone())"), "[1. 2.]");
     assert_eq!(shown(&mut session, "None::<Tensor>"), "None");
+    assert_eq!(shown(&mut session, "&t"), "[1. 2.]");
+    let lists = "[t.clone(), t.clone()]";
+    for list in [lists, "vec![&t, &t]", "Some(vec![t.clone(); 2])"] {
+        assert_eq!(shown(&mut session, list), "[[1. 2.], [1. 2.]]");
+    }
+    assert_eq!(shown(&mut session, "(t.len(), t.clone())"), "(2, [1. 2.])");
+    let mixed = "(2, t.reshape([2, 1]))";
+    assert_eq!(
+        shown(&mut session, mixed),
+        "(\n    2,\n    [[1.]\n     [2.]],\n)"
+    );
+    let mapped = "std::collections::BTreeMap::from([(\"a\", t.clone())])";
+    assert_eq!(shown(&mut session, mapped), "{\"a\": [1. 2.]}");
     assert!(shown(&mut session, "t.try_reshape([3])").starts_with("Err: "));
     assert_eq!(shown(&mut session, "\"5\".parse::<u8>()"), "Ok(5)");
 }
