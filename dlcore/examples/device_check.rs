@@ -180,6 +180,7 @@ fn forked() -> Result<()> {
 
 /// Seconds an epoch of the book's networks.
 fn train() -> Result<()> {
+    set_seed(42);
     println!("{}", device::report());
     let samples: usize = std::env::args()
         .nth(2)
