@@ -1,8 +1,12 @@
 //! This program as the linker of cells: rustc calls it in place of `cc`.
 //!
-//! `cc` starts two more programs before lld runs, and looks up libraries that the cell process holds
-//! already. Here lld is called at once, and how long it took is noted for the trace of the cell. What
-//! lld cannot link alone (a `#[link]` of the user's own, say) is given to `cc` as it came.
+//! `cc` starts two more programs before lld runs. Here lld is called at once, and how long it took is
+//! noted for the trace of the cell. What lld cannot link alone (a `#[link]` of the user's own, say) is
+//! given to `cc` as it came.
+//!
+//! The C library is among what lld is given, though the cell process holds it already: a function whose
+//! library is not seen at this point is bound, when the cell is loaded, to the oldest version of it that
+//! there is.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,8 +20,30 @@ pub const NAME: &str = "rust-dl-link";
 
 /// Names lld to the linker.
 const LLD: &str = "RUST_DL_LLD";
+/// Names the directory of the C library to the linker.
+const LIBRARIES: &str = "RUST_DL_LIBRARIES";
 /// Names the file in which the linker notes its time, in microseconds.
 const NOTE: &str = "RUST_DL_LINK_NOTE";
+
+/// What links a cell without `cc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lld {
+    /// The program.
+    pub program: PathBuf,
+    /// Where the C library is, as it is linked to.
+    pub libraries: PathBuf,
+}
+
+/// Where `cc` has the C library.
+pub fn libraries() -> Option<PathBuf> {
+    let asked = Command::new("cc")
+        .arg("-print-file-name=libc.so")
+        .output()
+        .ok()?;
+    // What it does not find it gives back as it was asked.
+    let library = PathBuf::from(String::from_utf8(asked.stdout).ok()?.trim());
+    library.parent()?.canonicalize().ok()
+}
 
 /// Whether this process was started as a linker.
 pub fn is_wanted() -> bool {
@@ -32,11 +58,12 @@ pub fn place(dir: &Path, program: &Path) -> Result<()> {
 }
 
 /// Has rustc, which runs in the directory given to [`place`], link by this program.
-pub fn arguments(command: &mut Command, lld: &Path, note: &Path) {
+pub fn arguments(command: &mut Command, lld: &Lld, note: &Path) {
     command
         .arg("-C")
         .arg(format!("linker=./{NAME}"))
-        .env(LLD, lld)
+        .env(LLD, &lld.program)
+        .env(LIBRARIES, &lld.libraries)
         .env(NOTE, note);
 }
 
@@ -63,13 +90,19 @@ pub fn run() -> ExitCode {
 }
 
 fn by_lld(given: &[OsString]) -> bool {
-    let (Some(lld), Some(arguments)) = (std::env::var_os(LLD), arguments_of_lld(given)) else {
+    let (Some(lld), Some(libraries)) = (std::env::var_os(LLD), std::env::var_os(LIBRARIES)) else {
         return false;
     };
+    let Some(arguments) = arguments_of_lld(given) else {
+        return false;
+    };
+    // For the little there is to do, starting threads takes longer than they save.
     // What it says if it fails is of no use: then `cc` has its turn, and speaks for itself.
     let ran = Command::new(lld)
-        .args(["-flavor", "gnu"])
+        .args(["-flavor", "gnu", "--threads=1"])
         .args(arguments)
+        .arg("-L")
+        .arg(libraries)
         .output();
     ran.is_ok_and(|ran| ran.status.success())
 }
@@ -81,17 +114,6 @@ fn by_cc(given: &[OsString]) -> bool {
     }
     ran.is_ok_and(|status| status.success())
 }
-
-/// Libraries of the system that are there wherever the standard library is.
-const PRESENT: [&str; 7] = [
-    "-lgcc_s",
-    "-lutil",
-    "-lrt",
-    "-lpthread",
-    "-lm",
-    "-ldl",
-    "-lc",
-];
 
 /// The linker's own arguments among those for `cc`; `None` where one is of an unknown kind.
 fn arguments_of_lld(given: &[OsString]) -> Option<Vec<String>> {
@@ -108,7 +130,7 @@ fn arguments_of_lld(given: &[OsString]) -> Option<Vec<String>> {
             arguments.push(given.next()?.to_str()?.to_owned());
         } else if argument == "-shared"
             || argument.starts_with("-L")
-            || argument.starts_with("-l") && !PRESENT.contains(&argument)
+            || argument.starts_with("-l") && argument != UNWINDER
             || !argument.starts_with('-')
         {
             arguments.push(argument.to_owned());
@@ -119,8 +141,11 @@ fn arguments_of_lld(given: &[OsString]) -> Option<Vec<String>> {
     Some(arguments)
 }
 
+/// Known where `cc` is only, and there wherever the standard library is; its functions have one version each.
+const UNWINDER: &str = "-lgcc_s";
+
 fn is_for_cc_alone(argument: &str) -> bool {
-    PRESENT.contains(&argument)
+    argument == UNWINDER
         || ["-m64", "-nodefaultlibs", "-nostartfiles"].contains(&argument)
         || argument.starts_with("-fuse-ld=")
         || argument.starts_with("-B/")
@@ -141,8 +166,14 @@ mod tests {
                      -Wl,-rpath,/some/where -lgcc_s -lc -L /tmp/raw -B/tool/gcc-ld -fuse-ld=lld -Wl,-z,relro,-z,now \
                      -o cell.so -shared -nodefaultlibs -lz";
         let expected = "--version-script=/tmp/x/list /tmp/a.o --as-needed -Bdynamic /lib/libdlcore.so -rpath /some/where \
-                        -L /tmp/raw -z relro -z now -o cell.so -shared -lz";
+                        -lc -L /tmp/raw -z relro -z now -o cell.so -shared -lz";
         assert_eq!(of_lld(given).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn the_c_library_is_found() {
+        let found = libraries().expect("there is a C compiler wherever this was built");
+        assert!(found.is_absolute() && found.join("libc.so").exists());
     }
 
     #[test]

@@ -20,7 +20,7 @@ import time
 import nbformat
 from nbclient import NotebookClient
 
-from figures import FIGURES, Figure
+from figures import CHARTS, FIGURES, RISES, Figure
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOTEBOOKS = HERE.parents[1] / "notebooks"
@@ -63,6 +63,13 @@ def figure_checks(stem: str, outputs: Outputs) -> list[Check]:
     for figure in FIGURES.get(stem, []):
         number = outputs.number(figure)
         checks.append(Check(f"{figure.says}, {figure.low} to {figure.high}", number, figure.low <= number <= figure.high))
+    if stem in RISES:
+        first, second, times = RISES[stem]
+        low, high = (outputs.number(next(f for f in FIGURES[stem] if f.says == says)) for says in (first, second))
+        checks.append(Check(f"{second} is at least {times:.2f} times the lowest", (low, high), high > low * times))
+    for cell in CHARTS.get(stem, []):
+        count = sum(name == cell for name, _ in outputs.pictures())
+        checks.append(Check(f"{cell} shows one chart", count, count == 1))
     return checks
 
 

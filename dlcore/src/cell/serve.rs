@@ -102,7 +102,7 @@ fn run_cell(frame: &Value) {
             channel::send(&json!({"t": "failure", "type": "KernelError", "message": message}));
         }
         if let Ok(Err(error)) = ran {
-            channel::send(&json!({"t": "failure", "type": "Load", "message": error.to_string()}));
+            channel::send(&json!({"t": "failure", "type": "Load", "message": reason(&error)}));
         }
         let _ = std::io::stdout().flush();
         {
@@ -155,6 +155,14 @@ fn show_unfinished_lines() {
 
 fn micros(time: Duration) -> u64 {
     time.as_micros() as u64
+}
+
+/// Why a library could not be loaded, in the loader's own words.
+fn reason(error: &libloading::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
 }
 
 /// `loaded` is set to when loading was over.

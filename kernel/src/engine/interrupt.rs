@@ -54,6 +54,22 @@ pub(super) fn spawn_builder(command: &mut Command) -> Result<Child> {
         .with_context(|| format!("cannot run {:?}", command.get_program()))
 }
 
+/// Reads what a compiler writes until it ends: standard error by the line, standard output as a whole.
+fn listen(child: &mut Child, line: &mut dyn FnMut(&str)) -> Result<Vec<u8>> {
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let reading = std::thread::spawn(move || {
+        let mut bytes = vec![];
+        stdout.map(|mut pipe| pipe.read_to_end(&mut bytes));
+        bytes
+    });
+    let lines = stderr.map(|pipe| BufReader::new(pipe).split(b'\n'));
+    for text in lines.into_iter().flatten() {
+        let text = text.context("cannot read what the compiler says")?;
+        line(&String::from_utf8_lossy(&text));
+    }
+    Ok(reading.join().unwrap_or_default())
+}
+
 /// How a compiler ended.
 pub(super) struct Ended {
     /// What it says itself.
@@ -201,28 +217,20 @@ impl Interrupter {
                 let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
             }
         }
-        feed(child.id()).context("cannot hand the cell to rustc")?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let reading = std::thread::spawn(move || {
-            let mut bytes = vec![];
-            stdout.map(|mut pipe| pipe.read_to_end(&mut bytes));
-            bytes
-        });
-        for text in stderr
-            .map(BufReader::new)
-            .into_iter()
-            .flat_map(|pipe| pipe.split(b'\n'))
-        {
-            line(&String::from_utf8_lossy(&text?));
+        let heard = feed(child.id())
+            .context("cannot hand the cell to rustc")
+            .and_then(|()| listen(&mut child, line));
+        if heard.is_err() {
+            // Nobody waits for what it may still come to.
+            let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
         }
-        let stdout = reading.join().unwrap_or_default();
         // Reaped under the lock: an interrupt can never hit a later process of the same number.
         let mut state = self.lock();
-        let status = child.wait()?;
         state.phase = Phase::Building(None);
+        let status = child.wait()?;
         Ok(Ended {
             status,
-            stdout,
+            stdout: heard?,
             interrupted: state.stopped,
         })
     }
@@ -243,5 +251,20 @@ impl Interrupter {
         self.state
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_that_cannot_be_fed_is_stopped_and_reaped() {
+        let child = spawn_builder(Command::new("sleep").arg("1000")).unwrap();
+        let process = Pid::from_raw(child.id() as i32);
+        let feed = |_| Err(std::io::ErrorKind::BrokenPipe.into());
+        let waited = Interrupter::default().wait_for_builder(child, feed, &mut |_| {});
+        assert!(waited.is_err());
+        assert_eq!(kill(process, None), Err(nix::errno::Errno::ESRCH));
     }
 }

@@ -6,21 +6,23 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::interrupt::{self, Ended, Interrupter};
-use crate::linker;
+use crate::linker::{self, Lld};
 
 /// A pipe takes this much at once; a longer cell is written to a file.
 const PIPE: usize = 64 << 10;
@@ -31,7 +33,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
 pub struct Rustc {
     dir: PathBuf,
     /// lld, where the toolchain has it.
-    lld: Option<PathBuf>,
+    lld: Option<Lld>,
     ready: Option<Ready>,
 }
 
@@ -61,7 +63,7 @@ pub struct Compiled {
 
 impl Rustc {
     /// For a session's directory. `program` is this program, which also links.
-    pub fn new(dir: &Path, lld: Option<PathBuf>, program: &Path) -> Result<Rustc> {
+    pub fn new(dir: &Path, lld: Option<Lld>, program: &Path) -> Result<Rustc> {
         linker::place(dir, program)?;
         Ok(Rustc {
             dir: dir.to_owned(),
@@ -87,9 +89,7 @@ impl Rustc {
         let path = self.dir.join(source_of(name));
         // Of a compiler that stood ready for this cell with other arguments.
         let _ = fs::remove_file(&path);
-        nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR)?;
-        // Open for both, so that neither side waits for the other to open its end.
-        let pipe = File::options().read(true).write(true).open(&path)?;
+        let pipe = make_pipe(&path)?;
         Ok(Ready {
             name: name.to_owned(),
             arguments: arguments_of(command),
@@ -213,8 +213,24 @@ fn wait_for(child: Child, source: Option<(File, &str)>, interrupter: &Interrupte
 /// Puts the source into the pipe and closes it when the compiler has read it all; whether it has.
 /// Closed before the compiler had opened its end, the pipe would lose what it holds.
 fn hand_over(mut pipe: File, text: &str, compiler: u32) -> std::io::Result<bool> {
-    pipe.write_all(text.as_bytes())?;
-    while holds_something(&pipe) {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() || holds_something(&pipe) {
+/// A named pipe, open for both, so that neither side waits for the other to open its end. Nor does this
+/// side wait for room in it.
+fn make_pipe(path: &Path) -> Result<File> {
+    nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    let mut options = File::options();
+    options.read(true).write(true);
+    Ok(options.custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?)
+}
+
+        match pipe.write(rest) {
+            Ok(written) => rest = &rest[written..],
+            // It is full: of a user who has many pipes each holds little.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
         if !lives(compiler) {
             return Ok(false);
         }
@@ -246,4 +262,61 @@ fn library_of(name: &str) -> String {
 
 fn arguments_of(command: &Command) -> Vec<OsString> {
     command.get_args().map(OsString::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::fcntl::{FcntlArg, fcntl};
+
+    use super::*;
+
+    /// A pipe that holds much less than what is put into it, as pipes of a user who has many do.
+    fn small_pipe(path: &Path) -> File {
+        let pipe = make_pipe(path).unwrap();
+        fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+        pipe
+    }
+
+    fn stand_in(program: &str, argument: &Path) -> Child {
+        interrupt::spawn_builder(Command::new(program).arg(argument)).unwrap()
+    }
+
+    #[test]
+    fn a_compiler_that_never_reads_holds_nobody_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "x".repeat(PIPE);
+        let pipe = small_pipe(&dir.path().join("dead"));
+        let ran = wait_for(
+            stand_in("true", dir.path()),
+            Some((pipe, &text)),
+            &Interrupter::default(),
+        );
+        assert!(!ran.unwrap().taken);
+
+        let pipe = small_pipe(&dir.path().join("idle"));
+        let interrupter = Interrupter::default();
+        interrupter.begin();
+        interrupter.interrupt();
+        let ran = wait_for(
+            stand_in("sleep", Path::new("1000")),
+            Some((pipe, &text)),
+            &interrupter,
+        );
+        assert!(ran.unwrap().ended.interrupted);
+    }
+
+    #[test]
+    fn a_small_pipe_takes_a_long_cell_in_pieces() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("read");
+        let text = "0123456789".repeat(PIPE / 10);
+        let pipe = small_pipe(&path);
+        let ran = wait_for(
+            stand_in("cat", &path),
+            Some((pipe, &text)),
+            &Interrupter::default(),
+        );
+        let ran = ran.unwrap();
+        assert!(ran.taken && ran.ended.stdout == text.as_bytes());
+    }
 }

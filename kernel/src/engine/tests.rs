@@ -8,6 +8,8 @@ use super::*;
 mod awaits;
 mod crates;
 mod differential;
+mod last_words;
+mod linking;
 mod mistakes;
 mod revival;
 

@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
+use crate::linker::{self, Lld};
+
 /// What cells would compile for themselves again and again; see the file.
 const SHARED_SOURCE: &str = include_str!("warm/shared.rs");
 /// Its crate.
@@ -56,11 +58,19 @@ impl Toolchain {
             .collect()
     }
 
-    /// lld, if it came with the compiler.
-    pub fn lld(&self) -> Option<PathBuf> {
+    /// lld, if it came with the compiler, and the C library is where it was.
+    pub fn lld(&self) -> Option<Lld> {
         let rustlib = self.compiler.sysroot.join("lib/rustlib");
-        let lld = rustlib.join(self.compiler.host()).join("bin/rust-lld");
-        lld.is_file().then_some(lld)
+        let program = rustlib.join(self.compiler.host()).join("bin/rust-lld");
+        let noted = fs::read_to_string(self.libraries_note()).ok();
+        let noted = noted.map(PathBuf::from).filter(|path| path.is_dir());
+        let libraries = noted.or_else(linker::libraries)?;
+        program.is_file().then_some(Lld { program, libraries })
+    }
+
+    /// Holds what `cc` was asked when this was built, so that no session has to ask.
+    fn libraries_note(&self) -> PathBuf {
+        self.dir.join("libraries")
     }
 
     /// The compiler itself, without rustup's proxy in front of it.
@@ -167,6 +177,8 @@ impl Compiler {
 
 fn output(command: &mut Command) -> Result<String> {
     let output = command
+        // Its own path to a failure, which rustup would add, helps nobody.
+        .env_remove("RUST_BACKTRACE")
         .output()
         .with_context(|| format!("cannot run {:?}", command.get_program()))?;
     ensure!(
@@ -194,7 +206,15 @@ pub fn warm(home: &Path, progress: &mut dyn FnMut(&str)) -> Result<Toolchain> {
         .with_context(|| format!("cannot write to {}", home.display()))?;
     // Two kernels that start at once build once.
     let lock = File::create(home.join("toolchains/.lock"))?;
-    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+    let _lock = match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => lock,
+        Err((lock, _)) => {
+            progress(
+                "waiting for another program that builds dlcore: an installation, or a kernel",
+            );
+            Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?
+        }
+    };
     remove_unfinished(home);
     if !toolchain.dylib().is_file() {
         progress(&format!(
@@ -300,6 +320,12 @@ fn build(home: &Path, toolchain: &Toolchain, progress: &mut dyn FnMut(&str)) -> 
     };
     if let Err(error) = share(&made, staging.path()) {
         progress(&format!("cells will compile more slowly: {error:#}"));
+    }
+    if let Some(libraries) = linker::libraries() {
+        fs::write(
+            made.libraries_note(),
+            libraries.as_os_str().as_encoded_bytes(),
+        )?;
     }
     prime(&made, staging.path())?;
     // Half a directory may stand there from a removal that was cut short.
