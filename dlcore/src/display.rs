@@ -7,6 +7,7 @@
 pub mod channel;
 pub(crate) mod progress;
 mod rich;
+mod several;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

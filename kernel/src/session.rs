@@ -83,6 +83,7 @@ where
         late: None,
         progress: Vec::new(),
         to_abort: 0,
+        waiting_when_pressed: None,
         ending,
     };
     session.run(end).await;
@@ -142,8 +143,10 @@ struct Session {
     late: Option<Output>,
     /// What the engine said of its start before there was a cell to say it in.
     progress: Vec<String>,
-    /// How many requests were waiting when a cell failed: the cells among them do not run.
+    /// How many requests were waiting when a cell failed, or was interrupted: the cells among them do not run.
     to_abort: usize,
+    /// How many were waiting when the running cell was interrupted.
+    waiting_when_pressed: Option<usize>,
     ending: mpsc::Sender<()>,
 }
 

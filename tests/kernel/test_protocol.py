@@ -142,6 +142,22 @@ def test_an_interrupt_stops_what_asks_and_keeps_variables(kernel):
     assert published[2][1]["data"]["text/plain"] == "[1, 2, 3]"
 
 
+def test_an_interrupt_is_meant_for_the_cells_that_wait_too(kernel):
+    first = kernel.client.execute(
+        'println!("running"); while !dlcore::interrupt::requested() { std::thread::yield_now(); }'
+    )
+    second = kernel.client.execute('println!("never")')
+    while kernel.next_published(first)[0] != "stream":
+        pass
+    kernel.reply(kernel.control("interrupt_request"), "control")
+    # It came after the interrupt, so it is not meant.
+    third = kernel.client.execute('println!("later")')
+    assert kernel.reply(first)["content"]["status"] == "ok"
+    assert kernel.reply(second)["content"]["status"] == "aborted"
+    assert kernel.reply(third)["content"]["status"] == "ok"
+    assert streamed(kernel.published(second)) == "" and streamed(kernel.published(third)) == "later\n"
+
+
 def test_a_second_interrupt_ends_what_never_asks(kernel):
     kernel.execute("let lost = 1;")
     request = kernel.client.execute('println!("running"); loop { std::hint::spin_loop(); }')
@@ -213,6 +229,19 @@ def test_an_idle_session_is_small(kernel):
     assert sorted(process.name() for process in processes) == ["rust-dl", "rust-dl", "rustc"]
     # Measured are about 33 MB for the first two and 35 MB, nearly all of it shared, for the third, resident.
     assert sum(process.memory_info().rss for process in processes) < 80 << 20
+
+
+def test_no_compiler_waits_while_evcxr_evaluates(kernel):
+    def waiting():
+        return [child for child in kernel.process.children() if child.name() == "rustc"]
+
+    kernel.execute("let before = 1;")
+    wait_until(waiting, "the start of a compiler for the next cell")
+    assert kernel.execute(":engine evcxr")[0]["status"] == "ok"
+    assert not waiting()
+    kernel.execute(":engine rustc")
+    wait_until(waiting, "the start of a compiler for the next cell")
+    assert kernel.execute("before")[0]["status"] == "ok"
 
 
 def test_there_is_no_debugger_and_it_says_so(shared):

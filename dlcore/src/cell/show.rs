@@ -25,7 +25,7 @@ impl<T: Rich> ShowRich for &&Shown<'_, T> {
 
 /// For types with `Debug`.
 pub trait ShowDebug {
-    /// Sends the value's `{:#?}` or `{:?}` form as the cell's result; nothing for `()`.
+    /// Sends the value's `{:-#?}` or `{:-?}` form as the cell's result; nothing for `()`.
     fn show(&self);
 }
 
@@ -42,9 +42,10 @@ impl<T: Debug + ?Sized> ShowDebug for &Shown<'_, T> {
 
 /// Not generic: compiled once, here, instead of in each cell.
 fn show_debug(value: &dyn Debug) {
-    let (short, whole) = written(format_args!("{value:?}"));
-    let text = if short.len() > ONE_LINE {
-        let (text, whole) = written(format_args!("{value:#?}"));
+    // The minus has tensors within leave out their heading.
+    let (short, whole) = written(format_args!("{value:-?}"));
+    let text = if short.len() > ONE_LINE || short.contains('\n') {
+        let (text, whole) = written(format_args!("{value:-#?}"));
         if whole { text } else { text + CUT }
     } else if whole {
         short

@@ -15,7 +15,7 @@ pub(crate) const LEARNING_RATE: &str = "learning_rate";
 /// The losses and metrics of each epoch of one [`fit`](crate::models::Model::fit).
 ///
 /// Epochs are counted from 1 here, as they are shown while training.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct History {
     first_epoch: usize,
     names: Vec<String>,
@@ -256,6 +256,13 @@ pub(crate) fn greater_is_better(name: &str) -> bool {
 }
 
 /// A table: one line an epoch, one column a metric.
+/// The table.
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "epoch")?;

@@ -30,9 +30,14 @@ impl fmt::Display for Tensor {
     }
 }
 
+/// Under a line that says type and shape; `{:-?}`, by which a notebook shows what a list or a struct holds,
+/// leaves that line out.
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tensor {} {:?}\n{self}", self.dtype(), self.shape())
+        if !f.sign_minus() {
+            writeln!(f, "Tensor {} {:?}", self.dtype(), self.shape())?;
+        }
+        write!(f, "{self}")
     }
 }
 

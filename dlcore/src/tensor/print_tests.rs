@@ -164,6 +164,7 @@ fn debug_names_type_and_shape() {
         format!("{tensor:?}"),
         "Tensor f32 [2, 3]\n[[1. 2. 3.]\n [4. 5. 6.]]"
     );
+    assert_eq!(format!("{:-?}", (1, tensor.slice(0))), "(1, [1. 2. 3.])");
 }
 
 #[test]

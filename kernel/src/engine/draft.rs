@@ -64,6 +64,10 @@ pub struct Draft {
     pub lost: Vec<String>,
     /// Variables that the cell binds and that are not kept, as their type has no name.
     pub nameless: Vec<String>,
+    /// Variables that the cell declares and never gives a value.
+    pub unset: Vec<String>,
+    /// Variables that the cell binds and gives away itself.
+    pub spent: Vec<String>,
 }
 
 impl State {
@@ -88,7 +92,11 @@ impl State {
             .filter(changed)
             .map(|(name, _)| name.clone())
             .collect();
+        let bound: Vec<String> = names_of(&cell.bindings);
         let taken = self.taken(&mut cell, code, &lost, &items);
+        let kept = names_of(&cell.bindings);
+        let spent = bound.into_iter().filter(|name| !kept.contains(name));
+        let spent = spent.collect();
         let nameless = cell.nameless.clone();
         Draft {
             cell,
@@ -98,6 +106,8 @@ impl State {
             taken,
             lost,
             nameless,
+            unset: vec![],
+            spent,
         }
     }
 
@@ -182,6 +192,13 @@ impl State {
     }
 }
 
+fn names_of(bindings: &[source::Binding]) -> Vec<String> {
+    bindings
+        .iter()
+        .map(|binding| binding.name.clone())
+        .collect()
+}
+
 impl Draft {
     /// Changes the draft so that the errors in lines of ours go away. False when there is nothing to
     /// change; an error when the user must change something.
@@ -216,6 +233,11 @@ impl Draft {
                         if matches!(message.code(), Some("E0382" | "E0381" | "E0425")) {
                             self.cell.bindings.retain(|binding| binding.name != name);
                             changed |= self.cell.bindings.len() < before;
+                            match message.code() {
+                                Some("E0381") => self.unset.push(name),
+                                Some("E0382") => self.spent.push(name),
+                                _ => {}
+                            }
                         } else if message.code() == Some("E0277")
                             && ["{async block", "{closure"]
                                 .iter()

@@ -202,11 +202,12 @@ impl Engine {
 
     /// Has a compiler wait for the next cell.
     fn stand_ready(&mut self) {
-        let command = self.rustc_command(&self.state.attributes);
-        if self.reference.is_none() {
-            let name = format!("cell_{}", self.builds + 1);
-            self.rustc.stand_ready(&name, command);
+        if self.reference.is_some() {
+            return self.rustc.stand_down();
         }
+        let command = self.rustc_command(&self.state.attributes);
+        let name = format!("cell_{}", self.builds + 1);
+        self.rustc.stand_ready(&name, command);
     }
 
     /// The call of rustc for a cell under these attributes.
@@ -322,6 +323,12 @@ impl Engine {
         }
         for name in &draft.nameless {
             sink(not_kept(name, "a closure or an `async` block"));
+        }
+        for name in &draft.unset {
+            let note = format!(
+                "note: `{name}` has no value at the end of the cell, so it is not kept for the next one\n"
+            );
+            sink(Event::Note(note));
         }
         let frame = json!({
             "t": "run", "library": built.library, "entry": built.entry, "forget": forget, "cell": self.builds,
@@ -501,6 +508,17 @@ impl Engine {
             let what = format!(
                 "`{name}` was a closure or an `async` block, which no cell keeps: make it a `fn`"
             );
+            self.gone.insert(name.clone(), what);
+        }
+        for name in &draft.spent {
+            let what = format!(
+                "cell {number}, which made `{name}`, gave it away: pass `&{name}` or `{name}.clone()` there"
+            );
+            self.gone.insert(name.clone(), what);
+        }
+        for name in &draft.unset {
+            let what =
+                format!("`{name}` had no value at the end of cell {number}, so it was not kept");
             self.gone.insert(name.clone(), what);
         }
         let bound: Vec<&str> = draft

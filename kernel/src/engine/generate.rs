@@ -68,6 +68,9 @@ const HEAD: &str = "#![allow(unused, unreachable_code, non_snake_case, non_upper
 const TOKIO: &str = "let __runtime = __store.shared(|| ::tokio::runtime::Builder::new_multi_thread()\
     .enable_all().build().expect(\"tokio's threads start\"));";
 
+/// What stands right before an expression that is shown.
+const SHOWN: &str = "&(\n";
+
 /// All that goes into one cell's crate.
 pub struct Parts<'a> {
     /// The cell's text.
@@ -194,7 +197,8 @@ fn body(out: &mut Generated, parts: &Parts<'_>) {
         let origin = Origin::User(parts.index, statement.span.clone());
         if statement.shown {
             // `match` keeps temporaries of the expression alive until it has been shown.
-            out.text.push_str("{ trait __NoOwnDisplay { fn evcxr_display(&self) -> ::dlcore::cell::NotShown { ::std::default::Default::default() } } impl<T: ?Sized> __NoOwnDisplay for T {} use ::dlcore::cell::{ShowRich as _, ShowDebug as _, ShowNothing as _}; match &(\n");
+            out.text.push_str("{ trait __NoOwnDisplay { fn evcxr_display(&self) -> ::dlcore::cell::NotShown { ::std::default::Default::default() } } impl<T: ?Sized> __NoOwnDisplay for T {} use ::dlcore::cell::{ShowRich as _, ShowDebug as _, ShowNothing as _}; match ");
+            out.text.push_str(SHOWN);
             out.piece(text, origin);
             out.text.push_str(
                 "\n) { __value => if !::dlcore::cell::shown_by_itself(&__value.evcxr_display()) { (&&&::dlcore::cell::Shown(__value)).show() } } }\n",
@@ -233,14 +237,22 @@ impl Generated {
         self.map.push((start..self.text.len(), origin));
     }
 
-    /// Where the bytes `range` came from; `None` for text that no one wrote.
+    /// Where the bytes `range` came from; `None` for text that no one wrote. A shown expression may be meant with
+    /// the brackets of ours that it stands in.
     pub fn origin(&self, range: &Range<usize>) -> Option<Origin> {
-        let (stretch, origin) = self.map.iter().find(|(stretch, _)| {
+        let starts = |(stretch, _): &&(Range<usize>, Origin)| {
             stretch.contains(&range.start) || (stretch.end == range.start && range.is_empty())
-        })?;
+        };
+        let framed = |(stretch, _): &&(Range<usize>, Origin)| {
+            let before = self.text.get(range.start..stretch.start);
+            before.is_some_and(|before| SHOWN.ends_with(before)) && stretch.end <= range.end
+        };
+        let mut stretches = self.map.iter();
+        let found = stretches.find(starts);
+        let (stretch, origin) = found.or_else(|| self.map.iter().find(framed))?;
         Some(match origin {
             Origin::User(cell, at) if at.len() == stretch.len() => {
-                let start = at.start + (range.start - stretch.start);
+                let start = at.start + (range.start.max(stretch.start) - stretch.start);
                 let end = at.start + (range.end.min(stretch.end) - stretch.start);
                 Origin::User(*cell, start..end)
             }
@@ -316,6 +328,12 @@ mod tests {
             Some(Origin::PutNew("x".into()))
         );
         assert_eq!(generated.origin(&(0..1)), None);
+        // The last expression, with and without the brackets around it.
+        let at = generated.text.find("&(\nx\n)").unwrap();
+        for range in [at..at + 6, at + 1..at + 6, at + 3..at + 4] {
+            let shown = Some(Origin::User(7, code.len() - 1..code.len()));
+            assert_eq!(generated.origin(&range), shown);
+        }
     }
 
     #[test]

@@ -301,7 +301,7 @@ pub fn cause(last_words: &str) -> Option<String> {
     let known = [
         (
             "has overflowed its stack",
-            "its stack overflowed, by a recursion without end perhaps",
+            "its stack overflowed, by a recursion without end or a large array perhaps (what is in a `Vec` is not on the stack)",
         ),
         (
             "non-unwinding panic",

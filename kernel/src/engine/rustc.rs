@@ -85,6 +85,11 @@ impl Rustc {
         self.ready = self.start_ahead(name, &mut command).ok();
     }
 
+    /// Ends the compiler that stands ready, as no cell is to come.
+    pub fn stand_down(&mut self) {
+        self.ready = None;
+    }
+
     fn start_ahead(&self, name: &str, command: &mut Command) -> Result<Ready> {
         let path = self.dir.join(source_of(name));
         // Of a compiler that stood ready for this cell with other arguments.
@@ -210,11 +215,6 @@ fn wait_for(child: Child, source: Option<(File, &str)>, interrupter: &Interrupte
     })
 }
 
-/// Puts the source into the pipe and closes it when the compiler has read it all; whether it has.
-/// Closed before the compiler had opened its end, the pipe would lose what it holds.
-fn hand_over(mut pipe: File, text: &str, compiler: u32) -> std::io::Result<bool> {
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() || holds_something(&pipe) {
 /// A named pipe, open for both, so that neither side waits for the other to open its end. Nor does this
 /// side wait for room in it.
 fn make_pipe(path: &Path) -> Result<File> {
@@ -224,6 +224,11 @@ fn make_pipe(path: &Path) -> Result<File> {
     Ok(options.custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?)
 }
 
+/// Puts the source into the pipe and closes it when the compiler has read it all; whether it has.
+/// Closed before the compiler had opened its end, the pipe would lose what it holds.
+fn hand_over(mut pipe: File, text: &str, compiler: u32) -> std::io::Result<bool> {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() || holds_something(&pipe) {
         match pipe.write(rest) {
             Ok(written) => rest = &rest[written..],
             // It is full: of a user who has many pipes each holds little.

@@ -137,7 +137,7 @@ fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -
         match statement {
             syn::Stmt::Item(item) => cell.items.extend(items_of(item, span, code)),
             syn::Stmt::Local(local) => {
-                bind(&local.pat, None, &mut cell.bindings);
+                bind(&local.pat, None, may_fail(local), &mut cell.bindings);
                 cell.nameless
                     .retain(|name| cell.bindings.iter().all(|binding| binding.name != *name));
                 if let Some(name) = nameless(local) {
@@ -161,6 +161,12 @@ fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -
         }
     }
     cell
+}
+
+/// Whether its pattern may not fit: then it has an `else`.
+fn may_fail(local: &syn::Local) -> bool {
+    let init = local.init.as_ref();
+    init.is_some_and(|init| init.diverge.is_some())
 }
 
 /// The name that is bound to a closure or an `async` block as it is.
@@ -199,14 +205,37 @@ fn range_of(node: &impl Spanned) -> Range<usize> {
 }
 
 fn items_of(item: &syn::Item, span: Range<usize>, code: &str) -> Vec<Item> {
-    if let syn::Item::Use(import) = item {
-        return imports_of(import, &span);
+    match item {
+        syn::Item::Use(import) => return imports_of(import, &span),
+        syn::Item::ForeignMod(block) => return foreign_items_of(block, span, code),
+        _ => {}
     }
     vec![Item {
         key: key_of(item, &code[span.clone()]),
         span,
         rewritten: None,
     }]
+}
+
+/// One item for each function of an `extern` block, so that each can be replaced by itself.
+fn foreign_items_of(block: &syn::ItemForeignMod, span: Range<usize>, code: &str) -> Vec<Item> {
+    let head = &code[span.start..block.brace_token.span.open().byte_range().start];
+    let item = |member: &syn::ForeignItem| {
+        let text = &code[range_of(member)];
+        let key = match member {
+            syn::ForeignItem::Fn(function) => ItemKey::Value(function.sig.ident.to_string()),
+            syn::ForeignItem::Static(variable) => ItemKey::Value(variable.ident.to_string()),
+            syn::ForeignItem::Type(opaque) => ItemKey::Type(opaque.ident.to_string()),
+            _ => ItemKey::Unnamed(text.to_owned()),
+        };
+        Item {
+            span: span.clone(),
+            key,
+            // Alone in its block it stands as it was written, which places errors best.
+            rewritten: (block.items.len() > 1).then(|| format!("{head}{{ {text} }}")),
+        }
+    };
+    block.items.iter().map(item).collect()
 }
 
 /// What an item is known by.
@@ -350,16 +379,25 @@ fn flatten(tree: &syn::UseTree, prefix: String, found: &mut Vec<(String, Option<
     }
 }
 
-fn bind(pattern: &syn::Pat, annotation: Option<&syn::Type>, found: &mut Vec<Binding>) {
+fn bind(
+    pattern: &syn::Pat,
+    annotation: Option<&syn::Type>,
+    may_fail: bool,
+    found: &mut Vec<Binding>,
+) {
     use syn::Pat as P;
+    let mut all = |patterns: &mut dyn Iterator<Item = &syn::Pat>| {
+        patterns.for_each(|pattern| bind(pattern, None, may_fail, found));
+    };
     match pattern {
-        P::Type(typed) => bind(&typed.pat, Some(&typed.ty), found),
+        P::Type(typed) => bind(&typed.pat, Some(&typed.ty), may_fail, found),
         // `ref` borrows from a value that is gone after the cell.
         P::Ident(ident) if ident.by_ref.is_some() => {}
         P::Ident(ident) => {
             let name = ident.ident.to_string();
-            // In `let None = x else {…}` the name is a constant or variant, not a binding.
-            if !name.starts_with(char::is_uppercase) {
+            // In `let None = x else {…}` the name is a constant or variant, not a binding. Where a pattern
+            // always fits, as in `let X = …`, it is one.
+            if !may_fail || !name.starts_with(char::is_uppercase) {
                 found.retain(|earlier| earlier.name != name);
                 let annotation = annotation
                     .filter(|ty| written_out(ty))
@@ -371,27 +409,15 @@ fn bind(pattern: &syn::Pat, annotation: Option<&syn::Type>, found: &mut Vec<Bind
                 });
             }
             if let Some((_, inner)) = &ident.subpat {
-                bind(inner, None, found);
+                bind(inner, None, may_fail, found);
             }
         }
-        P::Tuple(tuple) => tuple
-            .elems
-            .iter()
-            .for_each(|pattern| bind(pattern, None, found)),
-        P::TupleStruct(tuple) => tuple
-            .elems
-            .iter()
-            .for_each(|pattern| bind(pattern, None, found)),
-        P::Slice(slice) => slice
-            .elems
-            .iter()
-            .for_each(|pattern| bind(pattern, None, found)),
-        P::Struct(fields) => fields
-            .fields
-            .iter()
-            .for_each(|field| bind(&field.pat, None, found)),
-        P::Paren(inner) => bind(&inner.pat, annotation, found),
-        P::Reference(inner) => bind(&inner.pat, None, found),
+        P::Tuple(tuple) => all(&mut tuple.elems.iter()),
+        P::TupleStruct(tuple) => all(&mut tuple.elems.iter()),
+        P::Slice(slice) => all(&mut slice.elems.iter()),
+        P::Struct(fields) => all(&mut fields.fields.iter().map(|field| &*field.pat)),
+        P::Paren(inner) => bind(&inner.pat, annotation, may_fail, found),
+        P::Reference(inner) => bind(&inner.pat, None, may_fail, found),
         _ => {}
     }
 }
@@ -405,7 +431,10 @@ fn compact(tokens: &str) -> String {
         let before = text.chars().next_back().unwrap_or(' ');
         let after = rest.peek().copied().unwrap_or(' ');
         let spaced = |c: char| ",;+=".contains(c);
+        // Beside a quote a word would become a part of the text: `extern "C" fn()`.
         let kept = (word(before) && word(after))
+            || before == '"' && word(after)
+            || word(before) && after == '"'
             || spaced(before)
             || "+=-".contains(after)
             || text.ends_with("->");
@@ -521,6 +550,22 @@ mod tests {
     }
 
     #[test]
+    fn an_extern_block_is_kept_function_by_function() {
+        let cell = parse("unsafe extern \"C\" { fn a(x: i32); safe fn b() -> u8; }");
+        let kept: Vec<_> = cell
+            .items
+            .iter()
+            .map(|item| (item.key.name().unwrap(), item.rewritten.as_deref().unwrap()))
+            .collect();
+        let expected = [
+            ("a", "unsafe extern \"C\" { fn a(x: i32); }"),
+            ("b", "unsafe extern \"C\" { safe fn b() -> u8; }"),
+        ];
+        assert_eq!(kept, expected);
+        assert_eq!(parse("extern \"C\" { fn a(); }").items[0].rewritten, None);
+    }
+
+    #[test]
     fn an_impl_run_again_replaces_itself_and_no_other() {
         let key = |code: &str| parse(code).items[0].key.clone();
         assert!(key("impl P { fn a() {} }").replaces(&key("impl P { fn a() { 1; } fn b() {} }")));
@@ -544,12 +589,27 @@ mod tests {
     }
 
     #[test]
+    fn names_in_capitals_are_bound_where_a_pattern_always_fits() {
+        let names = |code: &str| {
+            let bindings = parse(code).bindings;
+            let names: Vec<_> = bindings.into_iter().map(|binding| binding.name).collect();
+            names.join(" ")
+        };
+        assert_eq!(names("let X_train = f(); let (X, Y) = g();"), "X_train X Y");
+        assert_eq!(names("let None = f() else { return Ok(()) };"), "");
+    }
+
+    #[test]
     fn only_a_type_written_out_is_taken_from_the_user() {
         let annotation = |code: &str| parse(code).bindings[0].annotation.clone();
         assert_eq!(annotation("let v: Vec<u8> = f();"), Some("Vec<u8>".into()));
         assert_eq!(
             annotation("let v: std::collections::HashMap<Box<dyn Fn(i32, [u8; 3]) -> i32 + Send>, *const u8> = f();").unwrap(),
             "std::collections::HashMap<Box<dyn Fn(i32, [u8; 3]) -> i32 + Send>, *const u8>"
+        );
+        assert_eq!(
+            annotation("let v: extern \"C\" fn(i32) = f;").as_deref(),
+            Some("extern \"C\" fn(i32)")
         );
         assert_eq!(annotation("let v: Vec<_> = f();"), None);
         assert_eq!(annotation("let v: &str = f();"), None);

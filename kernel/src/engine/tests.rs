@@ -11,6 +11,7 @@ mod differential;
 mod last_words;
 mod linking;
 mod mistakes;
+mod odd;
 mod revival;
 
 struct Session {
@@ -482,6 +483,19 @@ fn values_show_in_their_best_form() {
     );
     assert_eq!(shown(&mut session, "Some(t.clone())"), "[1. 2.]");
     assert_eq!(shown(&mut session, "None::<Tensor>"), "None");
+    assert_eq!(shown(&mut session, "&t"), "[1. 2.]");
+    let lists = "[t.clone(), t.clone()]";
+    for list in [lists, "vec![&t, &t]", "Some(vec![t.clone(); 2])"] {
+        assert_eq!(shown(&mut session, list), "[[1. 2.], [1. 2.]]");
+    }
+    assert_eq!(shown(&mut session, "(t.len(), t.clone())"), "(2, [1. 2.])");
+    let mixed = "(2, t.reshape([2, 1]))";
+    assert_eq!(
+        shown(&mut session, mixed),
+        "(\n    2,\n    [[1.]\n     [2.]],\n)"
+    );
+    let mapped = "std::collections::BTreeMap::from([(\"a\", t.clone())])";
+    assert_eq!(shown(&mut session, mapped), "{\"a\": [1. 2.]}");
     assert!(shown(&mut session, "t.try_reshape([3])").starts_with("Err: "));
     assert_eq!(shown(&mut session, "\"5\".parse::<u8>()"), "Ok(5)");
 }

@@ -147,6 +147,8 @@ struct InterruptState {
     running: AtomicBool,
     /// Wakes a cell that waits for an engine that is still starting.
     waiting: Notify,
+    /// Tells the session that the running cell was interrupted.
+    pressed: Notify,
 }
 
 impl Interrupt {
@@ -155,9 +157,24 @@ impl Interrupt {
         if !self.shared.running.load(Ordering::SeqCst) {
             return;
         }
+        self.shared.pressed.notify_one();
         match self.reach() {
             Some(reach) => (reach.stop)(),
             None => self.shared.waiting.notify_one(),
+        }
+    }
+
+    /// Returns when the running cell is interrupted.
+    pub async fn pressed(&self) {
+        self.shared.pressed.notified().await;
+    }
+
+    /// Forgets an interrupt that came when its cell was just over.
+    pub async fn forget(&self) {
+        tokio::select! {
+            biased;
+            () = self.pressed() => {}
+            () = std::future::ready(()) => {}
         }
     }
 

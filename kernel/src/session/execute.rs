@@ -50,16 +50,19 @@ impl Session {
         output.finish().await;
         let result_text = output.result.take().and_then(plain_text);
 
+        // Whoever interrupts a cell does not want those to run that wait behind it.
+        let mut to_abort = self.waiting_when_pressed.take().unwrap_or(0);
         let (status, error) = match outcome {
             Outcome::Done => (ReplyStatus::Ok, None),
             Outcome::Failed(error) => {
                 output.error(published(&error)).await;
-                if request.stop_on_error && !request.silent {
-                    self.to_abort = self.requests.len();
-                }
+                to_abort = self.requests.len();
                 (ReplyStatus::Error, Some(Box::new(replied(error))))
             }
         };
+        if request.stop_on_error && !request.silent {
+            self.to_abort = to_abort;
+        }
         if counted {
             self.history.add(count, &request.code, result_text);
         }
@@ -106,10 +109,16 @@ impl Session {
         output: &mut Output,
         asks: Option<&JupyterMessage>,
     ) -> (Outcome, Timing) {
+        let interrupt = self.evaluator.interrupt();
+        interrupt.forget().await;
         let running = self.evaluator.submit(code, number(count));
         loop {
             let update = tokio::select! {
                 update = self.evaluator.next(&running) => update,
+                () = interrupt.pressed() => {
+                    self.waiting_when_pressed.get_or_insert(self.requests.len());
+                    continue;
+                }
                 () = flush_due(Some(output)) => {
                     output.flush().await;
                     continue;
