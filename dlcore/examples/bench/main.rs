@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! tests/bench/peers/setup DIR          # once: Keras, PyTorch, candle and burn
-//! cargo run --release -p dlcore --example bench -- [CASE …] [--rounds N] [--json FILE] [--svg FILE]
-//!     [--peers DIR] [--peer "PROGRAM ARGUMENT …"]
+//! cargo run --release -p dlcore --example bench -- [CASE …] [--rounds N] [--minutes M]
+//!     [--json FILE] [--svg FILE] [--peers DIR] [--peer "PROGRAM ARGUMENT …"]
 //! cargo run --release -p dlcore --example bench -- --scaling [--rounds N] [--json FILE] [--svg FILE]
 //! ```
 //!
@@ -34,6 +34,8 @@ struct Plan {
     cases: Vec<String>,
     scaling: bool,
     rounds: usize,
+    /// No round is begun that would end later.
+    minutes: Option<f64>,
     json: Option<String>,
     svg: Option<String>,
     /// The words of each peer's command.
@@ -51,7 +53,13 @@ fn main() -> Result<()> {
     let plan = Plan::of(arguments)?;
     println!("{}", report::machine());
     let mut runner = Runner::default();
+    let mut rounds = 0;
     for round in 0..plan.rounds {
+        let with_another = start.elapsed().as_secs_f64() * (1.0 + 1.0 / round.max(1) as f64);
+        if round > 0 && plan.minutes.is_some_and(|most| with_another > 60.0 * most) {
+            break;
+        }
+        rounds = round + 1;
         for case in &plan.cases {
             eprintln!("round {} of {}: {case}", round + 1, plan.rounds);
             plan.one(case, &mut runner)?;
@@ -68,7 +76,7 @@ fn main() -> Result<()> {
         std::fs::write(path, picture).map_err(failed)?;
     }
     if let Some(path) = plan.json {
-        let report = report::report(&runner, plan.rounds);
+        let report = report::report(&runner, rounds);
         std::fs::write(path, format!("{report:#}\n")).map_err(failed)?;
     }
     Ok(())
@@ -84,6 +92,7 @@ impl Plan {
             cases: Vec::new(),
             scaling: false,
             rounds: 3,
+            minutes: None,
             json: None,
             svg: None,
             peers: Vec::new(),
@@ -99,6 +108,11 @@ impl Plan {
                     let text = value()?;
                     let wrong = |_| Error::Value(format!("--rounds: not a number: {text:?}"));
                     plan.rounds = text.parse().map_err(wrong)?;
+                }
+                "--minutes" => {
+                    let text = value()?;
+                    let wrong = |_| Error::Value(format!("--minutes: not a number: {text:?}"));
+                    plan.minutes = Some(text.parse().map_err(wrong)?);
                 }
                 "--json" => plan.json = Some(value()?),
                 "--svg" => plan.svg = Some(value()?),

@@ -180,7 +180,7 @@ def tell_peak() -> None:
 
 
 CASES = {f.__name__: f for f in (gemm, mnist, evaluate, imdb, convnet, lstm, small, boston, startup)}
-NOT_COMPILED = {"gemm", "imdb", "evaluate", "startup"}
+NOT_COMPILED = {"gemm", "imdb", "evaluate", "startup", "lstm", "boston"}
 if CASE in CASES and not (MODE == "compiled" and CASE in NOT_COMPILED):
     CASES[CASE]()
     if CASE != "imdb":
