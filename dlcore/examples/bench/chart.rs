@@ -199,7 +199,9 @@ pub fn scaling(figures: &Figures) -> String {
                 1.0,
             );
             picture.text(
-                &format!("{tick:.4}").trim_end_matches('0').to_owned(),
+                format!("{tick:.4}")
+                    .trim_end_matches('0')
+                    .trim_end_matches('.'),
                 (left + 54.0, y.at(tick) + 4.0),
                 "end",
                 MUTED,
