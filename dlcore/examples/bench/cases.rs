@@ -8,14 +8,15 @@ use serde_json::json;
 /// Who is measured, in the figures.
 pub const PEER: &str = "dlcore";
 
-pub const NAMES: [&str; 8] = [
-    "startup", "mnist", "imdb", "convnet", "lstm", "small", "boston", "evaluate",
+pub const NAMES: [&str; 9] = [
+    "gemm", "mnist", "imdb", "convnet", "lstm", "small", "boston", "evaluate", "startup",
 ];
 
 /// Runs a case and prints its figures; `start` is when the process began.
 pub fn run(case: &str, start: Instant) -> Result<()> {
     set_seed(1);
     match case {
+        "gemm" => gemm(),
         "startup" => startup(start)?,
         "mnist" => mnist()?,
         "imdb" => imdb()?,
@@ -24,7 +25,7 @@ pub fn run(case: &str, start: Instant) -> Result<()> {
         "small" => small()?,
         "boston" => boston()?,
         "evaluate" => evaluate()?,
-        other => return Err(Error::Value(format!("no case {other:?}"))),
+        other => crate::scaling::run(other)?,
     }
     if let Some(peak) = peak_megabytes() {
         tell(case, "peak_MB", peak);
@@ -32,7 +33,7 @@ pub fn run(case: &str, start: Instant) -> Result<()> {
     Ok(())
 }
 
-fn tell(case: &str, metric: &str, value: f64) {
+pub fn tell(case: &str, metric: &str, value: f64) {
     let figure = json!({ "peer": PEER, "case": case, "metric": metric, "value": value });
     println!("{figure}");
 }
@@ -51,12 +52,12 @@ fn labels(count: usize, classes: usize) -> Tensor {
     Tensor::from(draws.iter().map(label).collect::<Vec<_>>())
 }
 
-fn one_hot(count: usize) -> Tensor {
+pub fn one_hot(count: usize) -> Tensor {
     to_categorical(&labels(count, 10), 10)
 }
 
 /// The seconds of each epoch but the first, which warms caches and threads up.
-fn epochs(network: &mut Sequential, x: &Tensor, y: &Tensor, settings: Fit) -> Result<Vec<f64>> {
+pub fn epochs(network: &mut Sequential, x: &Tensor, y: &Tensor, settings: Fit) -> Result<Vec<f64>> {
     let (sender, receiver) = std::sync::mpsc::channel();
     let mut last = Instant::now();
     let clock = LambdaCallback::new().on_epoch_end(move |_, _| {
@@ -68,21 +69,38 @@ fn epochs(network: &mut Sequential, x: &Tensor, y: &Tensor, settings: Fit) -> Re
     Ok(receiver.iter().skip(1).collect())
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-fn first_network() -> Result<Sequential> {
+pub fn first_network(units: usize) -> Result<Sequential> {
     let mut network = Sequential::new()
-        .add(Dense::new(512).activation("relu").input_shape([28 * 28]))
+        .add(Dense::new(units).activation("relu").input_shape([28 * 28]))
         .add(Dense::new(10).activation("softmax"));
     network.compile(RMSprop::new(), "categorical_crossentropy", ["accuracy"])?;
     Ok(network)
 }
 
+/// What the processor can do at most: the product of two large matrices.
+fn gemm() {
+    const SIDE: usize = 1024;
+    let (a, b) = (
+        Tensor::uniform([SIDE, SIDE], -1.0, 1.0),
+        Tensor::uniform([SIDE, SIDE], -1.0, 1.0),
+    );
+    let mut seconds = Vec::new();
+    for _ in 0..60 {
+        let start = Instant::now();
+        std::hint::black_box(a.dot(&b));
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    let operations = 2.0 * (SIDE * SIDE * SIDE) as f64;
+    tell("gemm", "gflops", operations / median(seconds) / 1e9);
+}
+
 fn startup(start: Instant) -> Result<()> {
-    let mut network = first_network()?;
+    let mut network = first_network(512)?;
     let (x, y) = (Tensor::uniform([128, 784], 0.0, 1.0), one_hot(128));
     network.train_on_batch(&x, &y)?;
     tell("startup", "first_batch_s", start.elapsed().as_secs_f64());
@@ -91,7 +109,7 @@ fn startup(start: Instant) -> Result<()> {
 
 fn mnist() -> Result<()> {
     let (x, y) = (Tensor::uniform([60_000, 784], 0.0, 1.0), one_hot(60_000));
-    let mut network = first_network()?;
+    let mut network = first_network(512)?;
     let seconds = epochs(&mut network, &x, &y, Fit::epochs(6).batch_size(128))?;
     tell("mnist", "epoch_s", median(seconds));
     Ok(())
@@ -99,7 +117,7 @@ fn mnist() -> Result<()> {
 
 fn evaluate() -> Result<()> {
     let (x, y) = (Tensor::uniform([10_000, 784], 0.0, 1.0), one_hot(10_000));
-    let mut network = first_network()?;
+    let mut network = first_network(512)?;
     network.train_on_batch(&x.slice(..128), &y.slice(..128))?;
     let mut seconds = Vec::new();
     for _ in 0..9 {
@@ -139,12 +157,7 @@ fn imdb() -> Result<()> {
     Ok(())
 }
 
-fn convnet() -> Result<()> {
-    let samples = 64 * 50;
-    let (x, y) = (
-        Tensor::uniform([samples, 28, 28, 1], 0.0, 1.0),
-        one_hot(samples),
-    );
+pub fn convolutional() -> Result<Sequential> {
     let mut network = Sequential::new()
         .add(
             Conv2D::new(32, 3)
@@ -159,6 +172,16 @@ fn convnet() -> Result<()> {
         .add(Dense::new(64).activation("relu"))
         .add(Dense::new(10).activation("softmax"));
     network.compile("rmsprop", "categorical_crossentropy", ["accuracy"])?;
+    Ok(network)
+}
+
+fn convnet() -> Result<()> {
+    let samples = 64 * 50;
+    let (x, y) = (
+        Tensor::uniform([samples, 28, 28, 1], 0.0, 1.0),
+        one_hot(samples),
+    );
+    let mut network = convolutional()?;
     let seconds = epochs(&mut network, &x, &y, Fit::epochs(6).batch_size(64))?;
     tell("convnet", "step_ms", median(seconds) / 50.0 * 1e3);
     Ok(())
@@ -214,7 +237,21 @@ fn boston() -> Result<()> {
         .add(Dense::new(64).activation("relu"))
         .add(Dense::new(1));
     network.compile("rmsprop", "mse", ["mae"])?;
-    let seconds = epochs(&mut network, &x, &y, Fit::epochs(21).batch_size(1))?;
+    let seconds = epochs(&mut network, &x, &y, Fit::epochs(41).batch_size(1))?;
     tell("boston", "step_us", median(seconds) / samples as f64 * 1e6);
+    // The book's experiment: what is left of the samples trains, a fourth of them validates.
+    let fold = samples / 4;
+    let start = Instant::now();
+    for first in (0..samples).step_by(fold) {
+        let mut network = network.clone();
+        let rest = |t: &Tensor| {
+            let (before, after) = (t.slice(..first), t.slice(first + fold..));
+            Tensor::concat(&[&before, &after], 0)
+        };
+        let (xv, yv) = (x.slice(first..first + fold), y.slice(first..first + fold));
+        let settings = Fit::epochs(100).batch_size(1).verbose(0);
+        network.fit(&rest(&x), &rest(&y), settings.validation_data(&xv, &yv))?;
+    }
+    tell("boston", "folds_s", start.elapsed().as_secs_f64());
     Ok(())
 }

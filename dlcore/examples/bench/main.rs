@@ -1,36 +1,46 @@
 //! How fast the book's networks train, beside their peers.
 //!
 //! ```text
-//! cargo run --release -p dlcore --example bench -- [CASE …] [--rounds N] [--json FILE]
-//!     [--peer PYTHON tests/bench/peers/keras_peer.py] [--peer PYTHON tests/bench/peers/torch_peer.py]
+//! tests/bench/peers/setup DIR          # once: Keras, PyTorch, candle and burn
+//! cargo run --release -p dlcore --example bench -- [CASE …] [--rounds N] [--minutes M]
+//!     [--json FILE] [--svg FILE] [--peers DIR] [--peer "PROGRAM ARGUMENT …"]
+//! cargo run --release -p dlcore --example bench -- --scaling [--rounds N] [--json FILE] [--svg FILE]
 //! ```
 //!
 //! A round runs each case in a process of its own, so that peak memory and start mean something, and the
-//! peers' beside it: only figures of one run compare. What is printed, and written as JSON, is the
-//! median of the rounds and their spread. A peer whose interpreter lacks its packages is left out.
+//! peers' beside it: only figures of one run compare. What is printed, drawn and written as JSON is the
+//! median of the rounds and their spread. A peer is any program that takes a case's name and prints a line
+//! of JSON for each figure.
 //!
 //! The data is random, of the shapes and, for the reviews, the sparsity of the book's sets.
+//! `--scaling` measures how time grows with samples, units, batch size and threads instead.
 
 mod cases;
+mod chart;
+mod peers;
+mod report;
+mod rows;
+mod scaling;
 
-use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Instant;
 
 use dlcore::{Error, Result};
-use serde_json::{Value, json};
+
+use peers::Runner;
 
 /// What the command line asks for.
 struct Plan {
     cases: Vec<String>,
+    scaling: bool,
     rounds: usize,
+    /// No round is begun that would end later.
+    minutes: Option<f64>,
     json: Option<String>,
-    /// Interpreter and script of each peer.
-    peers: Vec<(String, String)>,
+    svg: Option<String>,
+    /// The words of each peer's command.
+    peers: Vec<Vec<String>>,
 }
-
-/// Case and metric, then who: the values of the rounds.
-type Figures = BTreeMap<(String, String), BTreeMap<String, Vec<f64>>>;
 
 fn main() -> Result<()> {
     let start = Instant::now();
@@ -41,21 +51,32 @@ fn main() -> Result<()> {
         return cases::run(case, start);
     }
     let plan = Plan::of(arguments)?;
-    let mut figures = Figures::new();
+    println!("{}", report::machine());
+    let mut runner = Runner::default();
+    let mut rounds = 0;
     for round in 0..plan.rounds {
+        let with_another = start.elapsed().as_secs_f64() * (1.0 + 1.0 / round.max(1) as f64);
+        if round > 0 && plan.minutes.is_some_and(|most| with_another > 60.0 * most) {
+            break;
+        }
+        rounds = round + 1;
         for case in &plan.cases {
             eprintln!("round {} of {}: {case}", round + 1, plan.rounds);
-            let own = std::env::current_exe().map_err(failed)?;
-            read(Command::new(own).args(["--one", case]), &mut figures);
-            for (python, script) in &plan.peers {
-                read(Command::new(python).args([script, case]), &mut figures);
-            }
+            plan.one(case, &mut runner)?;
         }
     }
-    print(&figures);
+    let picture = if plan.scaling {
+        scaling::print(&runner);
+        chart::scaling(&runner.figures)
+    } else {
+        report::print(&runner);
+        chart::beside(&runner.figures)
+    };
+    if let Some(path) = plan.svg {
+        std::fs::write(path, picture).map_err(failed)?;
+    }
     if let Some(path) = plan.json {
-        let report =
-            json!({ "machine": machine(), "rounds": plan.rounds, "figures": listed(&figures) });
+        let report = report::report(&runner, rounds);
         std::fs::write(path, format!("{report:#}\n")).map_err(failed)?;
     }
     Ok(())
@@ -69,8 +90,11 @@ impl Plan {
     fn of(arguments: Vec<String>) -> Result<Plan> {
         let mut plan = Plan {
             cases: Vec::new(),
+            scaling: false,
             rounds: 3,
+            minutes: None,
             json: None,
+            svg: None,
             peers: Vec::new(),
         };
         let mut words = arguments.into_iter();
@@ -85,8 +109,20 @@ impl Plan {
                     let wrong = |_| Error::Value(format!("--rounds: not a number: {text:?}"));
                     plan.rounds = text.parse().map_err(wrong)?;
                 }
+                "--minutes" => {
+                    let text = value()?;
+                    let wrong = |_| Error::Value(format!("--minutes: not a number: {text:?}"));
+                    plan.minutes = Some(text.parse().map_err(wrong)?);
+                }
                 "--json" => plan.json = Some(value()?),
-                "--peer" => plan.peers.push((value()?, value()?)),
+                "--svg" => plan.svg = Some(value()?),
+                "--peers" => plan.peers.extend(peers::installed(&value()?)),
+                "--peer" => {
+                    let command = value()?;
+                    plan.peers
+                        .push(command.split_whitespace().map(String::from).collect());
+                }
+                "--scaling" => plan.scaling = true,
                 case if cases::NAMES.contains(&case) => plan.cases.push(word),
                 other => {
                     let known = cases::NAMES.join(", ");
@@ -96,93 +132,31 @@ impl Plan {
                 }
             }
         }
-        if plan.cases.is_empty() {
+        if plan.scaling {
+            plan.cases = scaling::NAMES.map(String::from).to_vec();
+        } else if plan.cases.is_empty() {
             plan.cases = cases::NAMES.map(String::from).to_vec();
         }
         Ok(plan)
     }
-}
 
-/// Runs a process that prints a line of JSON for each figure.
-fn read(command: &mut Command, figures: &mut Figures) {
-    let output = match command.output() {
-        Ok(output) if output.status.success() => output,
-        Ok(output) => {
-            let words = String::from_utf8_lossy(&output.stderr);
-            let last = words.lines().last().unwrap_or_default();
-            return eprintln!("  {:?} failed: {last}", command.get_program());
+    /// A case once, by everyone.
+    fn one(&self, case: &str, runner: &mut Runner) -> Result<()> {
+        let own = std::env::current_exe().map_err(failed)?;
+        if self.scaling {
+            for threads in scaling::threads() {
+                let mut command = Command::new(&own);
+                command
+                    .args(["--one", case])
+                    .env("RAYON_NUM_THREADS", threads.to_string());
+                runner.run(&mut command, Some(&scaling::name(threads)));
+            }
+            return Ok(());
         }
-        Err(error) => return eprintln!("  {:?}: {error}", command.get_program()),
-    };
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(figure) = serde_json::from_str::<Value>(line) else {
-            continue;
-        };
-        let text = |key: &str| figure[key].as_str().unwrap_or_default().to_string();
-        if let Some(value) = figure["value"].as_f64() {
-            let row = figures.entry((text("case"), text("metric"))).or_default();
-            row.entry(text("peer")).or_default().push(value);
+        runner.run(Command::new(own).args(["--one", case]), None);
+        for peer in self.peers.iter().filter(|peer| !peer.is_empty()) {
+            runner.run(Command::new(&peer[0]).args(&peer[1..]).arg(case), None);
         }
+        Ok(())
     }
-}
-
-/// Least, median and greatest.
-fn spread(values: &[f64]) -> [f64; 3] {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    [
-        sorted[0],
-        sorted[sorted.len() / 2],
-        sorted[sorted.len() - 1],
-    ]
-}
-
-fn print(figures: &Figures) {
-    println!("{}", machine());
-    println!("| case | figure | who | median | least – greatest | ours is better by |");
-    println!("|---|---|---|---|---|---|");
-    for ((case, metric), row) in figures {
-        let own = row.get(cases::PEER).map(|values| spread(values)[1]);
-        for (who, values) in row {
-            let [least, median, greatest] = spread(values);
-            let ratio = match own {
-                Some(own) if who != cases::PEER => format!("{:.1}×", median / own),
-                _ => String::new(),
-            };
-            println!(
-                "| {case} | {metric} | {who} | {median:.4} | {least:.4} – {greatest:.4} | {ratio} |"
-            );
-        }
-    }
-}
-
-fn listed(figures: &Figures) -> Vec<Value> {
-    let mut list = Vec::new();
-    for ((case, metric), row) in figures {
-        for (who, values) in row {
-            let [least, median, greatest] = spread(values);
-            list.push(json!({
-                "case": case, "metric": metric, "peer": who, "median": median, "least": least,
-                "greatest": greatest, "values": values,
-            }));
-        }
-    }
-    list
-}
-
-/// The processor, its cores, and the threads that may be used.
-fn machine() -> Value {
-    let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = information
-        .lines()
-        .find(|line| line.starts_with("model name"));
-    let model = model
-        .and_then(|line| line.split_once(": "))
-        .map_or("unknown", |(_, name)| name);
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    json!({
-        "processor": model, "cores": cores, "system": std::env::consts::OS,
-        "architecture": std::env::consts::ARCH, "dlcore": env!("CARGO_PKG_VERSION"),
-        "threads": rayon::current_num_threads(),
-    })
 }
