@@ -28,23 +28,41 @@ impl<T: Real> Kernels<T> for Cpu {
             columns: n,
             add: bias.is_some(),
         };
-        if m * n * k < WORTH_THREADS {
-            target.fill(0, 0, left, right);
-        } else {
-            let (rows, columns) = tile(m, n);
-            let across = n.div_ceil(columns);
-            (0..m.div_ceil(rows) * across)
-                .into_par_iter()
-                .for_each(|index| {
-                    let (top, first) = (index / across * rows, index % across * columns);
-                    let left = left.slice(ndarray::s![top..m.min(top + rows), ..]);
-                    let right = right.slice(ndarray::s![.., first..n.min(first + columns)]);
-                    target.fill(top, first, left, right);
-                });
-        }
+        target.fill_all(left, right);
         // SAFETY: the tiles cover the whole of the buffer, and each was written.
         unsafe { result.set_len(m * n) };
         result
+    }
+
+    fn gemm_into(
+        left: ArrayView2<'_, T>,
+        right: ArrayView2<'_, T>,
+        bias: Option<&[T]>,
+        result: &mut [T],
+    ) {
+        let ((m, k), (l, n)) = (left.dim(), right.dim());
+        assert!(
+            k == l && result.len() == m * n && bias.is_none_or(|bias| bias.len() == n),
+            "[{m}, {k}] · [{l}, {n}] into {} elements",
+            result.len()
+        );
+        match bias {
+            Some(bias) => chunks(result, n, Cost::Cheap, &|_, piece| {
+                for row in piece.chunks_exact_mut(n) {
+                    row.copy_from_slice(bias);
+                }
+            }),
+            None if k == 0 => result.fill(T::zero()),
+            None => {}
+        }
+        if k > 0 && m * n > 0 {
+            let target = Target {
+                start: result.as_mut_ptr(),
+                columns: n,
+                add: bias.is_some(),
+            };
+            target.fill_all(left, right);
+        }
     }
 
     fn sparse_gemm(left: &SparseRows, right: ArrayView2<'_, T>, bias: Option<&[T]>) -> Vec<T> {
@@ -230,6 +248,25 @@ struct Target<T> {
 unsafe impl<T: Send> Sync for Target<T> {}
 
 impl<T: Real> Target<T> {
+    /// Writes `left · right` from the first row and column on, in tiles for several threads where that
+    /// is worth it.
+    fn fill_all(&self, left: ArrayView2<'_, T>, right: ArrayView2<'_, T>) {
+        let ((m, k), n) = (left.dim(), right.ncols());
+        if m * n * k < WORTH_THREADS {
+            return self.fill(0, 0, left, right);
+        }
+        let (rows, columns) = tile(m, n);
+        let across = n.div_ceil(columns);
+        (0..m.div_ceil(rows) * across)
+            .into_par_iter()
+            .for_each(|index| {
+                let (top, first) = (index / across * rows, index % across * columns);
+                let left = left.slice(ndarray::s![top..m.min(top + rows), ..]);
+                let right = right.slice(ndarray::s![.., first..n.min(first + columns)]);
+                self.fill(top, first, left, right);
+            });
+    }
+
     /// Writes `left · right` at this row and column.
     fn fill(&self, top: usize, first: usize, left: ArrayView2<'_, T>, right: ArrayView2<'_, T>) {
         let ((m, k), n) = (left.dim(), right.ncols());

@@ -63,6 +63,13 @@ pub(super) unsafe fn multiply<T: Real>(
 ) {
     #[cfg(target_arch = "x86_64")]
     {
+        let along = sums_along_rows(&left, &right);
+        // A column is a row turned, and rows are summed in vectors.
+        let lies_as_row = left.stride_of(Axis(0)) == 1 && to.stride == 1;
+        let (left, right) = match right.ncols() == 1 && !along && lies_as_row {
+            true => (right.reversed_axes(), left.reversed_axes()),
+            false => (left, right),
+        };
         let run = avx2::Run {
             to: to.start.cast(),
             to_stride: to.stride,
@@ -73,7 +80,6 @@ pub(super) unsafe fn multiply<T: Real>(
             right_strides: (right.stride_of(Axis(0)), right.stride_of(Axis(1))),
             size: (left.nrows(), left.ncols(), right.ncols()),
         };
-        let along = sums_along_rows(&left, &right);
         super::vectorised(|| {
             // SAFETY: `T` is f32 and the processor has the instructions, since `suits` holds; pointers,
             // strides and size are those of the views, and the caller's promise.
@@ -314,6 +320,22 @@ mod tests {
             // SAFETY: rows of n + 3 elements, of which n from the third on are written.
             unsafe { multiply(place, left, right) };
             close(&result, &expected);
+            let mut alone: Vec<T> = some(m * n, 9);
+            let before = alone.clone();
+            let place = Place {
+                start: alone.as_mut_ptr(),
+                stride: n,
+                add,
+            };
+            // SAFETY: rows of n elements, all of which are written.
+            unsafe { multiply(place, left, right) };
+            let mut expected = wide(&before);
+            for (at, to) in expected.iter_mut().enumerate() {
+                let (row, column) = (at / n, at % n);
+                let terms = (0..k).map(|at| (left[(row, at)] * right[(at, column)]).to_f64());
+                *to = terms.sum::<f64>() + if add { *to } else { 0.0 };
+            }
+            close(&alone, &expected);
         }
     }
 
