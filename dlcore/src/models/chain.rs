@@ -7,13 +7,16 @@
 //! here as well (`loss.rs`); any other is recorded from the output on.
 
 mod loss;
+mod values;
 
 use std::sync::{Arc, RwLockWriteGuard};
 
-use ndarray::ArrayView2;
 use smallvec::SmallVec;
 
 use self::loss::OwnLoss;
+use self::values::{
+    f32_mut, f32_of, in_a_row, is_single, matrix, rows_of, single_mut, single_of, zeros,
+};
 use super::graph::Graph;
 use super::layer_ref::LayerRef;
 use super::objective::Compiled;
@@ -25,7 +28,7 @@ use crate::device::{Cpu, Kernels};
 use crate::grad::ops;
 use crate::layers::Layer;
 use crate::optimizers::Optimizer;
-use crate::tensor::{Array, Storage, row_major};
+use crate::tensor::{Storage, row_major};
 use crate::{DType, Result, Tensor};
 
 /// Elements of a batch of `x` up to which it is copied even where it is a part of the data as they lie.
@@ -417,60 +420,4 @@ fn load(to: &mut Tensor, data: &Tensor, samples: &Samples<'_>) {
             to.copy_from_slice(&from[sample * row..][..row]);
         }
     });
-}
-
-/// The same numbers, in row-major order if they are of single precision.
-fn in_a_row(tensor: Tensor) -> Tensor {
-    match tensor.storage() {
-        Storage::F32(values) if !values.is_standard_layout() => {
-            Tensor::from_array(row_major(values))
-        }
-        _ => tensor,
-    }
-}
-
-fn zeros(shape: &[usize]) -> Tensor {
-    Tensor::from_values(shape, vec![0.0_f32; shape.iter().product()])
-}
-
-/// Whether a tensor is of single precision and on no tape.
-fn is_single(tensor: &Tensor) -> bool {
-    tensor.dtype() == DType::F32 && tensor.node().is_none()
-}
-
-fn f32_of(tensor: &Tensor) -> &Array<f32> {
-    match tensor.storage() {
-        Storage::F32(values) => values,
-        _ => unreachable!("all that a chain computes is dense and of single precision"),
-    }
-}
-
-fn f32_mut(tensor: &mut Tensor) -> &mut Array<f32> {
-    match tensor.storage_mut() {
-        Storage::F32(values) => values,
-        _ => unreachable!("all that a chain computes is dense and of single precision"),
-    }
-}
-
-fn single_of(tensor: &Tensor) -> Option<&[f32]> {
-    f32_of(tensor).as_slice()
-}
-
-/// The elements, to be written: of a copy, if somebody else holds the tensor, too.
-fn single_mut(tensor: &mut Tensor) -> &mut [f32] {
-    let values = f32_mut(tensor).as_slice_mut();
-    values.expect("what a chain makes is in row-major order")
-}
-
-fn matrix(tensor: &Tensor) -> ArrayView2<'_, f32> {
-    let view = f32_of(tensor).view();
-    view.into_dimensionality().expect("a kernel has two axes")
-}
-
-/// All axes but the last made one.
-fn rows_of(tensor: &Tensor) -> ArrayView2<'_, f32> {
-    let columns = tensor.shape().last().copied().unwrap_or(1);
-    let values = single_of(tensor).expect("in row-major order");
-    let rows = values.len() / columns.max(1);
-    ArrayView2::from_shape((rows, columns), values).expect("whole rows")
 }

@@ -4,7 +4,7 @@ use gemm::Parallelism;
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::simd::vectorised;
+use super::simd::{Level, vectorised};
 use super::thin;
 use super::{Cost, Cpu, buffers, build, chunks};
 use crate::device::Kernels;
@@ -267,6 +267,38 @@ impl<T: Real> Target<T> {
             });
     }
 
+    /// As [`Target::fill`], term by term, by the instructions that [`Level`] says.
+    ///
+    /// # Safety
+    /// The tile lies within the buffer, and no other thread touches it.
+    unsafe fn fill_plainly(
+        &self,
+        top: usize,
+        first: usize,
+        left: ArrayView2<'_, T>,
+        right: ArrayView2<'_, T>,
+    ) {
+        let right = right.as_standard_layout();
+        let rows = right.as_slice().expect("standard layout");
+        let n = right.ncols();
+        for (index, factors) in left.outer_iter().enumerate() {
+            let start = (top + index) * self.columns + first;
+            // SAFETY: a row of the tile, by the caller's promise.
+            let sums = unsafe { std::slice::from_raw_parts_mut(self.start.add(start), n) };
+            if !self.add {
+                sums.fill(T::zero());
+            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (&factor, row) in factors.iter().zip(rows.chunks_exact(n)) {
+                        add_scaled(sums, factor, row);
+                    }
+                },
+            );
+        }
+    }
+
     /// Writes `left · right` at this row and column.
     fn fill(&self, top: usize, first: usize, left: ArrayView2<'_, T>, right: ArrayView2<'_, T>) {
         let ((m, k), n) = (left.dim(), right.ncols());
@@ -279,6 +311,10 @@ impl<T: Real> Target<T> {
             };
             // SAFETY: the tile lies within the buffer behind `start`, and no other thread touches it.
             return unsafe { thin::multiply(place, left, right) };
+        }
+        if Level::is_forced() {
+            // SAFETY: the tile lies within the buffer behind `start`, and no other thread touches it.
+            return unsafe { self.fill_plainly(top, first, left, right) };
         }
         let stride = |view: &ArrayView2<'_, T>, axis| view.stride_of(Axis(axis));
         vectorised(|| {

@@ -9,7 +9,8 @@ use ndarray::s;
 use super::backward::StepBack;
 use super::forward::{Step, fill_rows};
 use super::matrix;
-use crate::device::cpu::{Nonlinearity, product_into, vectorised};
+use crate::device::cpu::simd::widest;
+use crate::device::cpu::{Nonlinearity, product_into};
 use crate::tensor::Real;
 
 pub(super) fn forward<T: Real>(
@@ -33,7 +34,7 @@ fn forward_after<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurrent
         matrix(step.pass.recurrent_kernel, columns),
     );
     product_into(inner, (columns, 0), seen, kernel, biased);
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             let rows = step.gates.chunks_exact_mut(columns);
@@ -66,7 +67,7 @@ fn forward_before<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurren
     let seen = matrix(step.seen, units);
     product_into(step.gates, (columns, 0), seen, kernel.slice(both), true);
     let resets = &mut step.scratch[..step.seen.len()];
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             let rows = step.gates.chunks_exact_mut(columns);
@@ -88,7 +89,7 @@ fn forward_before<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurren
         kernel.slice(last),
         true,
     );
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             let rows = step.gates.chunks_exact_mut(columns);
@@ -119,7 +120,7 @@ pub(super) fn backward<T: Real>(
     recurrent: Nonlinearity,
     reset_after: bool,
 ) {
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             for row in 0..step.rows() {
@@ -190,7 +191,7 @@ fn backward_before<T: Real>(mut step: StepBack<'_, T>, recurrent: Nonlinearity) 
     let by_candidate = matrix(step.by_input, columns);
     let (by_candidate, back) = (by_candidate.slice(last), kernel.slice(last));
     product_into(step.scratch, (units, 0), by_candidate, back.t(), false);
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             let rows = step.by_input.chunks_exact_mut(columns);

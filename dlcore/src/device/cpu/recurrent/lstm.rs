@@ -4,7 +4,8 @@
 use super::backward::StepBack;
 use super::forward::Step;
 use super::matrix;
-use crate::device::cpu::{Nonlinearity, product_into, vectorised};
+use crate::device::cpu::simd::widest;
+use crate::device::cpu::{Nonlinearity, product_into};
 use crate::tensor::Real;
 
 /// The four gates of a row.
@@ -46,7 +47,7 @@ pub(super) fn forward<T: Real>(
         matrix(step.pass.recurrent_kernel, columns),
     );
     product_into(step.gates, (columns, 0), seen, kernel, true);
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             let states = step.carry_before.chunks_exact(units);
@@ -82,7 +83,7 @@ pub(super) fn backward<T: Real>(
     recurrent: Nonlinearity,
 ) {
     let units = step.pass.units;
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             for row in 0..step.rows() {

@@ -3,7 +3,8 @@
 use super::backward::StepBack;
 use super::forward::Step;
 use super::matrix;
-use crate::device::cpu::{Nonlinearity, product_into, vectorised};
+use crate::device::cpu::simd::widest;
+use crate::device::cpu::{Nonlinearity, product_into};
 use crate::tensor::Real;
 
 pub(super) fn forward<T: Real>(step: Step<'_, T>, activation: Nonlinearity) {
@@ -13,7 +14,7 @@ pub(super) fn forward<T: Real>(step: Step<'_, T>, activation: Nonlinearity) {
         matrix(step.pass.recurrent_kernel, units),
     );
     product_into(step.gates, (units, 0), seen, kernel, true);
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             activation.apply(step.gates);
@@ -24,7 +25,7 @@ pub(super) fn forward<T: Real>(step: Step<'_, T>, activation: Nonlinearity) {
 
 pub(super) fn backward<T: Real>(mut step: StepBack<'_, T>, activation: Nonlinearity) {
     step.by_input.copy_from_slice(step.hidden);
-    vectorised(
+    widest(
         #[inline(always)]
         || activation.times_slope(step.by_input, step.gates),
     );
