@@ -34,7 +34,7 @@ use crate::{DType, Result, Tensor};
 /// Elements of a batch of `x` up to which it is copied even where it is a part of the data as they lie.
 const COPIED: usize = 1 << 14;
 /// Elements of all buffers up to which they stay after a step that belongs to no `fit`.
-const KEPT: usize = 1 << 18;
+const KEPT: usize = 1 << 20;
 /// Layers of a network up to which a step needs no memory to list them, and weights of these.
 const LAYERS: usize = 8;
 const WEIGHTS: usize = 2 * LAYERS;

@@ -2,6 +2,7 @@
 
 use ndarray::ArrayView2;
 
+use crate::device::cpu::buffers;
 use crate::tensor::{Array, Storage, row_major};
 use crate::{DType, Tensor};
 
@@ -16,7 +17,7 @@ pub(super) fn in_a_row(tensor: Tensor) -> Tensor {
 }
 
 pub(super) fn zeros(shape: &[usize]) -> Tensor {
-    Tensor::from_values(shape, vec![0.0_f32; shape.iter().product()])
+    Tensor::from_values(shape, buffers::zeros::<f32>(shape.iter().product()))
 }
 
 /// Whether a tensor is of single precision and on no tape.
