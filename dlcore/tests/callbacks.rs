@@ -338,3 +338,28 @@ fn a_checkpoint_that_no_format_can_hold_is_refused_before_training() {
     );
     assert!(model.history().is_none());
 }
+
+/// The library computes as if numbers below the normal range were zero; nobody else is to.
+#[test]
+fn the_smallest_numbers_count_in_callbacks_and_after_fit_also_where_it_panics() {
+    use std::hint::black_box;
+    let count = || black_box(1e-30_f32) * black_box(1e-10_f32) > 0.0;
+    for panics in [false, true] {
+        let (x, y) = data(64);
+        let mut network = network(SGD::new(), ["accuracy"]);
+        let watch = LambdaCallback::new().on_batch_end(move |batch, _| {
+            assert!(count(), "not in a callback");
+            assert!(!(panics && batch == 2), "on purpose");
+            Control::Continue
+        });
+        let ended = network.fit(&x, &y, quiet(2).callback(watch));
+        assert!(count(), "not after fit");
+        match ended {
+            Ok(history) => assert!(!panics && history.len() == 2),
+            Err(error) => assert!(
+                panics && error.to_string().contains("on purpose"),
+                "{error}"
+            ),
+        }
+    }
+}

@@ -15,6 +15,14 @@ pub trait Kernels<T: Real> {
     /// transposed view is as good as a copy.
     fn gemm(left: ArrayView2<'_, T>, right: ArrayView2<'_, T>, bias: Option<&[T]>) -> Vec<T>;
 
+    /// [`Kernels::gemm`] into a result that is there already, of `m · n` elements.
+    fn gemm_into(
+        left: ArrayView2<'_, T>,
+        right: ArrayView2<'_, T>,
+        bias: Option<&[T]>,
+        result: &mut [T],
+    );
+
     /// `left · right + bias` for sparse rows `[m, k]`. Returns `[m, n]` in row-major order.
     fn sparse_gemm(left: &SparseRows, right: ArrayView2<'_, T>, bias: Option<&[T]>) -> Vec<T>;
 

@@ -226,6 +226,11 @@ impl Layer for Dense {
         Some((kernel, self.bias.value.as_ref(), &self.activation))
     }
 
+    fn as_dense_mut(&mut self) -> Option<(&mut Tensor, Option<&mut Tensor>)> {
+        let kernel = self.kernel.value.as_mut()?;
+        Some((kernel, self.bias.value.as_mut()))
+    }
+
     fn forward_logits(&self, x: &Tensor, _training: bool) -> Tensor {
         self.product(x, ops::dense)
     }

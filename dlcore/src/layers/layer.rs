@@ -125,6 +125,12 @@ pub trait Layer: LayerClone + Send + Sync {
         None
     }
 
+    /// Kernel and bias of a layer that [`Layer::as_dense`] has, to be changed.
+    #[doc(hidden)]
+    fn as_dense_mut(&mut self) -> Option<(&mut Tensor, Option<&mut Tensor>)> {
+        None
+    }
+
     /// The weights that training changes, unless the layer is frozen; always in the same order.
     fn weights(&self) -> Vec<&Tensor> {
         Vec::new()

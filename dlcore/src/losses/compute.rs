@@ -2,7 +2,7 @@
 
 use super::{EPSILON, Kind, Loss, formulas};
 use crate::grad::ops;
-use crate::tensor::same_float;
+use crate::tensor::{Storage, same_float};
 use crate::{DType, Error, Result, Tensor};
 
 /// `(p - t)²`, in one operation.
@@ -36,6 +36,33 @@ impl Loss {
             true => terms.try_mean_axis(-1),
             false => Ok(terms),
         }
+    }
+
+    /// [`Loss::per_position`] of a column of predictions and one of labels, put into `values`, for the losses
+    /// that need nothing but these; false, and nothing, for others.
+    pub(crate) fn of_columns(
+        &self,
+        y_true: &Tensor,
+        y_pred: &Tensor,
+        values: &mut Vec<f32>,
+    ) -> bool {
+        let ([samples, 1], [labels] | [labels, 1]) = (y_pred.shape(), y_true.shape()) else {
+            return false;
+        };
+        let (Storage::F32(p), Storage::F32(t)) = (y_pred.storage(), y_true.storage()) else {
+            return false;
+        };
+        let (Some(p), Some(t)) = (p.as_slice(), t.as_slice()) else {
+            return false;
+        };
+        let pairs = p.iter().zip(t);
+        match self.kind {
+            _ if samples != labels || self.label_smoothing != 0.0 => return false,
+            Kind::MeanSquaredError => values.extend(pairs.map(|(p, t)| (p - t) * (p - t))),
+            Kind::MeanAbsoluteError => values.extend(pairs.map(|(p, t)| (p - t).abs())),
+            _ => return false,
+        }
+        true
     }
 
     /// The loss of a batch, one number: each loss times its weight, summed and divided by the number of

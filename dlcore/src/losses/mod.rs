@@ -198,6 +198,11 @@ impl Loss {
         matches!(self.kind, Kind::Custom(_))
     }
 
+    /// Whether labels are taken as they are.
+    pub(crate) fn takes_labels_as_they_are(&self) -> bool {
+        self.label_smoothing == 0.0
+    }
+
     /// Whether labels are the numbers of classes.
     pub(crate) fn takes_class_numbers(&self) -> bool {
         matches!(self.kind, Kind::SparseCategoricalCrossentropy)

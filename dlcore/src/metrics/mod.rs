@@ -162,17 +162,33 @@ impl Metric {
         }
     }
 
-    /// Numbers whose mean is the metric, or the square of it: as many for each sample.
-    fn values(&self, y_true: &Tensor, y_pred: &Tensor) -> Result<Vec<f32>> {
+    /// Numbers whose mean is the metric, or the square of it, as many for each sample, put into `values`
+    /// in place of what is there. Those asked for most need no memory of their own: a step of a small
+    /// network takes no longer than asking for some.
+    fn values(&self, y_true: &Tensor, y_pred: &Tensor, values: &mut Vec<f32>) -> Result<()> {
+        values.clear();
         match &self.kind {
             Kind::Accuracy => match by_shapes(y_true.shape(), y_pred.shape()) {
-                Kind::BinaryAccuracy(threshold) => accuracy::binary(y_true, y_pred, threshold),
-                Kind::SparseCategoricalAccuracy => accuracy::sparse(y_true, y_pred),
-                _ => accuracy::categorical(y_true, y_pred),
+                Kind::BinaryAccuracy(threshold) => {
+                    accuracy::binary(y_true, y_pred, threshold, values)
+                }
+                Kind::SparseCategoricalAccuracy => accuracy::sparse(y_true, y_pred, values),
+                _ => accuracy::categorical(y_true, y_pred, values),
             },
-            Kind::BinaryAccuracy(threshold) => accuracy::binary(y_true, y_pred, *threshold),
-            Kind::CategoricalAccuracy => accuracy::categorical(y_true, y_pred),
-            Kind::SparseCategoricalAccuracy => accuracy::sparse(y_true, y_pred),
+            Kind::BinaryAccuracy(threshold) => accuracy::binary(y_true, y_pred, *threshold, values),
+            Kind::CategoricalAccuracy => accuracy::categorical(y_true, y_pred, values),
+            Kind::SparseCategoricalAccuracy => accuracy::sparse(y_true, y_pred, values),
+            Kind::Loss(loss) if loss.of_columns(y_true, y_pred, values) => Ok(()),
+            _ => {
+                *values = self.other_values(y_true, y_pred)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// [`Metric::values`] of metrics that are asked for less.
+    fn other_values(&self, y_true: &Tensor, y_pred: &Tensor) -> Result<Vec<f32>> {
+        match &self.kind {
             Kind::TopKCategoricalAccuracy(k) => accuracy::top_k(y_true, y_pred, *k),
             Kind::SparseTopKCategoricalAccuracy(k) => accuracy::sparse_top_k(y_true, y_pred, *k),
             Kind::RootMeanSquaredError => {

@@ -103,6 +103,8 @@ pub(super) fn ratio(a: f64, b: f64) -> f64 {
 pub(super) struct MeanState {
     metric: Metric,
     mean: Mean,
+    /// What a batch's values are written to.
+    values: Vec<f32>,
 }
 
 impl MeanState {
@@ -110,19 +112,22 @@ impl MeanState {
         MeanState {
             metric: metric.clone(),
             mean: Mean::default(),
+            values: Vec::new(),
         }
     }
 }
 
 impl MetricState for MeanState {
     fn update(&mut self, batch: &Batch<'_>) -> Result<()> {
-        let values = self.metric.values(batch.y_true, batch.y_pred)?;
+        let (y_true, y_pred) = (batch.y_true, batch.y_pred);
+        self.metric.values(y_true, y_pred, &mut self.values)?;
+        let values = &self.values;
         if !values.len().is_multiple_of(batch.samples.max(1)) || values.is_empty() {
             // A function of the user's own that has a number for the whole batch.
             let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
             self.mean.add(mean, batch.total_weight());
         } else {
-            self.mean.add_all(&values, batch);
+            self.mean.add_all(values, batch);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::chain::KeptChain;
 use super::checks;
 use super::graph::Graph;
 use super::layer_ref::LayerRef;
@@ -69,6 +70,7 @@ impl Model {
             optimizer,
             objectives,
             trained: self.leaves().iter().map(LayerRef::trainable).collect(),
+            chain: KeptChain::default(),
         });
         self.not_compiled = None;
         self.identity.touch();

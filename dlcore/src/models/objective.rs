@@ -1,5 +1,6 @@
 //! What a model is trained for: a loss and metrics for each output.
 
+use super::chain::KeptChain;
 use crate::losses::Loss;
 use crate::metrics::{Metric, Metrics};
 use crate::optimizers::Optimizer;
@@ -226,6 +227,8 @@ pub(super) struct Compiled {
     pub(super) objectives: Vec<Objective>,
     /// Which of the model's leaves it trains: those that were not frozen when it was compiled.
     pub(super) trained: Vec<bool>,
+    /// What its last step has left for the next one, where it is a chain.
+    pub(super) chain: KeptChain,
 }
 
 /// What one output is to come to.

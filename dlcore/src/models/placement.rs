@@ -5,16 +5,21 @@ use super::step::Prepared;
 use crate::device::{Device, cuda, default_device};
 use crate::{DType, Result, Tensor};
 
+/// Whether no tensor is on a card, and none is to be put there.
+pub(super) fn all_here() -> bool {
+    default_device() == Device::Cpu && !cuda::in_use()
+}
+
 /// Puts the weights and the state of these layers on the default device, where they are not there already.
 ///
 /// # Errors
 /// [`Error::Device`](crate::Error::Device) if the device is full or fails; the weights are then where they were, or
 /// there.
 pub(super) fn place(leaves: &[LayerRef]) -> Result<()> {
-    let device = default_device();
-    if device == Device::Cpu && !cuda::in_use() {
+    if all_here() {
         return Ok(());
     }
+    let device = default_device();
     for mut layer in leaves.iter().filter_map(LayerRef::leaf_mut) {
         for weight in layer.weights_mut() {
             put(weight, device)?;

@@ -2,6 +2,7 @@
 
 mod ending;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use super::guard;
 use super::history::{History, LEARNING_RATE};
 use super::model::Model;
 use super::settings::Fit;
-use super::step::{self, Prepared};
+use super::step::{self, Prepared, Samples};
 use super::tally::Tally;
 use super::{placement, shares};
 use crate::callbacks::{Logs, Trainable as _};
@@ -32,6 +33,12 @@ pub(super) enum Source<'a> {
     Batches(Box<dyn Iterator<Item = Batch> + 'a>),
     /// Each batch is asked for, and checked, when its turn comes.
     Sequence(BatchSequence),
+}
+
+/// The next batch: one of its own, or the place of some of all samples.
+enum Own {
+    Samples(Range<usize>),
+    Batch(Prepared),
 }
 
 /// What is validated on after each epoch.
@@ -119,7 +126,11 @@ impl<'a> Run<'a> {
         let _memory = ReleaseAtEnd::begin();
         // A closure of the user's may panic; the weights are valid between batches, and the
         // history is worth keeping.
-        match catch_unwind(AssertUnwindSafe(|| self.train())) {
+        let end = catch_unwind(AssertUnwindSafe(|| self.train()));
+        if let Some(compiled) = &mut self.model.compiled {
+            compiled.chain.forget();
+        }
+        match end {
             Ok(Ok(end)) => self.finish(end),
             Ok(Err(Error::Device(text))) => Err(self.device_failed(text)),
             Ok(Err(error)) => {
@@ -236,7 +247,8 @@ impl<'a> Run<'a> {
                     return Ok(Some(end));
                 }
             }
-            let Some(batch) = self.batch(index, order.as_deref())? else {
+            let own = self.own_batch(index, order.as_deref())?;
+            let Some(own) = own else {
                 let reason = format!(
                     "the generator ended after {index} of {} batches in epoch {}",
                     self.steps,
@@ -244,16 +256,24 @@ impl<'a> Run<'a> {
                 );
                 return Ok(Some(End::Stopped(reason)));
             };
+            let samples = match (&own, &self.source) {
+                (Own::Samples(range), Source::Samples(data)) => {
+                    Samples::Of(data, order.as_deref(), range.clone())
+                }
+                (Own::Batch(batch), _) => Samples::Batch(batch),
+                (Own::Samples(_), _) => unreachable!("only whole data are taken in ranges"),
+            };
             let ranks = self.settings.distribution.as_ref();
-            let loss = step::train(self.model, &mut self.tally, &batch, ranks)?;
+            let loss = step::train(self.model, &mut self.tally, &samples, ranks)?;
             self.seen += match ranks {
-                None => batch.samples(),
+                None => samples.count(),
                 Some(ranks) => {
-                    let shares = ranks.shares(batch.samples());
+                    let shares = ranks.shares(samples.count());
                     shares.iter().map(ExactSizeIterator::len).sum()
                 }
             };
             if !loss.is_finite() {
+                let batch = samples.batch();
                 return Ok(Some(self.not_finite(index, loss, &batch)));
             }
             if let Some(end) = self.end_batch(index) {
@@ -264,22 +284,24 @@ impl<'a> Run<'a> {
     }
 
     /// The next batch; `None` where a generator has no more.
-    fn batch(&mut self, index: usize, order: Option<&[usize]>) -> Result<Option<Prepared>> {
+    fn own_batch(&mut self, index: usize, order: Option<&[usize]>) -> Result<Option<Own>> {
         match &mut self.source {
             Source::Samples(data) => {
                 let start = index * self.settings.batch_size;
                 let end = (start + self.settings.batch_size).min(data.samples());
-                Ok(Some(data.batch(order, start..end)))
+                Ok(Some(Own::Samples(start..end)))
             }
             Source::Batches(batches) => {
                 let Some(batch) = batches.next() else {
                     return Ok(None);
                 };
-                self.checked(&batch, index, "fit_batches").map(Some)
+                let batch = self.checked(&batch, index, "fit_batches")?;
+                Ok(Some(Own::Batch(batch)))
             }
             Source::Sequence(batches) => {
                 let batch = batches.batch(order.map_or(index, |order| order[index]));
-                self.checked(&batch, index, "fit_sequence").map(Some)
+                let batch = self.checked(&batch, index, "fit_sequence")?;
+                Ok(Some(Own::Batch(batch)))
             }
         }
     }

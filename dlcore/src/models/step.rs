@@ -1,7 +1,7 @@
 //! One batch: forward, loss, gradient, new weights.
 
 use std::ops::Range;
-use std::sync::RwLockWriteGuard;
+use std::sync::{Arc, RwLockWriteGuard};
 
 use super::chain::Chain;
 use super::graph::{Flow, Graph};
@@ -46,25 +46,85 @@ impl Prepared {
     }
 }
 
+/// What a step is made on: a batch as it came, or some of all samples.
+#[derive(Clone)]
+pub(super) enum Samples<'a> {
+    Batch(&'a Prepared),
+    /// Samples of this range of the order, or of the data where there is none.
+    Of(&'a Prepared, Option<&'a [usize]>, Range<usize>),
+}
+
+impl Samples<'_> {
+    /// What they are samples of.
+    pub(super) fn data(&self) -> &Prepared {
+        match self {
+            Samples::Batch(data) | Samples::Of(data, ..) => data,
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Samples::Batch(data) => data.samples(),
+            Samples::Of(_, _, range) => range.len(),
+        }
+    }
+
+    /// The order and the range of it, unless it is all of the data.
+    pub(super) fn part(&self) -> Option<(Option<&[usize]>, Range<usize>)> {
+        match self {
+            Samples::Batch(_) => None,
+            Samples::Of(_, order, range) => Some((*order, range.clone())),
+        }
+    }
+
+    pub(super) fn is_shuffled(&self) -> bool {
+        matches!(self, Samples::Of(_, Some(_), _))
+    }
+
+    /// Those of one tensor of the data.
+    pub(super) fn of(&self, data: &Tensor) -> Tensor {
+        match self {
+            Samples::Batch(_) => data.clone(),
+            Samples::Of(_, Some(order), range) => data.rows(&order[range.clone()]),
+            Samples::Of(_, None, range) => data.slice(range.clone()),
+        }
+    }
+
+    /// As a batch of its own.
+    pub(super) fn batch(&self) -> Prepared {
+        match self {
+            Samples::Batch(data) => (*data).clone(),
+            Samples::Of(data, order, range) => data.batch(*order, range.clone()),
+        }
+    }
+}
+
 /// Trains on one batch, or on this process's shares of it, and returns the loss from before the weights changed,
 /// which goes into the tally with the metrics. A loss that is not finite changes nothing.
 pub(super) fn train(
     model: &mut Model,
     tally: &mut Tally,
-    batch: &Prepared,
+    samples: &Samples<'_>,
     ranks: Option<&DataParallel>,
 ) -> Result<f64> {
     let graph = model.graph("fit")?;
-    let leaves = model.leaves();
-    placement::place(&leaves)?;
-    let batch = &batch.placed()?;
     if model.compiled.is_none() {
         return Err(Error::Model(format!(
             "fit: {} is not compiled",
             model.name()
         )));
     }
+    // A chain is computed on the processor, as a whole.
+    if ranks.is_none()
+        && placement::all_here()
+        && let Some(loss) = train_chain(model, &graph, tally, samples)?
+    {
+        return Ok(loss);
+    }
+    let leaves = model.leaves();
+    placement::place(&leaves)?;
     let compiled = model.compiled.as_mut().expect("just seen");
+    let batch = &samples.batch().placed()?;
     let chosen = leaves.iter().zip(&compiled.trained);
     let trained: Vec<LayerRef> = chosen
         .filter(|(_, trained)| **trained)
@@ -150,9 +210,6 @@ fn differentiate(
     tally: &mut Tally,
     batch: &Prepared,
 ) -> Result<(f64, Option<Vec<Tensor>>)> {
-    if let Some(chain) = chain_of(graph, compiled, trained, batch) {
-        return differentiate_chain(&chain, graph, compiled, tally, batch);
-    }
     let tape = GradientTape::new();
     let watched = Watched::on(&tape, trained);
     let outputs = Outputs::of(graph, compiled, &batch.x, true);
@@ -190,34 +247,48 @@ fn independent(compiled: &Compiled, error: Error) -> Error {
     ))
 }
 
-/// The batch's way through a model that is nothing but dense layers. A loss of the user's own may look at
-/// the weights as well, which then have to be recorded.
-fn chain_of(
-    graph: &Graph,
-    compiled: &Compiled,
-    trained: &[LayerRef],
-    batch: &Prepared,
-) -> Option<Chain> {
-    let [objective] = compiled.objectives.as_slice() else {
-        return None;
+/// [`train`] for a model that is nothing but dense layers in a row; none for others.
+fn train_chain(
+    model: &mut Model,
+    graph: &Arc<Graph>,
+    tally: &mut Tally,
+    samples: &Samples<'_>,
+) -> Result<Option<f64>> {
+    let Some(compiled) = &mut model.compiled else {
+        return Ok(None);
     };
-    if objective.loss.is_custom() || graph.has_losses() {
-        return None;
+    let kept = compiled.chain.take();
+    let chain = match kept.filter(|chain| chain.fits(graph, samples)) {
+        Some(chain) => Some(chain),
+        None => Chain::of(graph, compiled, &model.handle.leaves(), samples),
+    };
+    let Some(mut chain) = chain else {
+        return Ok(None);
+    };
+    if !chain.forward(samples) {
+        return Ok(None);
     }
-    let logits = left_out(graph, compiled)[objective.output].is_some();
-    Chain::forward(graph, trained, batch, logits)
+    let loss = match chain.own_loss(tally) {
+        Some(loss) => loss?,
+        None => record_loss(&mut chain, graph, compiled, tally)?,
+    };
+    if loss.is_finite() {
+        chain.backward();
+        chain.update(&mut *compiled.optimizer)?;
+    }
+    compiled.chain.put(chain);
+    Ok(Some(loss))
 }
 
-/// [`differentiate`] for a chain: only the loss is recorded.
-fn differentiate_chain(
-    chain: &Chain,
+/// The loss of a chain's output and the gradient with respect to it, by a tape that records these alone.
+fn record_loss(
+    chain: &mut Chain,
     graph: &Graph,
     compiled: &Compiled,
     tally: &mut Tally,
-    batch: &Prepared,
-) -> Result<(f64, Option<Vec<Tensor>>)> {
+) -> Result<f64> {
     let tape = GradientTape::new();
-    let output = tape.try_watch(&chain.output())?;
+    let output = tape.try_watch(chain.output())?;
     let outputs = Outputs {
         flow: Flow {
             tensors: vec![output.clone()],
@@ -227,20 +298,22 @@ fn differentiate_chain(
         activity: None,
         without: left_out(graph, compiled),
     };
+    let batch = chain.batch();
     let losses = outputs.losses(compiled, batch)?;
     let loss = total(compiled, &losses, None);
     let value = loss.item();
     if !value.is_finite() {
-        return Ok((value, None));
+        return Ok(value);
     }
     measure(compiled, tally, value, &losses, batch, &outputs)?;
     let gradient = tape.try_gradient(&loss, &[&output]);
-    let mut gradient = gradient.map_err(|error| independent(compiled, error))?;
-    Ok((value, Some(chain.backward(gradient.swap_remove(0)))))
+    let gradient = gradient.map_err(|error| independent(compiled, error))?;
+    chain.set_gradient(&gradient[0]);
+    Ok(value)
 }
 
 /// The activations of the outputs that their losses contain.
-fn left_out(graph: &Graph, compiled: &Compiled) -> Vec<Option<Activation>> {
+pub(super) fn left_out(graph: &Graph, compiled: &Compiled) -> Vec<Option<Activation>> {
     let mut without = vec![None; graph.output_places().len()];
     for objective in &compiled.objectives {
         let activation = graph
@@ -352,7 +425,7 @@ fn measure(
     batch: &Prepared,
     outputs: &Outputs,
 ) -> Result<()> {
-    tally.add_losses(total, losses, batch.samples());
+    tally.add_losses(total, losses.iter().map(Tensor::item), batch.samples());
     for (index, (objective, y)) in compiled.objectives.iter().zip(&batch.y).enumerate() {
         if tally.needs_predictions(index) {
             let predictions = outputs.predictions(objective.output);

@@ -36,10 +36,15 @@ impl Tally {
     }
 
     /// Takes in a batch's loss, and that of each output.
-    pub(super) fn add_losses(&mut self, loss: f64, outputs: &[Tensor], samples: usize) {
+    pub(super) fn add_losses(
+        &mut self,
+        loss: f64,
+        outputs: impl IntoIterator<Item = f64>,
+        samples: usize,
+    ) {
         self.loss.add_loss(loss, samples);
         for (totals, loss) in self.outputs.iter_mut().zip(outputs) {
-            totals.add_loss(loss.item(), samples);
+            totals.add_loss(loss, samples);
         }
     }
 

@@ -5,7 +5,7 @@ use super::data::{Batch, Data};
 use super::evaluation::Evaluation;
 use super::guard::guarded;
 use super::model::Model;
-use super::step;
+use super::step::{self, Samples};
 use super::tally::Tally;
 use crate::optimizers::Optimizer;
 use crate::{Error, Result, Tensor};
@@ -31,8 +31,11 @@ impl Model {
         let batch = self.prepare_built(batch, "train_on_batch")?;
         let mut tally = Tally::of_training(self.compiled("train_on_batch")?);
         let loss = guarded("train_on_batch", || {
-            step::train(self, &mut tally, &batch, None)
+            step::train(self, &mut tally, &Samples::Batch(&batch), None)
         })?;
+        if let Some(compiled) = &mut self.compiled {
+            compiled.chain.forget_large();
+        }
         self.identity.touch();
         if !loss.is_finite() {
             return Err(Error::Value(format!(

@@ -37,6 +37,11 @@ impl BuiltFor {
         }
     }
 
+    /// Whether the steps are for the layers of these numbers.
+    pub(crate) fn is_for(&self, layers: &[u64]) -> bool {
+        self.0.as_ref().is_some_and(|(known, _)| known == layers)
+    }
+
     /// Makes the next step decide, for a copy whose weights were copied, too.
     pub(crate) fn forget(&mut self) {
         self.0 = None;

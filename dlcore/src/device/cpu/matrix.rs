@@ -4,7 +4,7 @@ use gemm::Parallelism;
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::simd::vectorised;
+use super::simd::{Level, vectorised};
 use super::thin;
 use super::{Cost, Cpu, buffers, build, chunks};
 use crate::device::Kernels;
@@ -28,23 +28,41 @@ impl<T: Real> Kernels<T> for Cpu {
             columns: n,
             add: bias.is_some(),
         };
-        if m * n * k < WORTH_THREADS {
-            target.fill(0, 0, left, right);
-        } else {
-            let (rows, columns) = tile(m, n);
-            let across = n.div_ceil(columns);
-            (0..m.div_ceil(rows) * across)
-                .into_par_iter()
-                .for_each(|index| {
-                    let (top, first) = (index / across * rows, index % across * columns);
-                    let left = left.slice(ndarray::s![top..m.min(top + rows), ..]);
-                    let right = right.slice(ndarray::s![.., first..n.min(first + columns)]);
-                    target.fill(top, first, left, right);
-                });
-        }
+        target.fill_all(left, right);
         // SAFETY: the tiles cover the whole of the buffer, and each was written.
         unsafe { result.set_len(m * n) };
         result
+    }
+
+    fn gemm_into(
+        left: ArrayView2<'_, T>,
+        right: ArrayView2<'_, T>,
+        bias: Option<&[T]>,
+        result: &mut [T],
+    ) {
+        let ((m, k), (l, n)) = (left.dim(), right.dim());
+        assert!(
+            k == l && result.len() == m * n && bias.is_none_or(|bias| bias.len() == n),
+            "[{m}, {k}] · [{l}, {n}] into {} elements",
+            result.len()
+        );
+        match bias {
+            Some(bias) => chunks(result, n, Cost::Cheap, &|_, piece| {
+                for row in piece.chunks_exact_mut(n) {
+                    row.copy_from_slice(bias);
+                }
+            }),
+            None if k == 0 => result.fill(T::zero()),
+            None => {}
+        }
+        if k > 0 && m * n > 0 {
+            let target = Target {
+                start: result.as_mut_ptr(),
+                columns: n,
+                add: bias.is_some(),
+            };
+            target.fill_all(left, right);
+        }
     }
 
     fn sparse_gemm(left: &SparseRows, right: ArrayView2<'_, T>, bias: Option<&[T]>) -> Vec<T> {
@@ -230,6 +248,57 @@ struct Target<T> {
 unsafe impl<T: Send> Sync for Target<T> {}
 
 impl<T: Real> Target<T> {
+    /// Writes `left · right` from the first row and column on, in tiles for several threads where that
+    /// is worth it.
+    fn fill_all(&self, left: ArrayView2<'_, T>, right: ArrayView2<'_, T>) {
+        let ((m, k), n) = (left.dim(), right.ncols());
+        if m * n * k < WORTH_THREADS {
+            return self.fill(0, 0, left, right);
+        }
+        let (rows, columns) = tile(m, n);
+        let across = n.div_ceil(columns);
+        (0..m.div_ceil(rows) * across)
+            .into_par_iter()
+            .for_each(|index| {
+                let (top, first) = (index / across * rows, index % across * columns);
+                let left = left.slice(ndarray::s![top..m.min(top + rows), ..]);
+                let right = right.slice(ndarray::s![.., first..n.min(first + columns)]);
+                self.fill(top, first, left, right);
+            });
+    }
+
+    /// As [`Target::fill`], term by term, by the instructions that [`Level`] says.
+    ///
+    /// # Safety
+    /// The tile lies within the buffer, and no other thread touches it.
+    unsafe fn fill_plainly(
+        &self,
+        top: usize,
+        first: usize,
+        left: ArrayView2<'_, T>,
+        right: ArrayView2<'_, T>,
+    ) {
+        let right = right.as_standard_layout();
+        let rows = right.as_slice().expect("standard layout");
+        let n = right.ncols();
+        for (index, factors) in left.outer_iter().enumerate() {
+            let start = (top + index) * self.columns + first;
+            // SAFETY: a row of the tile, by the caller's promise.
+            let sums = unsafe { std::slice::from_raw_parts_mut(self.start.add(start), n) };
+            if !self.add {
+                sums.fill(T::zero());
+            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (&factor, row) in factors.iter().zip(rows.chunks_exact(n)) {
+                        add_scaled(sums, factor, row);
+                    }
+                },
+            );
+        }
+    }
+
     /// Writes `left · right` at this row and column.
     fn fill(&self, top: usize, first: usize, left: ArrayView2<'_, T>, right: ArrayView2<'_, T>) {
         let ((m, k), n) = (left.dim(), right.ncols());
@@ -242,6 +311,10 @@ impl<T: Real> Target<T> {
             };
             // SAFETY: the tile lies within the buffer behind `start`, and no other thread touches it.
             return unsafe { thin::multiply(place, left, right) };
+        }
+        if Level::is_forced() {
+            // SAFETY: the tile lies within the buffer behind `start`, and no other thread touches it.
+            return unsafe { self.fill_plainly(top, first, left, right) };
         }
         let stride = |view: &ArrayView2<'_, T>, axis| view.stride_of(Axis(axis));
         vectorised(|| {

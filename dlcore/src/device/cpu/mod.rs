@@ -21,7 +21,8 @@ pub(crate) use normalize::{
     row_moments, scale_columns, scale_rows,
 };
 pub(crate) use parallel::{Cost, build, chunks};
-pub(crate) use reduce::{arg_max, arg_min, fold_axis, sum_all, sum_axis};
+pub(crate) use reduce::{arg_max, arg_min, fold_axis, sum_all, sum_axis, sum_axis_into};
+pub(crate) use simd::flushing;
 pub use simd::vectorised;
 
 mod conv;

@@ -137,10 +137,10 @@ fn exp(x: f32) -> f32 {
     /// ln 2 in two parts, the first of which has few bits, so that its multiples are exact.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     let x = x.clamp(-87.0, 87.0);
-    let shifted = x * std::f32::consts::LOG2_E + ROUNDING;
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUNDING);
     let n = shifted - ROUNDING;
-    let r = x - n * LN_2[0] - n * LN_2[1];
-    let mut p = 1.987_569_2e-4;
+    let r = n.mul_add(-LN_2[1], n.mul_add(-LN_2[0], x));
+    let mut p: f32 = 1.987_569_2e-4;
     for coefficient in [
         1.398_199_9e-3,
         8.333_452e-3,
@@ -148,26 +148,26 @@ fn exp(x: f32) -> f32 {
         1.666_666_5e-1,
         5.0e-1,
     ] {
-        p = p * r + coefficient;
+        p = p.mul_add(r, coefficient);
     }
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3F80_0000));
-    (p * r * r + r + 1.0) * power
+    (p.mul_add(r * r, r) + 1.0) * power
 }
 
 /// A polynomial near 0, where a difference of exponentials would lose digits.
 #[inline(always)]
 fn tanh_single(x: f32) -> f32 {
     let z = x * x;
-    let mut p = -5.704_988_7e-3;
+    let mut p: f32 = -5.704_988_7e-3;
     for coefficient in [
         2.063_908_8e-2,
         -5.373_971_6e-2,
         1.333_144_2e-1,
         -3.333_328e-1,
     ] {
-        p = p * z + coefficient;
+        p = p.mul_add(z, coefficient);
     }
-    let near = p * z * x + x;
+    let near = (p * z).mul_add(x, x);
     let far = 1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0);
     if x.abs() < 0.625 {
         near

@@ -82,12 +82,27 @@ pub(crate) fn sum_axis<T: Real>(
     values: &[T],
     (outer, steps, inner): (usize, usize, usize),
 ) -> Vec<T> {
+    let mut result = vec![T::zero(); outer * inner];
+    sum_axis_into(values, (outer, steps, inner), &mut result);
+    result
+}
+
+/// [`sum_axis`] into a result that is there already.
+pub(crate) fn sum_axis_into<T: Real>(
+    values: &[T],
+    (outer, steps, inner): (usize, usize, usize),
+    result: &mut [T],
+) {
     if inner == 1 && steps > 0 {
-        return values.chunks_exact(steps).map(sum_all).collect();
+        for (to, values) in result.iter_mut().zip(values.chunks_exact(steps)) {
+            *to = sum_all(values);
+        }
+        return;
     }
-    fold_axis(values, (outer, steps, inner), T::zero(), |sum, value| {
+    result.fill(T::zero());
+    fold_into(values, (outer, steps, inner), result, |sum, value| {
         sum + value
-    })
+    });
 }
 
 /// Folds along the middle axis of `[outer, steps, inner]`, starting from `start`.
@@ -97,13 +112,24 @@ pub(crate) fn fold_axis<T: Element, R: Element>(
     start: R,
     fold: impl Fn(R, T) -> R + Sync + Copy,
 ) -> Vec<R> {
+    let mut result = vec![start; outer * inner];
+    fold_into(values, (outer, steps, inner), &mut result, fold);
+    result
+}
+
+/// Folds along the middle axis of `[outer, steps, inner]` into what `result` holds.
+fn fold_into<T: Element, R: Element>(
+    values: &[T],
+    (_, steps, inner): (usize, usize, usize),
+    result: &mut [R],
+    fold: impl Fn(R, T) -> R + Sync + Copy,
+) {
     let cost = if steps * inner >= BLOCK {
         Cost::Costly
     } else {
         Cost::Cheap
     };
-    let mut result = vec![start; outer * inner];
-    chunks(&mut result, inner, cost, &|first, piece| {
+    chunks(result, inner, cost, &|first, piece| {
         vectorised(
             #[inline(always)]
             || {
@@ -118,7 +144,6 @@ pub(crate) fn fold_axis<T: Element, R: Element>(
             },
         );
     });
-    result
 }
 
 /// The position along the middle axis of `[outer, steps, inner]` of the first largest element;

@@ -1,4 +1,60 @@
 //! The widest instructions the processor has, found at run time, and denormals flushed to zero.
+//!
+//! The environment variable `DLCORE_SIMD`, read once, holds the library to less: `scalar` to what every
+//! processor of the kind has, `avx2` to AVX2 and FMA. It is there to test what other machines will compute
+//! and to find out whether a difference between two comes from their instructions; matrix products are
+//! slow then, since the fast ones cannot be told. Anything else, and what the processor does not have,
+//! counts for nothing.
+
+use std::sync::OnceLock;
+
+/// What loops are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Scalar,
+    /// With FMA.
+    Avx2,
+    Avx512,
+}
+
+impl Level {
+    /// The level that kernels are to use.
+    #[inline]
+    pub(super) fn chosen() -> Level {
+        static CHOSEN: OnceLock<Level> = OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            let wanted = std::env::var("DLCORE_SIMD").unwrap_or_default();
+            let most = match wanted.to_lowercase().as_str() {
+                "scalar" => Level::Scalar,
+                "avx2" => Level::Avx2,
+                _ => Level::Avx512,
+            };
+            most.min(Level::best())
+        })
+    }
+
+    /// The most that the processor has.
+    pub(super) fn best() -> Level {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+            if has!("avx2") && has!("fma") {
+                return match has!("avx512f") && has!("avx512vl") && has!("avx512dq") {
+                    true => Level::Avx512,
+                    false => Level::Avx2,
+                };
+            }
+        }
+        Level::Scalar
+    }
+
+    /// Whether the library is held to less than the processor has.
+    #[inline]
+    pub(super) fn is_forced() -> bool {
+        static FORCED: OnceLock<bool> = OnceLock::new();
+        *FORCED.get_or_init(|| Level::chosen() < Level::best())
+    }
+}
 
 /// Runs `loops` compiled for AVX2 and FMA where the processor has them, with denormal numbers
 /// flushed to zero.
@@ -9,16 +65,67 @@
 pub fn vectorised<R>(loops: impl FnOnce() -> R) -> R {
     let _flush = FlushDenormals::new();
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-        #[target_feature(enable = "avx2,fma")]
-        #[inline]
-        fn wide<R>(loops: impl FnOnce() -> R) -> R {
-            loops()
-        }
-        // SAFETY: the features were just detected.
+    if Level::chosen() >= Level::Avx2 {
+        // SAFETY: the processor has the features, or the level would be lower.
         return unsafe { wide(loops) };
     }
     loops()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn wide<R>(loops: impl FnOnce() -> R) -> R {
+    loops()
+}
+
+/// As [`vectorised`], for AVX-512 too, where the processor has it: for loops that compute so much with each
+/// number that it is not memory that decides. The numbers are the same, code is compiled once more.
+#[inline(always)]
+pub(super) fn widest<R>(loops: impl FnOnce() -> R) -> R {
+    let _flush = FlushDenormals::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq")]
+        #[inline]
+        fn wider<R>(loops: impl FnOnce() -> R) -> R {
+            loops()
+        }
+        match Level::chosen() {
+            // SAFETY: the processor has the features, or the level would be lower.
+            Level::Avx512 => return unsafe { wider(loops) },
+            // SAFETY: as above.
+            Level::Avx2 => return unsafe { wide(loops) },
+            Level::Scalar => {}
+        }
+    }
+    loops()
+}
+
+/// Asks for these numbers to be brought near, for a loop that will soon read them from somewhere else than
+/// it has read before.
+#[inline(always)]
+pub(super) fn prefetch<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        const LINE: usize = 64;
+        let (start, bytes) = (values.as_ptr().cast::<i8>(), size_of_val(values));
+        for at in (0..bytes).step_by(LINE) {
+            // SAFETY: nothing is read or written, whatever the address; it lies in the slice.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(start.add(at)) };
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
+/// Runs `work` with denormal numbers flushed to zero, so that the kernels in it need not change the setting
+/// one by one. For the library's own loops only: code of the user's must find the setting as it was.
+#[inline]
+pub(crate) fn flushing<R>(work: impl FnOnce() -> R) -> R {
+    let _flush = FlushDenormals::new();
+    work()
 }
 
 /// While it lives, this thread's results and operands below the normal range count as zero.
@@ -27,8 +134,9 @@ pub fn vectorised<R>(loops: impl FnOnce() -> R) -> R {
 /// which many processors compute with a hundred times slower; no network minds the difference
 /// between 1e-39 and 0.
 struct FlushDenormals {
+    /// The setting to go back to, if it was another.
     #[cfg(target_arch = "x86_64")]
-    before: u32,
+    before: Option<u32>,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -49,7 +157,9 @@ impl FlushDenormals {
             // 1.2e-38 comes out as itself or as zero, which is what this mode is for.
             unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &wanted, options(nostack)) };
         }
-        Self { before }
+        Self {
+            before: (wanted != before).then_some(before),
+        }
     }
 }
 
@@ -57,9 +167,11 @@ impl FlushDenormals {
 impl Drop for FlushDenormals {
     #[inline(always)]
     fn drop(&mut self) {
-        // SAFETY: restores what `new` read on this same thread: the value is neither Send nor
-        // kept across threads, since it never leaves `vectorised`.
-        unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &self.before, options(nostack)) };
+        if let Some(before) = self.before {
+            // SAFETY: restores what `new` read on this same thread: the value is not kept across
+            // threads, since it never leaves `vectorised` or `flushing`.
+            unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &before, options(nostack)) };
+        }
     }
 }
 
@@ -74,13 +186,46 @@ impl FlushDenormals {
 mod tests {
     use std::hint::black_box;
 
-    use super::vectorised;
+    use super::{Level, vectorised, widest};
+
+    #[test]
+    fn all_levels_compute_the_same_numbers() {
+        let values: Vec<f32> = (0..1000).map(|i| i as f32 * 0.37 - 90.0).collect();
+        let loops = |values: &[f32]| -> Vec<u32> {
+            let results = values.iter().map(|x| (x * 1.7 + 0.3) / (x * x + 1.0));
+            results.map(f32::to_bits).collect()
+        };
+        let plain = loops(&values);
+        assert_eq!(
+            vectorised(
+                #[inline(always)]
+                || loops(&values)
+            ),
+            plain
+        );
+        assert_eq!(
+            widest(
+                #[inline(always)]
+                || loops(&values)
+            ),
+            plain
+        );
+        assert!(Level::chosen() <= Level::best());
+    }
 
     #[test]
     fn denormals_count_as_zero_inside_only() {
         let product = || black_box(1e-30_f32) * black_box(1e-10_f32);
         assert_eq!(vectorised(product), 0.0);
         assert!(product() > 0.0, "the setting outlived the loops");
+    }
+
+    #[test]
+    fn loops_within_a_flushing_piece_of_work_leave_it_flushing() {
+        let product = || black_box(1e-30_f32) * black_box(1e-10_f32);
+        let inside = super::flushing(|| (vectorised(product), product()));
+        assert_eq!(inside, (0.0, 0.0));
+        assert!(product() > 0.0, "the setting outlived the work");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::pointwise::sigmoid;
 use super::softmax::{log_sum_exp, softmax};
 use super::{Rule, Step, apply};
-use crate::device::cpu::{Cost, build, map, zip_same};
+use crate::device::cpu::{Cost, buffers, chunks, map, zip_same};
 use crate::tensor::{Real, float2, same_float, with_slice};
 use crate::{Error, Result, Tensor};
 
@@ -66,12 +66,34 @@ fn by_samples<T: Real>(
     samples: usize,
     loss: impl Fn(&[T], &[T]) -> T + Sync,
 ) -> Vec<T> {
-    build(samples, 1, Cost::Costly, &|start, piece| {
+    let mut losses = vec![T::zero(); samples];
+    by_samples_into(z, t, row, &mut losses, loss);
+    losses
+}
+
+fn by_samples_into<T: Real>(
+    z: &[T],
+    t: &[T],
+    row: usize,
+    losses: &mut [T],
+    loss: impl Fn(&[T], &[T]) -> T + Sync,
+) {
+    chunks(losses, 1, Cost::Costly, &|start, piece| {
         for (index, to) in piece.iter_mut().enumerate() {
             let at = (start + index) * row;
-            to.write(loss(&z[at..at + row], &t[at..at + row]));
+            *to = loss(&z[at..at + row], &t[at..at + row]);
         }
-    })
+    });
+}
+
+/// [`softmax_cross_entropy`] of rows of so many logits, into one loss for each.
+pub(crate) fn softmax_losses<T: Real>(z: &[T], t: &[T], row: usize, losses: &mut [T]) {
+    by_samples_into(z, t, row, losses, softmax_loss);
+}
+
+/// [`sigmoid_cross_entropy`] of rows of so many logits, into one loss for each.
+pub(crate) fn sigmoid_losses<T: Real>(z: &[T], t: &[T], row: usize, losses: &mut [T]) {
+    by_samples_into(z, t, row, losses, |z, t| mean_of(z, t, sigmoid_loss));
 }
 
 /// See [`softmax_cross_entropy`].
@@ -130,18 +152,30 @@ fn softmax_loss<T: Real>(z: &[T], t: &[T]) -> T {
 
 fn logit_gradient<T: Real>(z: &[T], t: &[T], g: &[T]) -> Vec<T> {
     let row = (z.len() / g.len().max(1)).max(1);
-    build(z.len(), row, Cost::Costly, &|start, piece| {
-        let mut p = vec![T::zero(); row];
+    let mut result = buffers::any(z.len());
+    softmax_logit_gradient(z, t, row, |sample| g[sample], &mut result);
+    result
+}
+
+/// The gradient of [`softmax_losses`] with respect to the logits, given that of each loss.
+pub(crate) fn softmax_logit_gradient<T: Real>(
+    z: &[T],
+    t: &[T],
+    row: usize,
+    g: impl Fn(usize) -> T + Sync,
+    result: &mut [T],
+) {
+    chunks(result, row, Cost::Costly, &|start, piece| {
         for (index, to) in piece.chunks_exact_mut(row).enumerate() {
             let at = start + index * row;
-            softmax(&z[at..at + row], &mut p);
+            softmax(&z[at..at + row], to);
             let t = &t[at..at + row];
             let total: T = t.iter().copied().sum();
-            for ((to, &p), &t) in to.iter_mut().zip(&p).zip(t) {
-                to.write(g[at / row] * (p * total - t));
+            for (to, &t) in to.iter_mut().zip(t) {
+                *to = g(at / row) * (*to * total - t);
             }
         }
-    })
+    });
 }
 
 /// See [`sigmoid_cross_entropy`].
@@ -158,13 +192,10 @@ impl Rule for SigmoidCrossEntropy {
     }
 
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
-        fn loss<T: Real>(z: T, t: T) -> T {
-            z.max(T::zero()) - z * t + (-z.abs()).exp().ln_1p()
-        }
         let row = inputs[0].shape()[shape.len()];
         let samples = shape.iter().product();
         float2!(inputs[0], inputs[1], (z, t) => with_slice(z, |z| with_slice(t, |t| {
-            let losses = by_samples(z, t, row, samples, |z, t| mean_of(z, t, loss));
+            let losses = by_samples(z, t, row, samples, |z, t| mean_of(z, t, sigmoid_loss));
             Tensor::from_values(shape, losses)
         })))
     }
@@ -190,6 +221,10 @@ impl Rule for SigmoidCrossEntropy {
     fn differentiable_twice(&self) -> bool {
         true
     }
+}
+
+fn sigmoid_loss<T: Real>(z: T, t: T) -> T {
+    z.max(T::zero()) - z * t + (-z.abs()).exp().ln_1p()
 }
 
 fn mean_of<T: Real>(z: &[T], t: &[T], loss: impl Fn(T, T) -> T) -> T {

@@ -249,7 +249,7 @@ pub(super) fn relu_gradient(step: &Step<'_>, gradient: &Tensor) -> Tensor {
 
 /// 1 above 0, else 0.
 #[inline(always)]
-fn indicator<T: Real>(y: T) -> T {
+pub(crate) fn indicator<T: Real>(y: T) -> T {
     if y > T::zero() { T::one() } else { T::zero() }
 }
 

@@ -34,7 +34,8 @@ pub(crate) use binary::{
     Add, Div, Maximum, Minimum, Mul, Power, SquaredDifference, Sub, larger, smaller,
 };
 pub(crate) use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
-pub(crate) use matrix::{Dense, Matmul};
+pub(crate) use losses::{sigmoid_losses, softmax_logit_gradient, softmax_losses};
+pub(crate) use matrix::{Dense, Matmul, indicator};
 pub(crate) use moving::{BroadcastTo, Cast, Concat, Permute, Reshape};
 pub(crate) use normalize::{BatchNorm, LayerNorm};
 pub(crate) use picking::{Gather, ScatterRows, Slice, Unslice, Where, narrow};
@@ -43,9 +44,10 @@ pub(crate) use pointwise::{
     Pow, Reciprocal, Relu, Round, Rsqrt, Sigmoid, Sign, Sin, Softplus, Sqrt, Square, Tanh,
 };
 pub(crate) use pointwise::{Elu, Gelu, GeluTanh, LeakyRelu, Silu};
+pub(crate) use pointwise::{sigmoid, sign};
 pub(crate) use recurrent::{Memory, Recurrent, Sides, recurrent};
 pub(crate) use reduce::{CumSum, Extreme, Mean, Sum};
-pub(crate) use softmax::{LogSoftmax, Softmax};
+pub(crate) use softmax::{LogSoftmax, Softmax, softmax};
 
 /// What an operation is. Float operands arrive dense and of one type; only [`Dense`] takes sparse
 /// rows.

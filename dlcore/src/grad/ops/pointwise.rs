@@ -190,7 +190,7 @@ fn indicator<T: Real>(condition: bool) -> T {
 }
 
 #[inline(always)]
-fn sign<T: Real>(x: T) -> T {
+pub(crate) fn sign<T: Real>(x: T) -> T {
     if x > T::zero() {
         T::one()
     } else if x < T::zero() {

@@ -7,6 +7,7 @@ use crate::Tensor;
 use crate::config::{Fields, Parsed, number};
 use crate::losses::Loss;
 use crate::metrics::Metric;
+use crate::models::chain::KeptChain;
 use crate::models::layer_ref::LayerRef;
 use crate::models::model::Model;
 use crate::models::objective::{Compiled, Objective};
@@ -89,6 +90,7 @@ pub(super) fn read(model: &mut Model, compile: &Value, state: Tensors) -> Parsed
         optimizer: optimizers::from_config(optimizer.text("name")?, settings, state)?,
         objectives: objectives?,
         trained,
+        chain: KeptChain::default(),
     });
     Ok(())
 }

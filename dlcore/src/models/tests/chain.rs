@@ -4,6 +4,7 @@ use super::numbers;
 use crate::Tensor;
 use crate::layers::{ActivationLayer, Dense};
 use crate::models::chain::Chain;
+use crate::models::step::Samples;
 use crate::models::{Batch, Sequential};
 
 /// Trains two networks of one form with the same weights on the same batches; the weights they come to.
@@ -14,8 +15,8 @@ fn trained(mut networks: [Sequential; 2], loss: &str, y: &Tensor) -> [Vec<Tensor
         network.compile("rmsprop", loss, ["mae"]).unwrap();
         let batch = network.prepare_built(&Batch::new(&x, y), "test").unwrap();
         let graph = network.graph("test").unwrap();
-        let logits = loss.ends_with("crossentropy");
-        let chain = Chain::forward(&graph, &network.trained(), &batch, logits);
+        let compiled = network.compiled("test").unwrap();
+        let chain = Chain::of(&graph, compiled, &network.leaves(), &Samples::Batch(&batch));
         assert_eq!(chain.is_some(), is_chain, "{loss}");
     }
     networks[1].set_weights(&networks[0].get_weights()).unwrap();

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::forward::Kept;
 use super::{Cell, Chunk, Pass, gru, lstm, matrix, parts, simple};
 use crate::device::cpu::buffers::{self, Scratch};
+use crate::device::cpu::simd::prefetch;
 use crate::device::cpu::{add_to, product_into, vectorised};
 use crate::tensor::Real;
 
@@ -157,14 +158,20 @@ impl<T: Real> Chunk<'_, T> {
             by_input: zeros(wide),
             by_recurrent: zeros(if pass.cell.is_split() { wide } else { 0 }),
             inputs: zeros(self.block * self.rows * pass.features),
-            seen: zeros(pass.masks() * self.block * size),
+            seen: zeros(if self.sees_others() {
+                pass.masks() * self.block * size
+            } else {
+                0
+            }),
             scratch: zeros(size),
             turned: Scratch(self.turned_kernel()),
         };
         let blocks = pass.steps.div_ceil(self.block);
         for from in (0..blocks).rev().map(|block| block * self.block) {
             let count = self.block.min(pass.steps - from);
-            for mask in 0..pass.masks() {
+            // Without others to see there is nothing to copy.
+            let masks = if self.sees_others() { pass.masks() } else { 0 };
+            for mask in 0..masks {
                 let seen = &mut buffers.seen.0[mask * self.block * size..][..count * size];
                 seen.copy_from_slice(&kept.hidden[from * size..][..count * size]);
                 self.drop(mask, seen);
@@ -180,6 +187,32 @@ impl<T: Real> Chunk<'_, T> {
         }
         sums.initial = states;
         sums
+    }
+
+    /// Whether the recurrent kernel sees other hidden states than those that were kept: some dropped, or,
+    /// before it, reset.
+    fn sees_others(&self) -> bool {
+        let resets = matches!(
+            self.pass.cell,
+            Cell::Gru {
+                reset_after: false,
+                ..
+            }
+        );
+        self.pass.dropout.is_some() || resets
+    }
+
+    /// Asks for what the way forwards kept of a step: it lies before what was read last, and far away.
+    fn prefetch(&self, kept: &Kept<T>, place: usize) {
+        let size = self.rows * self.pass.units;
+        let gates = size * self.pass.cell.gates();
+        let extra = size * self.pass.cell.extra();
+        prefetch(&kept.gates[place * gates..][..gates]);
+        prefetch(&kept.extra[place * extra..][..extra]);
+        prefetch(&kept.hidden[place * size..][..size]);
+        if !kept.carry.is_empty() {
+            prefetch(&kept.carry[place * size..][..size]);
+        }
     }
 
     /// The recurrent kernel, columns first.
@@ -233,6 +266,9 @@ impl<T: Real> Chunk<'_, T> {
         let size = self.rows * pass.units;
         let (gates, extra) = (size * pass.cell.gates(), size * pass.cell.extra());
         let place = from + step;
+        if place > 0 {
+            self.prefetch(kept, place - 1);
+        }
         let (hidden, carry) = states.split_at_mut(1);
         let by_recurrent = match pass.cell.is_split() {
             true => &mut buffers.by_recurrent.0[step * gates..][..gates],
@@ -246,7 +282,10 @@ impl<T: Real> Chunk<'_, T> {
             extra: &kept.extra[place * extra..][..extra],
             before: &kept.hidden[place * size..][..size],
             carry_before: kept.carry.get(place * size..).unwrap_or_default(),
-            seen: &buffers.seen.0[((pass.masks() - 1) * self.block + step) * size..][..size],
+            seen: match self.sees_others() {
+                true => &buffers.seen.0[((pass.masks() - 1) * self.block + step) * size..][..size],
+                false => &kept.hidden[place * size..][..size],
+            },
             hidden: &mut hidden[0],
             carry: carry.first_mut().map(Vec::as_mut_slice).unwrap_or_default(),
             by_input: &mut buffers.by_input.0[step * gates..][..gates],
@@ -300,6 +339,13 @@ impl<T: Real> Chunk<'_, T> {
                 add_rows(recurrent, by_recurrent);
             }
         }
+        let gradient = matrix(by_recurrent, columns);
+        if !self.sees_others() {
+            let hidden = &kept.hidden[from * self.rows * units..][..rows * units];
+            let (to, seen) = ((columns, 0), matrix(hidden, units));
+            product_into(&mut sums.recurrent_kernel, to, seen.t(), gradient, true);
+            return;
+        }
         let resets_first = matches!(
             pass.cell,
             Cell::Gru {
@@ -307,7 +353,6 @@ impl<T: Real> Chunk<'_, T> {
                 ..
             }
         );
-        let gradient = matrix(by_recurrent, columns);
         let (masks, of_mask) = (pass.masks(), self.block * self.rows * units);
         // The candidate of such a cell sees the state after its reset.
         let plain = pass.cell.gates() - usize::from(resets_first);
@@ -347,15 +392,13 @@ impl<T: Real> Chunk<'_, T> {
             let (gradient, kernel) = (gradient.slice(own), kernel.slice(own));
             product_into(inputs, (features, 0), gradient, kernel.t(), false);
             self.drop_input(mask, inputs);
-            let mut inputs = inputs.chunks_exact(features);
-            for step in from..from + count {
-                let time = self.time(step);
-                for row in 0..self.rows {
-                    let at = (row * pass.steps + time) * features;
-                    let from = inputs.next().expect("one for each row");
+            for (row, sample) in x.chunks_exact_mut(pass.steps * features).enumerate() {
+                for step in 0..count {
+                    let own = &inputs[(step * self.rows + row) * features..][..features];
+                    let at = self.time(from + step) * features;
                     match first {
-                        true => x[at..][..features].copy_from_slice(from),
-                        false => add_to(&mut x[at..][..features], from),
+                        true => sample[at..][..features].copy_from_slice(own),
+                        false => add_to(&mut sample[at..][..features], own),
                     }
                 }
             }

@@ -9,7 +9,8 @@ use ndarray::s;
 use super::backward::StepBack;
 use super::forward::{Step, fill_rows};
 use super::matrix;
-use crate::device::cpu::{Nonlinearity, product_into, vectorised};
+use crate::device::cpu::simd::widest;
+use crate::device::cpu::{Nonlinearity, product_into};
 use crate::tensor::Real;
 
 pub(super) fn forward<T: Real>(
@@ -29,7 +30,7 @@ fn forward_after<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurrent
     let inner = step.scratch;
     let biased = fill_rows(inner, step.pass.biases().1);
     step.pass.recurrent_product(inner, step.seen, 0..3, biased);
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             let rows = step.gates.chunks_exact_mut(columns);
@@ -64,7 +65,7 @@ fn forward_before<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurren
     // As the candidate's gate sees it, which is the last.
     let seen = &step.seen[step.seen.len() - step.before.len()..];
     let resets = &mut step.scratch[..seen.len()];
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             let rows = step.gates.chunks_exact_mut(columns);
@@ -86,7 +87,7 @@ fn forward_before<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurren
         kernel.slice(last),
         true,
     );
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             let rows = step.gates.chunks_exact_mut(columns);
@@ -117,7 +118,7 @@ pub(super) fn backward<T: Real>(
     recurrent: Nonlinearity,
     reset_after: bool,
 ) {
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             for row in 0..step.rows() {
@@ -188,7 +189,7 @@ fn backward_before<T: Real>(mut step: StepBack<'_, T>, recurrent: Nonlinearity) 
     let by_candidate = matrix(step.by_input, columns);
     let (by_candidate, back) = (by_candidate.slice(last), kernel.slice(last));
     product_into(step.scratch, (units, 0), by_candidate, back.t(), false);
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             let rows = step.by_input.chunks_exact_mut(columns);

@@ -3,7 +3,8 @@
 
 use super::backward::StepBack;
 use super::forward::Step;
-use crate::device::cpu::{Nonlinearity, vectorised};
+use crate::device::cpu::Nonlinearity;
+use crate::device::cpu::simd::widest;
 use crate::tensor::Real;
 
 /// The four gates of a row.
@@ -42,7 +43,7 @@ pub(super) fn forward<T: Real>(
     let columns = 4 * units;
     step.pass
         .recurrent_product(step.gates, step.seen, 0..4, true);
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             let states = step.carry_before.chunks_exact(units);
@@ -78,7 +79,7 @@ pub(super) fn backward<T: Real>(
     recurrent: Nonlinearity,
 ) {
     let units = step.pass.units;
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             for row in 0..step.rows() {

@@ -260,13 +260,13 @@ impl<T: Real> Chunk<'_, T> {
     /// The input at `count` steps as the gates of this mask see it, time by time: `[count, rows, features]`.
     fn gather(&self, mask: usize, from: usize, count: usize, to: &mut [T]) {
         let (features, steps) = (self.pass.features, self.pass.steps);
-        let mut places = to.chunks_exact_mut(features);
-        for step in from..from + count {
-            let time = self.time(step);
-            for row in 0..self.rows {
-                let at = ((self.first + row) * steps + time) * features;
-                let to = places.next().expect("a place for each row");
-                to.copy_from_slice(&self.pass.x[at..][..features]);
+        // Sample by sample, since what is read comes from memory and what is written stays in the cache.
+        for row in 0..self.rows {
+            let sample = &self.pass.x[(self.first + row) * steps * features..][..steps * features];
+            for step in 0..count {
+                let at = self.time(from + step) * features;
+                let to = &mut to[(step * self.rows + row) * features..][..features];
+                to.copy_from_slice(&sample[at..][..features]);
             }
         }
         self.drop_input(mask, to);

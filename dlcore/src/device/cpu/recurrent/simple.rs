@@ -2,13 +2,14 @@
 
 use super::backward::StepBack;
 use super::forward::Step;
-use crate::device::cpu::{Nonlinearity, vectorised};
+use crate::device::cpu::Nonlinearity;
+use crate::device::cpu::simd::widest;
 use crate::tensor::Real;
 
 pub(super) fn forward<T: Real>(step: Step<'_, T>, activation: Nonlinearity) {
     step.pass
         .recurrent_product(step.gates, step.seen, 0..1, true);
-    vectorised(
+    widest(
         #[inline(always)]
         || {
             activation.apply(step.gates);
@@ -19,7 +20,7 @@ pub(super) fn forward<T: Real>(step: Step<'_, T>, activation: Nonlinearity) {
 
 pub(super) fn backward<T: Real>(mut step: StepBack<'_, T>, activation: Nonlinearity) {
     step.by_input.copy_from_slice(step.hidden);
-    vectorised(
+    widest(
         #[inline(always)]
         || activation.times_slope(step.by_input, step.gates),
     );

@@ -1,0 +1,91 @@
+//! A step of a small network is so short that asking for memory would be most of it: after the first steps
+//! `fit` asks for none.
+//!
+//! One test alone in its process, since what is counted is everybody's.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dlcore::prelude::*;
+
+/// The system's allocator, which counts how often it is asked.
+struct Counting;
+
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: all is handed on to the system's allocator as it comes.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often memory is asked for in an epoch of so many steps, of a model that was trained before.
+fn asked(network: &mut Sequential, x: &Tensor, y: &Tensor, steps: usize) -> Result<usize> {
+    const BATCH: usize = 8;
+    let (x, y) = (x.slice(..steps * BATCH), y.slice(..steps * BATCH));
+    let settings = || Fit::epochs(1).batch_size(BATCH).verbose(0);
+    network.fit(&x, &y, settings())?;
+    let before = ASKED.load(Ordering::Relaxed);
+    network.fit(&x, &y, settings())?;
+    Ok(ASKED.load(Ordering::Relaxed) - before)
+}
+
+fn network(activation: &str, units: usize, features: usize) -> Sequential {
+    Sequential::new()
+        .add(Dense::new(16).activation("relu").input_shape([features]))
+        .add(Dense::new(12).use_bias(false))
+        .add(Dense::new(units).activation(activation))
+}
+
+#[test]
+fn a_step_of_dense_layers_asks_for_no_memory() -> Result<()> {
+    let x = Tensor::uniform([160, 7], -1.0, 1.0);
+    let numbers = Tensor::uniform([160], 0.0, 1.0);
+    let binary = numbers.greater(0.5).cast(DType::F32).reshape([160, 1]);
+    let classes: Vec<i64> = (0..160).map(|i| i % 3).collect();
+    let classes = to_categorical(&classes.into(), 3);
+    for (loss, metrics, activation, y) in [
+        ("mse", vec!["mae"], "linear", &numbers),
+        ("mae", vec!["mse"], "relu", &numbers),
+        ("binary_crossentropy", vec!["accuracy"], "sigmoid", &binary),
+        (
+            "categorical_crossentropy",
+            vec!["accuracy"],
+            "softmax",
+            &classes,
+        ),
+    ] {
+        for optimizer in ["sgd", "rmsprop", "adam", "adagrad"] {
+            let units = y.shape().get(1).copied().unwrap_or(1);
+            let mut network = network(activation, units, 7);
+            network.compile(optimizer, loss, metrics.clone())?;
+            let few = asked(&mut network, &x, y, 10)?;
+            let many = asked(&mut network, &x, y, 20)?;
+            assert_eq!(few, many, "{loss}, {optimizer}: in 10 and in 20 steps");
+        }
+    }
+    Ok(())
+}
