@@ -2,7 +2,7 @@
 
 pub use crate::activations::Activation;
 pub use crate::callbacks::{
-    CSVLogger, Callback, ComparedRun, Control, EarlyStopping, LambdaCallback,
+    self, CSVLogger, Callback, ComparedRun, Control, EarlyStopping, LambdaCallback,
     LearningRateScheduler, LiveComparison, LivePlot, LivePredictions, Logs, ModelCheckpoint,
     ReduceLROnPlateau, TensorBoard, TerminateOnNaN, Trainable,
 };
@@ -12,7 +12,7 @@ pub use crate::classical::{
 };
 pub use crate::constraints::Constraint;
 pub use crate::datasets::{self, LoadData, Sequences};
-pub use crate::device::Device;
+pub use crate::device::{self, Device};
 pub use crate::dim;
 pub use crate::display::{
     DisplayHandle, MimeBundle, Rich, clear_output, display, display_updatable,
@@ -24,7 +24,7 @@ pub use crate::grad::{self, GradientTape, Value};
 pub use crate::initializers::Initializer;
 pub use crate::input::{input, input_password};
 pub use crate::layers::{
-    ActivationLayer, ActivityRegularization, Add, AlphaDropout, Average, AveragePooling1D,
+    self, ActivationLayer, ActivityRegularization, Add, AlphaDropout, Average, AveragePooling1D,
     AveragePooling2D, BatchNormalization, Bidirectional, Call, Concatenate, Conv1D,
     Conv1DTranspose, Conv2D, Conv2DTranspose, Cropping1D, Cropping2D, Dense, DepthwiseConv1D,
     DepthwiseConv2D, Dims, Dot, Dropout, ELU, Embedding, Flatten, GRU, GaussianDropout,
@@ -35,19 +35,19 @@ pub use crate::layers::{
     SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, Subtract, TimeDistributed, UpSampling1D,
     UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
-pub use crate::losses::Loss;
+pub use crate::losses::{self, Loss};
 pub use crate::metrics::{Metric, Metrics};
 pub use crate::models::{
-    Batch, BatchSequence, Block, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall,
+    self, Batch, BatchSequence, Block, Data, Evaluate, Evaluation, Fit, History, Input, LayerCall,
     LayerRef, LoadWeights, Losses, Model, OutputMetrics, Sequential, Summary, Symbol, explain,
 };
 pub use crate::optimizers::{
-    Adadelta, Adagrad, Adam, AdamW, Adamax, CosineDecay, ExponentialDecay, InverseTimeDecay,
+    self, Adadelta, Adagrad, Adam, AdamW, Adamax, CosineDecay, ExponentialDecay, InverseTimeDecay,
     LearningRate, Nadam, Optimizer, PiecewiseConstantDecay, PolynomialDecay, RMSprop, SGD,
 };
 pub use crate::plot::{self, ModelPlot, Plot};
 pub use crate::preprocessing::{
-    Flow, FlowFromDirectory, ImageDataGenerator, ImageDataset, ImageFolder, ImageIterator,
+    self, Flow, FlowFromDirectory, ImageDataGenerator, ImageDataset, ImageFolder, ImageIterator,
     ImageTransform, LoadImg, Pad, SplitWords, StringLookup, TextDataset, TextFolder,
     TimeseriesDataset, TimeseriesGenerator, Tokenizer, TrainTestSplit, Windows, array_to_img,
     hashing_trick, image_dataset_from_directory, img_to_array, load_img, multi_hot, normalize,

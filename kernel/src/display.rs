@@ -104,8 +104,14 @@ impl Output {
         for (name, text) in self.streams.take_tails() {
             self.publish_stream(name, text).await;
         }
-        if let Some(note) = self.allowance.last_note() {
-            self.publish_stream(Name::Stderr, note).await;
+        if let Some((note, last)) = self.allowance.end() {
+            if let Some(note) = note {
+                self.publish_stream(Name::Stderr, note).await;
+            }
+            for (name, bytes) in last {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                self.publish_stream(name, text).await;
+            }
         }
     }
 
@@ -116,7 +122,7 @@ impl Output {
     }
 
     async fn stream(&mut self, name: Name, bytes: &[u8]) {
-        let bytes = self.allowance.admit(bytes);
+        let bytes = self.allowance.admit(name, bytes);
         if let Some((other, text)) = self.streams.push(name, bytes) {
             self.allowance.charge_change();
             self.publish_stream(other, text).await;

@@ -287,7 +287,11 @@ impl fmt::Display for History {
                 partial.epoch, partial.batches, partial.batches_per_epoch, partial.logs
             )?;
         }
-        write!(f, "\n{} in {:.1} s", self.stop_reason, self.seconds)
+        write!(f, "\n{} in ", self.stop_reason)?;
+        match self.seconds {
+            seconds if seconds < 1.0 => write!(f, "{:.0} ms", seconds * 1e3),
+            seconds => write!(f, "{seconds:.1} s"),
+        }
     }
 }
 
@@ -315,6 +319,14 @@ mod tests {
         }
         history.finish("completed", None, 1.25);
         history
+    }
+
+    #[test]
+    fn what_took_less_than_a_second_is_told_in_milliseconds() {
+        let mut history = sample();
+        assert!(history.to_string().ends_with("completed in 1.2 s"));
+        history.finish("completed", None, 0.006);
+        assert!(history.to_string().ends_with("completed in 6 ms"));
     }
 
     #[test]

@@ -78,11 +78,21 @@ impl Completions {
 }
 
 /// What is said of a name that only rust-analyzer may know.
-fn still_loading(name: &str) -> String {
+fn still_loading(name: &str, near: &[String]) -> String {
+    let meant = match near {
+        [] => String::new(),
+        near => format!(" {}", did_you_mean(near)),
+    };
     format!(
         "Nothing is known of `{name}` yet: rust-analyzer is still being loaded, which takes some seconds \
-         after the first question. Ask again; what dlcore and this notebook define is known already."
+         after the first question. Ask again; what dlcore and this notebook define is known already.{meant}"
     )
+}
+
+/// ``Did you mean `files::read_csv`?``
+pub fn did_you_mean(near: &[String]) -> String {
+    let names: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
+    format!("Did you mean {}?", names.join(", "))
 }
 
 /// What came of a question to the worker.
@@ -154,6 +164,13 @@ impl Analysis {
         if let Some(mut found) = found.and_then(|found| source.in_code(found, code)) {
             let hides = self.names().hides(view, code, at);
             found.matches.retain(|one| !hides(one));
+            // Of names at the end of a path rust-analyzer knows nothing.
+            if let Some(quick) = &quick
+                && quick.start == found.start
+            {
+                let at_paths = quick.matches.iter().filter(|one| one.text.contains("::"));
+                found.matches.extend(at_paths.cloned());
+            }
             if !found.matches.is_empty() {
                 return found;
             }
@@ -186,16 +203,30 @@ impl Analysis {
         if let Some(text) = self.names().describe(view, code, at) {
             return Some(described(text));
         }
+        let name = names::name_before(code, at);
+        let is_alone = !code[..at - name.len()].trim_end().ends_with(['.', ':']);
+        if is_alone && let Some((path, text)) = self.names().elsewhere(name) {
+            let (signature, documentation) = text.split_once("\n\n").unwrap_or((&text, ""));
+            let text =
+                format!("{signature}\n\nIt stands in a module: `{path}`.\n\n{documentation}");
+            return Some(described(text.trim_end().to_owned()));
+        }
         let source = Source::of(view, code, at);
         let asked = self.ask(Question::inspect(&source), true).await;
         if matches!(asked, Asked::Loading) {
-            return Some(described(still_loading(names::name_before(code, at))));
+            let name = names::name_before(code, at);
+            return Some(described(still_loading(name, &self.near(name))));
         }
         let (plain, html) = asked.answer().and_then(Answer::documentation)?;
         let mut data = Map::new();
         data.insert("text/plain".to_owned(), plain.into());
         data.insert("text/html".to_owned(), html.into());
         Some(data)
+    }
+
+    /// What may have been meant by a name that nothing is known of.
+    pub fn near(&self, name: &str) -> Vec<String> {
+        self.names().near(name)
     }
 
     /// Ends the worker, if there is one.

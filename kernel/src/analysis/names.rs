@@ -9,7 +9,7 @@ mod tests;
 mod tokens;
 
 use super::{Completions, Match, code_points};
-use crate::engine::SessionView;
+use crate::engine::{SessionView, distance};
 use library::Library;
 use scope::{Named, Scope};
 use std::collections::BTreeSet;
@@ -21,6 +21,11 @@ const KEYWORDS: &[&str] = &[
     "if", "impl", "in", "let", "loop", "match", "mod", "move", "mut", "pub", "ref", "return",
     "self", "static", "struct", "trait", "true", "type", "unsafe", "use", "where", "while",
 ];
+
+/// A shorter beginning is that of too many names.
+const LEAST: usize = 3;
+/// So many names are guessed at.
+const MOST_NEAR: usize = 4;
 
 /// Names that can be offered at once.
 #[derive(Debug, Default)]
@@ -85,8 +90,72 @@ impl Names {
                 _ => Known::Nothing,
             },
             Some(last) if last.is("::") => self.after_path(&scope, tokens.len() - 1, found),
-            _ => Known::Some(found(self.in_scope(view))),
+            _ => {
+                let mut offered = found(self.in_scope(view));
+                offered.matches.extend(self.at_paths(&code[start..at]));
+                Known::Some(offered)
+            }
         }
+    }
+
+    /// Names that stand in a module, by their path, for whoever begins to write the name alone: those that begin
+    /// so, or else those that hold it.
+    fn at_paths(&self, begun: &str) -> Vec<Match> {
+        if begun.len() < LEAST {
+            return vec![];
+        }
+        let all = self.library.elsewhere();
+        let lower = begun.to_lowercase();
+        let pick = |fits: &dyn Fn(&str) -> bool| {
+            let fitting = all.iter().filter(|(_, name, _)| fits(name));
+            let offered = fitting.map(|(path, name, member)| Match {
+                text: path.clone(),
+                ..member.offered(name)
+            });
+            offered.collect::<Vec<_>>()
+        };
+        let beginning = pick(&|name| name.starts_with(begun));
+        match beginning.is_empty() {
+            true => pick(&|name| name.to_lowercase().contains(&lower)),
+            false => beginning,
+        }
+    }
+
+    /// Where a name that is not in scope stands, as a cell writes it, and what is said of it there.
+    pub fn elsewhere(&self, name: &str) -> Option<(String, String)> {
+        let all = self.library.elsewhere();
+        let (path, _, _) = all.into_iter().find(|(_, known, _)| *known == name)?;
+        let text = self.describe(&SessionView::default(), &path, path.len())?;
+        Some((path, text))
+    }
+
+    /// What may have been meant by a name that nothing is known of.
+    pub fn near(&self, name: &str) -> Vec<String> {
+        let name = name.rsplit("::").next().unwrap_or(name).to_lowercase();
+        let plain = |known: &str| known.to_lowercase();
+        let in_scope = self
+            .library
+            .prelude()
+            .map(|(known, _)| (known.to_owned(), plain(known)));
+        let elsewhere = self.library.elsewhere();
+        let elsewhere = elsewhere
+            .iter()
+            .map(|(path, known, _)| (path.clone(), plain(known)));
+        let mut near: Vec<(usize, String)> = in_scope
+            .chain(elsewhere)
+            .filter_map(|(path, known)| {
+                let edits = match name.len() >= LEAST && known.contains(&name) {
+                    true => 1,
+                    false => distance(&name, &known),
+                };
+                (edits <= name.len() / 3).then_some((edits, path))
+            })
+            .collect();
+        near.sort();
+        near.into_iter()
+            .map(|(_, path)| path)
+            .take(MOST_NEAR)
+            .collect()
     }
 
     fn after_path(
@@ -241,7 +310,7 @@ impl Names {
         }
         match self.at_end(&scope)? {
             Named::Module(module) => self.of_module(module),
-            Named::Member(member) => Some(member.text.clone()),
+            Named::Member(member) => Some(with_members(member, &scope)),
         }
     }
 
@@ -304,6 +373,28 @@ impl Names {
             _ => Some(end),
         }
     }
+}
+
+/// What is said of something, and of a type also what belongs to it.
+fn with_members(member: &library::Member, scope: &Scope<'_>) -> String {
+    let of = member.gives.as_ref().filter(|_| member.kind == "class");
+    let members = of.map_or(vec![], |of| scope.members_of(&of.name));
+    let functions = members
+        .iter()
+        .filter(|(_, member)| member.kind == "function");
+    let (methods, made): (Vec<_>, Vec<_>) = functions.partition(|(_, member)| member.is_method);
+    let listed = |what: &str, members: Vec<&(&str, &library::Member)>| {
+        let names: Vec<String> = members
+            .iter()
+            .map(|(name, _)| format!("`{name}`"))
+            .collect();
+        match names.is_empty() {
+            true => String::new(),
+            false => format!("\n\n{what}: {}.", names.join(", ")),
+        }
+    };
+    let (made, methods) = (listed("Made by", made), listed("Methods", methods));
+    format!("{}{made}{methods}", member.text)
 }
 
 fn is_field(member: &library::Member) -> bool {

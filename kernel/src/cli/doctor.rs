@@ -25,16 +25,23 @@ fn trouble(what: impl Into<String>, to_do: impl Into<String>) -> Finding {
 
 /// Prints every finding; fails when something needs doing.
 pub fn examine(home: &Path) -> ExitCode {
-    let findings = [
-        ("compiler", compiler()),
-        ("linker", linker()),
-        ("rust-src", rust_src()),
-        ("installation", installation(home)),
-        ("dlcore", dlcore(home)),
-        ("kernelspec", kernelspec(home)),
-        ("JupyterLab", jupyter_lab(home)),
-        ("data", data()),
-    ];
+    // Each asks a program or two, JupyterLab's for seconds; together they take as long as the slowest.
+    let findings = std::thread::scope(|scope| {
+        let asked = [
+            ("compiler", scope.spawn(compiler)),
+            ("linker", scope.spawn(linker)),
+            ("rust-src", scope.spawn(rust_src)),
+            ("installation", scope.spawn(|| installation(home))),
+            ("dlcore", scope.spawn(|| dlcore(home))),
+            ("kernelspec", scope.spawn(|| kernelspec(home))),
+            ("JupyterLab", scope.spawn(|| jupyter_lab(home))),
+            ("data", scope.spawn(data)),
+        ];
+        asked.map(|(name, finding)| {
+            let broken = |_| trouble("could not be looked at", "run rust-dl doctor again");
+            (name, finding.join().unwrap_or_else(broken))
+        })
+    });
     let mut well = true;
     for (name, finding) in findings {
         match finding {
@@ -163,6 +170,9 @@ fn jupyter_lab(home: &Path) -> Finding {
     let own = home.join("jupyter/bin/jupyter");
     let candidates = [own, PathBuf::from("jupyter")];
     let found = candidates.iter().find_map(|jupyter| {
+        if let Some(version) = installed_lab(jupyter) {
+            return Some(format!("{version} ({})", jupyter.display()));
+        }
         let version = first_line_of(Command::new(jupyter).args(["lab", "--version"]))?;
         Some(format!("{version} ({})", jupyter.display()))
     });
@@ -173,6 +183,35 @@ fn jupyter_lab(home: &Path) -> Finding {
             "./install.sh --lab in the repository installs it, or: python3 -m pip install jupyterlab",
         ),
     }
+}
+
+/// The version of the JupyterLab beside a `jupyter` in an environment of Python's, as its installer has noted it:
+/// JupyterLab itself takes seconds to say that.
+fn installed_lab(jupyter: &Path) -> Option<String> {
+    let program = match jupyter.is_absolute() {
+        true => jupyter.to_owned(),
+        false => {
+            let path = std::env::var_os("PATH")?;
+            let places = std::env::split_paths(&path).map(|place| place.join(jupyter));
+            places.into_iter().find(|place| place.is_file())?
+        }
+    };
+    let prefix = std::fs::canonicalize(program).ok()?;
+    let libraries = prefix.parent()?.parent()?.join("lib");
+    let entries = |directory: PathBuf| std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let noted = entries(libraries)
+        .map(|python| python.path().join("site-packages"))
+        .flat_map(entries);
+    let names = noted.filter_map(|entry| entry.file_name().into_string().ok());
+    let version = |name: String| {
+        let version = name
+            .strip_prefix("jupyterlab-")?
+            .strip_suffix(".dist-info")?;
+        version
+            .starts_with(|c: char| c.is_ascii_digit())
+            .then(|| version.to_owned())
+    };
+    names.into_iter().find_map(version)
 }
 
 fn data() -> Finding {
@@ -210,6 +249,24 @@ mod tests {
         );
         assert_eq!(parse_version("rustc 1.96.0-nightly"), Some((1, 96)));
         assert_eq!(parse_version("rustc"), None);
+    }
+
+    #[test]
+    fn the_version_of_an_installed_jupyterlab_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        let packages = home.path().join("lib/python3.11/site-packages");
+        for name in [
+            "jupyterlab_server-2.27.3.dist-info",
+            "jupyterlab-4.6.6.dist-info",
+            "jupyterlab",
+        ] {
+            std::fs::create_dir_all(packages.join(name)).unwrap();
+        }
+        let jupyter = home.path().join("bin/jupyter");
+        assert_eq!(installed_lab(&jupyter), None, "no program");
+        std::fs::create_dir_all(home.path().join("bin")).unwrap();
+        std::fs::write(&jupyter, "").unwrap();
+        assert_eq!(installed_lab(&jupyter).as_deref(), Some("4.6.6"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub fn export(home: &Path, notebook: &Path, directory: Option<PathBuf>) -> Resul
         println!("note: {note}");
     }
     println!(
-        "wrote {0}\nrun it with: cd {0} && cargo run --release",
+        "wrote {0}\nrun it with: cd {0} && cargo run --release\n(the first build takes some minutes: dlcore and its crates are compiled with it)",
         project.display()
     );
     Ok(())

@@ -26,6 +26,8 @@ const LOGOS: [(&str, &[u8]); 3] = [
 
 /// Installs this program, dlcore's source, dlcore built for the present compiler, the kernelspec.
 pub fn install(places: &Places, source: Option<&Path>) -> Result<()> {
+    // Read first: building takes minutes, in which a developer's next build may take the file away.
+    let program = this_program()?;
     let repository = find_repository(source)?;
     make_dir(&places.home)?;
     let _alone = lock(&places.home)?;
@@ -33,13 +35,20 @@ pub fn install(places: &Places, source: Option<&Path>) -> Result<()> {
     let source = prepare_source(&places.home, &repository)?;
     put_source(&places.home, &source)?;
 
-    let program = std::env::current_exe().context("cannot tell where this program is")?;
-    let content =
-        fs::read(&program).with_context(|| format!("cannot read {}", program.display()))?;
-    write_whole(&places.program(), &content, 0o755)?;
+    write_whole(&places.program(), &program, 0o755)?;
     write_kernelspec(places)?;
     println!("installed {}", places.kernelspec.display());
     Ok(())
+}
+
+/// This program's own file, even where another has taken its name since.
+fn this_program() -> Result<Vec<u8>> {
+    let running = Path::new("/proc/self/exe");
+    if let Ok(content) = fs::read(running) {
+        return Ok(content);
+    }
+    let program = std::env::current_exe().context("cannot tell where this program is")?;
+    fs::read(&program).with_context(|| format!("cannot read {}", program.display()))
 }
 
 /// Removes what [`install`] made, what the kernel kept in the cache, and directories left empty; says
@@ -278,6 +287,33 @@ mod tests {
             workspace_of_dlcore(manifest),
             "[workspace]\nresolver = \"3\"\nmembers = [\"dlcore\"]\n\n[profile.release]\ndebug = 1\n"
         );
+    }
+
+    #[test]
+    fn a_program_whose_file_is_gone_still_has_its_content() {
+        let place = tempfile::tempdir().unwrap();
+        let copy = place.path().join("copy");
+        fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+        // The copy takes its own file away, and then looks at itself.
+        if std::env::var_os("RUST_DL_TEST_COPY").is_some() {
+            fs::remove_file(std::env::current_exe().unwrap()).unwrap();
+            assert!(this_program().unwrap().starts_with(b"\x7fELF"));
+            return;
+        }
+        let ran = Command::new(&copy)
+            .args([
+                "--exact",
+                "cli::install::tests::a_program_whose_file_is_gone_still_has_its_content",
+            ])
+            .env("RUST_DL_TEST_COPY", "1")
+            .output()
+            .unwrap();
+        assert!(
+            ran.status.success(),
+            "{}",
+            String::from_utf8_lossy(&ran.stdout)
+        );
+        assert!(!copy.exists());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Lines that begin with a colon, at the head of a cell.
 
 use super::evaluator::Engine;
+use super::hints::distance;
 use super::{CellError, Event, report};
 
 const HELP: &str = r#"Everything in dlcore::prelude is there already: try `Tensor::arange(0., 6., 1.).reshape([2, 3])`.
@@ -8,7 +9,10 @@ A last line without a semicolon is shown. Variables and functions stay for the n
 Pass tensors and models by reference (`&x`) and they stay yours.
 `display(&x)` shows in the middle of a cell; `input("Name? ")?` asks. A cell that fails keeps nothing that it bound.
 Interrupting ends training at the next batch and keeps the model; a second press ends a cell that does not yield.
-Data: `datasets::mnist::load()?`, `datasets::imdb::load(10_000)?`. Keep a model: `model.save("m.dl")?`, `Sequential::load("m.dl")?`.
+Data: `datasets::mnist::load()?`, `datasets::imdb::load(10_000)?`; a CSV file of yours: `files::read_csv("data.csv")?` (`:doc files`).
+Prepare it (`:doc preprocessing`): `train_test_split`, `Normalization`, `to_categorical`; texts: `Tokenizer`, `pad_sequences`;
+pictures: `load_img`, `image_dataset_from_directory`. Look at it: `plot::image(&x)`, `history.plot()` (`:doc plot`).
+Keep a model: `model.save("m.dl")?`, `Sequential::load("m.dl")?`; layers: `:doc layers`. A name alone is found, too: `:doc read_csv`.
 Functions and types are compiled into each cell, so a `static` begins anew in each: keep what lasts in a variable.
 
 A network, from data to a look at what it learned:
@@ -148,9 +152,27 @@ fn answer(
         )),
         name => Err(report::plain(
             "UnknownCommand",
-            format!("there is no command {name}; `:help` lists those there are"),
+            match nearest(name) {
+                Some(near) => format!("there is no command {name}; did you mean {near}?"),
+                None => format!("there is no command {name}; `:help` lists those there are"),
+            },
         )),
     }
+}
+
+/// Commands that begin so, or else the one that is nearly called so.
+fn nearest(name: &str) -> Option<String> {
+    let begun: Vec<&str> = listed()
+        .map(|(known, _)| known)
+        .filter(|known| name.len() > 1 && known.starts_with(name))
+        .collect();
+    if !begun.is_empty() {
+        return Some(begun.join(" or "));
+    }
+    let near = listed()
+        .map(|(known, _)| (distance(name, known), known))
+        .min()?;
+    (near.0 <= 2 && near.0 + 1 < name.len()).then(|| near.1.to_owned())
 }
 
 fn timing(engine: &Engine) -> String {
@@ -177,6 +199,23 @@ mod tests {
         let listed: Vec<_> = listed().collect();
         assert!(listed.contains(&(":vars", "the variables of this session and their types")));
         assert_eq!(listed.len(), HELP.matches("\n:").count());
+    }
+
+    #[test]
+    fn the_help_names_what_newcomers_look_for() {
+        for name in [
+            "files::read_csv",
+            "train_test_split",
+            "Tokenizer",
+            "load_img",
+            "plot::",
+            ":doc files",
+        ] {
+            assert!(HELP.contains(name), "{name}");
+        }
+        assert_eq!(nearest(":tim").as_deref(), Some(":time or :timing"));
+        assert_eq!(nearest(":hlep").as_deref(), Some(":help"));
+        assert_eq!(nearest(":nonsense"), None);
     }
 
     #[test]

@@ -57,6 +57,43 @@ pub fn unbalanced(code: &str) -> Option<Unbalanced> {
     })
 }
 
+/// Where the text begins that is never closed: the first that goes over the end of its line, or else the last.
+/// The compiler would point at the last quote, which in an earlier line's place opens what is none.
+pub fn open_text(code: &str) -> Option<usize> {
+    let mut letters = code.char_indices().peekable();
+    let mut last = None;
+    while let Some((at, letter)) = letters.next() {
+        let rest = &code[at..];
+        if rest.starts_with("//") {
+            while letters.next_if(|&(_, letter)| letter != '\n').is_some() {}
+        } else if rest.starts_with("'\"'") || rest.starts_with("'\\\"'") {
+            while letters.next_if(|&(_, letter)| letter != '\'').is_some() {}
+            letters.next();
+        } else if letter == '"' {
+            let mut over_line = false;
+            let mut closed = false;
+            while let Some((_, letter)) = letters.next() {
+                match letter {
+                    '\\' => {
+                        letters.next();
+                    }
+                    '"' => {
+                        closed = true;
+                        break;
+                    }
+                    '\n' => over_line = true,
+                    _ => {}
+                }
+            }
+            if over_line || !closed {
+                return Some(at);
+            }
+            last = Some(at);
+        }
+    }
+    last
+}
+
 fn wrong(at: usize, closing: char, opened: Option<(usize, char)>) -> Unbalanced {
     match opened {
         None => Unbalanced {
@@ -102,5 +139,13 @@ mod tests {
         ] {
             assert_eq!(unbalanced(code), None, "{code}");
         }
+    }
+
+    #[test]
+    fn a_text_without_end_is_told_from_where_it_begins() {
+        let code = "let s = \"unclosed;\nprintln!(\"{s}\");";
+        assert_eq!(open_text(code), Some(8));
+        assert_eq!(open_text("f(\"a\\\"b\", '\"', \"c); // \""), Some(15));
+        assert_eq!(open_text("// \"\nx"), None);
     }
 }

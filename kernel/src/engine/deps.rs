@@ -126,6 +126,13 @@ impl Crates {
             .collect()
     }
 
+    /// Name and version of a crate, as it was built.
+    pub fn version_of(&self, name: &str) -> Option<&str> {
+        let versions = &self.built.as_ref()?.versions;
+        let is_it = |version: &&String| version.split(' ').next() == Some(name);
+        versions.iter().find(is_it).map(String::as_str)
+    }
+
     /// Whether a crate of `older` was built differently here, so that its types are others now.
     pub fn changes(&self, older: &Crates) -> bool {
         let (Some(new), Some(old)) = (&self.built, &older.built) else {

@@ -1,11 +1,13 @@
 //! What rustc says, said about the cell: its own words, pointing at the cell's own lines.
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Snippet};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 
 use super::generate::{CellIndex, Generated, Origin};
+use super::signatures::{self, Signature};
 use super::{CellError, delimiters, hints, report};
 
 /// One of rustc's JSON messages.
@@ -62,6 +64,8 @@ pub type Place = (CellIndex, Range<usize>);
 
 /// The texts that messages can point into.
 pub struct Sources<'a> {
+    /// Where the library was compiled: its source is below this.
+    pub library: &'a Path,
     /// The crate that was compiled.
     pub generated: &'a Generated,
     /// Its file name, as rustc knows it.
@@ -119,17 +123,30 @@ impl Diagnostic {
         own.collect()
     }
 
-    /// The message drawn over the cell's lines, with colours.
+    /// The function of the library that it is about, `called` so in the cell.
+    pub fn signature(&self, sources: &Sources<'_>, called: &str) -> Option<Signature> {
+        let defined = |child: &&Diagnostic| child.message.ends_with("defined here");
+        let span = self.children.iter().find(defined)?.spans.first()?;
+        match span.in_file(sources.file) {
+            None => signatures::read(sources.library, &span.file_name, span.byte_start, called),
+            Some(_) => None,
+        }
+    }
+
+    /// The message drawn over the cell's lines.
     pub fn render(&self, sources: &Sources<'_>) -> String {
         let mut groups = vec![self.group(sources, self.title_level())];
         let mut notes = vec![];
+        // What the compiler guesses is beside the point where more is known.
+        let misled = hints::knows_better(self, sources);
         for child in &self.children {
             let visible = child.spans.is_empty()
                 || child.spans.iter().any(|span| span.user(sources).is_some());
             let about_the_crate = child
                 .message
                 .starts_with("the following error was instantiated");
-            if visible && !about_the_crate {
+            let guess = child.message.contains("with a similar name");
+            if visible && !about_the_crate && !(guess && misled) {
                 notes.push(child);
             }
         }
@@ -144,7 +161,7 @@ impl Diagnostic {
                 groups.push(note.group(sources, note.title_level()));
             }
         }
-        Renderer::styled().render(&groups)
+        report::renderer().render(&groups)
     }
 
     fn title_level(&self) -> Level<'static> {
@@ -247,14 +264,32 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
         error.traceback.push(hint_line(&found.hint));
         return error;
     }
+    if errors.iter().any(|error| error.code() == Some("E0765"))
+        && let Some((number, code)) = sources.cells.get(sources.index)
+        && let Some(at) = delimiters::open_text(code)
+    {
+        let mut error = report::at(
+            "E0765",
+            "this text is never closed",
+            *number,
+            code,
+            at..at + 1,
+        );
+        error.traceback.push(hint_line("add a `\"` where it ends"));
+        return error;
+    }
     let Some(first) = users.first() else {
         return unplaced_error(&errors, other);
     };
-    // Behind what is no Rust at all the compiler finds more that is not.
-    let follows = first.code().is_none() && first.message.starts_with("prefix `");
+    // Behind what is no Rust at all the compiler finds more that is not; and so it does of a closure that is none.
+    let follows = first.code().is_none() && first.message.starts_with("prefix `")
+        || hints::wants_closure(first);
     let users = if follows { &users[..1] } else { &users[..] };
     let mut traceback: Vec<String> = users.iter().map(|error| error.render(sources)).collect();
-    if let Some(hint) = users.iter().find_map(|error| hints::hint(error, sources)) {
+    let refs: Vec<&Diagnostic> = users.iter().map(|error| **error).collect();
+    let hint = hints::borrows(&refs, sources)
+        .or_else(|| users.iter().find_map(|error| hints::hint(error, sources)));
+    if let Some(hint) = hint {
         traceback.push(hint_line(&hint));
     }
     CellError {
@@ -265,7 +300,7 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
 }
 
 fn hint_line(hint: &str) -> String {
-    format!("\u{1b}[1;36mhint\u{1b}[0m: {hint}")
+    format!("\u{1b}[1mhint\u{1b}[0m: {hint}")
 }
 
 const UNUSED_RESULT: &str =
@@ -379,6 +414,8 @@ impl Diagnostic {
     /// In fewer words: without lists of what else there is, and with types by their names alone.
     fn shortened(mut self) -> Diagnostic {
         self.message = brief(&self.message);
+        self.spans
+            .retain(|span| span.is_primary || span.label.as_deref() != Some(BOUND));
         for span in &mut self.spans {
             span.label = span.label.as_deref().map(brief);
         }
@@ -389,7 +426,10 @@ impl Diagnostic {
             "use a float literal",
             "use the `.` operator to call",
             "consider inserting whitespace here",
+            "provide the argument",
+            "remove the extra argument",
         ];
+        let borrow = self.message.contains("Into<Data>");
         let noise = |child: &Diagnostic| {
             child
                 .message
@@ -398,6 +438,11 @@ impl Diagnostic {
                 || child
                     .message
                     .starts_with("the nightly-only, unstable trait")
+                || child.message.starts_with("required for `")
+                || child
+                    .message
+                    .starts_with("the following trait bounds were not satisfied")
+                || borrow && child.message.starts_with("consider borrowing here")
                 || arithmetic && child.message.starts_with("the trait `")
                 || unused
         };
@@ -411,6 +456,9 @@ impl Diagnostic {
     }
 }
 
+/// What stands at the function of an argument that does not fit: no more than the argument itself says.
+const BOUND: &str = "required by a bound introduced by this call";
+
 fn brief(text: &str) -> String {
     without_paths(text).replace(" in the current scope", "")
 }
@@ -423,8 +471,8 @@ fn without_paths(text: &str) -> String {
         brief.push_str(&rest[..at]);
         let path = &rest[at..];
         let end = path.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
-        let (path, after) = path.split_at(end.unwrap_or(path.len()));
-        let path = path.trim_end_matches(':');
+        let path = path[..end.unwrap_or(path.len())].trim_end_matches(':');
+        let after = &rest[at + path.len()..];
         // Functions keep their type's name.
         let names: Vec<&str> = path.split("::").collect();
         let first = names

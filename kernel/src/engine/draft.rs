@@ -42,6 +42,11 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Whether it is a tensor.
+    pub fn is_tensor(&self) -> bool {
+        types::short(&self.full) == "Tensor"
+    }
+
     /// The numbers of all cells that bring it back.
     pub fn cells(&self) -> BTreeSet<u32> {
         self.after.iter().copied().chain([self.cell]).collect()
@@ -305,7 +310,7 @@ fn cannot_be_kept(name: &str, message: &Diagnostic, sources: &Sources<'_>) -> Ce
         ename: message.code().unwrap_or("error").to_owned(),
         evalue: advice.clone(),
         traceback: vec![
-            format!("\u{1b}[1;31merror\u{1b}[0m: {advice}"),
+            format!("\u{1b}[1merror\u{1b}[0m: {advice}"),
             message.render(sources),
         ],
     }

@@ -23,7 +23,7 @@ use super::rustc::{self, Rustc};
 use super::warm::{self, InUse, Toolchain};
 use super::{
     CellError, EngineConfig, Event, Outcome, SessionView, Timing, Variable, commands, source,
-    types, variables,
+    spent, types, variables,
 };
 use crate::private_dir::PrivateDir;
 
@@ -135,7 +135,10 @@ impl Engine {
         self.interrupter.end();
         timing.total = started.elapsed();
         self.stand_ready();
-        self.last_timing = timing.clone();
+        // A cell of commands alone leaves what `:timing` tells of the one before.
+        if timing.builds > 0 || !timing.run.is_zero() {
+            self.last_timing = timing.clone();
+        }
         (outcome, timing)
     }
 
@@ -259,7 +262,9 @@ impl Engine {
             timing.compile += compiled.compile;
             timing.link += compiled.link;
             let (messages, other) = diagnostics::read(&compiled.stderr);
+            let library = self.config.home.join("src");
             let sources = Sources {
+                library: &library,
                 generated: &generated,
                 file: &file,
                 cells: &self.cells,
@@ -499,8 +504,21 @@ impl Engine {
     ) {
         let number = self.number_of(draft);
         for name in draft.taken.iter().map(|taken| &taken.name) {
+            let code = self.cells.get(draft.index).map_or("", |(_, code)| code);
+            let used = spent::by_operator(code, name);
+            let used = used.filter(|_| self.state.variables.get(name).is_some_and(Kept::is_tensor));
+            let instead = match &used {
+                Some(used) => format!("write `{}` there", used.instead),
+                None => format!("pass `&{name}` or `{name}.clone()` there"),
+            };
+            if let Some(used) = used
+                && !failed
+                && !variables.contains_key(name)
+            {
+                sink(Event::Note(used.note(name)));
+            }
             let what = format!(
-                "`{name}` was given away in cell {number}: pass `&{name}` or `{name}.clone()` there, and run the cell that made it again"
+                "`{name}` was given away in cell {number}: {instead}, and run the cell that made it again"
             );
             self.gone.insert(name.clone(), what);
         }
@@ -673,7 +691,7 @@ impl Engine {
                 },
             )
         };
-        let mut traceback = vec![format!("\u{1b}[1;31m{ename}\u{1b}[0m: {reason}")];
+        let mut traceback = vec![format!("\u{1b}[1m{ename}\u{1b}[0m: {reason}")];
         match restarted {
             Ok(revived) => traceback.extend(revived.told()),
             Err(error) => traceback.push(format!(

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::source::{Binding, Cell, Item};
+use super::tried;
 
 /// Which text of the session a byte range belongs to: an index into its list of cells.
 pub type CellIndex = usize;
@@ -199,12 +200,12 @@ fn body(out: &mut Generated, parts: &Parts<'_>) {
             // `match` keeps temporaries of the expression alive until it has been shown.
             out.text.push_str("{ trait __NoOwnDisplay { fn evcxr_display(&self) -> ::dlcore::cell::NotShown { ::std::default::Default::default() } } impl<T: ?Sized> __NoOwnDisplay for T {} use ::dlcore::cell::{ShowRich as _, ShowDebug as _, ShowNothing as _}; match ");
             out.text.push_str(SHOWN);
-            out.piece(text, origin);
+            out.statement(text, origin);
             out.text.push_str(
                 "\n) { __value => if !::dlcore::cell::shown_by_itself(&__value.evcxr_display()) { (&&&::dlcore::cell::Shown(__value)).show() } } }\n",
             );
         } else {
-            out.piece(text, origin);
+            out.statement(text, origin);
             // Behind what is unfinished this says so, in place of lines of ours.
             out.text.push_str("\n;\n");
         }
@@ -237,9 +238,48 @@ impl Generated {
         self.map.push((start..self.text.len(), origin));
     }
 
+    /// A statement of a cell, with brackets of ours that tell each `?` of a chain from the others.
+    fn statement(&mut self, text: &str, origin: Origin) {
+        let chains = tried::in_chains(text);
+        let Origin::User(cell, span) = origin else {
+            return self.piece(text, origin);
+        };
+        let ends = |tried: &Range<usize>| [(tried.start, "("), (tried.end, ")")];
+        let mut brackets: Vec<(usize, &str)> = chains.iter().flat_map(ends).collect();
+        brackets.sort();
+        let mut from = 0;
+        for (at, bracket) in brackets {
+            if at > from {
+                let stretch = span.start + from..span.start + at;
+                self.piece(&text[from..at], Origin::User(cell, stretch));
+                from = at;
+            }
+            self.text.push_str(bracket);
+        }
+        self.piece(
+            &text[from..],
+            Origin::User(cell, span.start + from..span.end),
+        );
+    }
+
+    /// How many brackets of ours stand between this byte and text of a cell.
+    pub fn brackets_at(&self, at: usize) -> usize {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let brackets = rest.len() - rest.trim_start_matches('(').len();
+        let is_ours = !self.map.iter().any(|(stretch, _)| stretch.contains(&at));
+        let begins = |count: &usize| {
+            let after = at + count;
+            self.map.iter().any(|(stretch, _)| stretch.start == after)
+        };
+        let found = (1..=brackets).find(|count| is_ours && begins(count));
+        found.unwrap_or(0)
+    }
+
     /// Where the bytes `range` came from; `None` for text that no one wrote. A shown expression may be meant with
     /// the brackets of ours that it stands in.
     pub fn origin(&self, range: &Range<usize>) -> Option<Origin> {
+        let start = range.start + self.brackets_at(range.start);
+        let range = &(start..range.end.max(start));
         let starts = |(stretch, _): &&(Range<usize>, Origin)| {
             stretch.contains(&range.start) || (stretch.end == range.start && range.is_empty())
         };
@@ -254,10 +294,30 @@ impl Generated {
             Origin::User(cell, at) if at.len() == stretch.len() => {
                 let start = at.start + (range.start.max(stretch.start) - stretch.start);
                 let end = at.start + (range.end.min(stretch.end) - stretch.start);
-                Origin::User(*cell, start..end)
+                Origin::User(
+                    *cell,
+                    start..self.end_in(*cell, range).unwrap_or(end).max(end),
+                )
             }
             other => other.clone(),
         })
+    }
+
+    /// Where the end of `range` is in a cell, when it is in another stretch than its beginning.
+    fn end_in(&self, cell: CellIndex, range: &Range<usize>) -> Option<usize> {
+        let covered = self.text.get(range.clone())?;
+        let within = |at: usize| self.map.iter().find(|(stretch, _)| stretch.contains(&at));
+        let letters = covered.char_indices().rev();
+        let mut letters = letters.map(|(at, letter)| (range.start + at, letter));
+        // Brackets of ours may end it.
+        let (last, letter) = letters.find(|&(at, letter)| letter != ')' || within(at).is_some())?;
+        let (stretch, origin) = within(last)?;
+        match origin {
+            Origin::User(of, at) if *of == cell && at.len() == stretch.len() => {
+                Some(at.start + (last + letter.len_utf8() - stretch.start))
+            }
+            _ => None,
+        }
     }
 
     /// Where the code at this byte came from; a shown expression begins behind a bracket of ours.
@@ -334,6 +394,24 @@ mod tests {
             let shown = Some(Origin::User(7, code.len() - 1..code.len()));
             assert_eq!(generated.origin(&range), shown);
         }
+    }
+
+    #[test]
+    fn a_chain_of_tries_stands_in_brackets_and_finds_its_way_back() {
+        let code = "let x = a()?.b()?.c()?;\nd()?;";
+        let generated = crate_of(code);
+        let at = generated.text.find("((a()?).b()?).c()?;").unwrap();
+        let back = |range: Range<usize>| match generated.origin(&range) {
+            Some(Origin::User(7, range)) => &code[range],
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(back(at..at + 18), "a()?.b()?.c()?");
+        assert_eq!(back(at..at + 13), "a()?.b()?");
+        assert_eq!(back(at + 1..at + 7), "a()?");
+        let brackets = [0, 1, 2].map(|after| generated.brackets_at(at + after));
+        assert_eq!(brackets, [2, 1, 0]);
+        let inner = generated.text.find(".b()").unwrap();
+        assert_eq!(back(inner..inner + 11), ".b()?.c()?");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What those write who come from Python and Keras, and how it is said here.
 
-use super::diagnostics::{Diagnostic, Sources};
+use super::diagnostics::{Diagnostic, Place, Sources};
 use super::hints::{distance, quoted};
 
 /// Where the names of the data sets are: the library declares each as a public module.
@@ -58,11 +58,11 @@ pub(super) fn called(error: &Diagnostic, sources: &Sources<'_>) -> Option<String
         message if !message.contains("found struct") => None,
         _ if OPTIMIZERS.contains(&name) => Some(match is_number(arguments) {
             true => with_rate(name, arguments),
-            false => format!("it is made by `{name}::new()`; settings are methods: `.learning_rate(0.001)`"),
+            false => format!(
+                "it is made by `{name}::new()`; settings are methods: `.learning_rate(0.001)`"
+            ),
         }),
-        _ if name == "Sequential" => Some(
-            "a model begins with `Sequential::new()` and grows by `.add(Dense::new(32).activation(\"relu\"))`".into(),
-        ),
+        _ if name == "Sequential" => Some(SEQUENTIAL.into()),
         _ => Some(format!("it is made by `{name}::new({arguments})`")),
     }
 }
@@ -99,7 +99,90 @@ pub(super) fn arguments(error: &Diagnostic, sources: &Sources<'_>) -> Option<Str
     if ["reshape", "Tensor::zeros", "Tensor::ones"].contains(&text) {
         return Some("a shape is one list: `[64, 8]`".into());
     }
-    None
+    let (code, at) = rest_of(error, sources)?;
+    let given = in_brackets(&code[at..]).unwrap_or_default();
+    let extra = |text: &'static str| {
+        error
+            .places(sources)
+            .find(move |(label, _)| label.starts_with(text))
+    };
+    let text_at = |(_, place): (&str, Place)| sources.cells.get(place.0)?.1.get(place.1);
+    let unexpected = extra("unexpected argument").and_then(text_at);
+    match (text, unexpected) {
+        ("Sequential::new", Some(_)) => return Some(SEQUENTIAL.into()),
+        ("slice", Some(_)) => {
+            return Some(format!("where to cut is one argument: `.slice(({given}))`"));
+        }
+        ("fit", Some(more)) if is_number(more) => {
+            let epochs = extra("expected `Fit`").and_then(text_at).unwrap_or("5");
+            return Some(format!(
+                "how to train is one argument: `Fit::epochs({epochs}).batch_size({more})`"
+            ));
+        }
+        ("compile", None) => {
+            return Some(
+                "the metrics come third: `[\"mae\"]`, or `Metrics::none()` for none".into(),
+            );
+        }
+        _ => {}
+    }
+    let signature = error.signature(sources, text)?;
+    let written = signature.written(text);
+    let of_type = text.rsplit_once("::").map(|(of, _)| of);
+    let setting = match (of_type, unexpected) {
+        (Some(_), Some(more)) if more.starts_with('"') && !signature.arguments.is_empty() => {
+            let start = code[at..].find(more)? + at;
+            let before = code[at..start].trim_end().trim_end_matches(',');
+            Some(format!(
+                "settings are methods: `{before}).activation({more})`"
+            ))
+        }
+        (Some(of), Some(_)) => Some(match signature.example.as_deref() {
+            Some(example) if example.contains(").") => format!("settings are methods: `{example}`"),
+            _ => format!("settings are methods behind it, which `:doc {of}` lists"),
+        }),
+        _ => signature
+            .example
+            .map(|example| format!("for instance `{example}`")),
+    };
+    Some(match setting {
+        Some(setting) => format!("it is called as `{written}`; {setting}"),
+        None => format!("it is called as `{written}`"),
+    })
+}
+
+const SEQUENTIAL: &str = "a model begins with `Sequential::new()` and grows by `.add(Dense::new(32).activation(\"relu\"))`";
+
+/// For `gradients(&x, &y)`.
+pub(super) const CLOSURE: &str = "the loss is computed in a function of the model: \
+    `model.gradients(|model| (model.forward(&x, true) - &y).square().mean())?`";
+
+/// `x[0, 1]` and `x[:, 0]`, which are no Rust.
+pub(super) fn index(message: &str, error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
+    if !message.starts_with("expected ") {
+        return None;
+    }
+    let (code, at) = rest_of(error, sources)?;
+    let open = code[..at].rfind('[')?;
+    let name = code[..open]
+        .rsplit(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .next()
+        .filter(|name| !name.is_empty())?;
+    let inside = code[open + 1..].split(']').next()?;
+    if inside.contains(['\n', ';']) || !inside.contains([',', ':']) {
+        return None;
+    }
+    let parts: Vec<String> = inside
+        .split(',')
+        .map(|part| part.trim().replace(':', ".."))
+        .collect();
+    let parts = match parts.as_slice() {
+        [one] => one.clone(),
+        several => format!("({})", several.join(", ")),
+    };
+    Some(format!(
+        "parts of a tensor are taken with slice: `{name}.slice({parts})`"
+    ))
 }
 
 /// Functions of Python's that are methods or syntax here, as an unknown name: E0425.
@@ -183,6 +266,20 @@ pub(super) fn method(text: &str, message: &str) -> Option<String> {
         return Some(format!(
             "put `?` in front of the dot, which takes the value out: `…?.{text}(…)`"
         ));
+    }
+    let of = quoted(message).last().copied().unwrap_or_default();
+    if OPTIMIZERS.contains(&of) && message.starts_with("no function") {
+        return Some(format!(
+            "it is made by `{of}::new()`; settings are methods: `{of}::new().learning_rate(0.01)`"
+        ));
+    }
+    if text == "predict_classes" {
+        return Some("the likeliest class of each: `.predict(&x)?.argmax(-1)`".into());
+    }
+    if of == "Sequences" || message.contains("`Sequences` is not an iterator") {
+        return Some(
+            "the first of them: `data.slice(..2000)`; the rows themselves: `data.rows()`".into(),
+        );
     }
     let of_list = message.contains("`Vec<") || message.contains("for array");
     let of_tensor = [

@@ -12,6 +12,9 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
     let message = error.message.as_str();
     match error.code() {
         Some("E0382") => Some(moved(error, message, sources)),
+        Some("E0308") if error.labels().any(|label| label.starts_with("expected an array with a size of")) => {
+            Some("all rows of a tensor have the same length".into())
+        }
         Some("E0308") => wrong_function(error, sources)
             .and_then(|function| habits::argument(function, text))
             .or_else(|| mismatched(error, wrong_argument(error, sources).unwrap_or(text))),
@@ -20,6 +23,7 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
             "an empty list does not say of what: for no metrics write `Metrics::none()`".into(),
         ),
         Some("E0277") if message.starts_with("cannot ") => arithmetic(error, sources),
+        Some("E0277") if wants_closure(error) => Some(habits::CLOSURE.into()),
         Some("E0277") => unfulfilled(message, text),
         Some("E0596") => Some(not_mutable(error, message, sources)),
         Some("E0425" | "E0433" | "E0412" | "E0405" | "E0432") => habits::dataset(text, message)
@@ -46,9 +50,55 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
         Some("E0369") if error.labels().any(|label| label.contains("Tensor")) => Some(
             "tensors have + - * / among each other and with numbers; for anything else take the numbers: `x.to_vec()`".into(),
         ),
-        None => unreadable(message, text, sources).or_else(|| habits::syntax(message, error, sources)),
+        None => unreadable(message, text, sources)
+            .or_else(|| habits::index(message, error, sources))
+            .or_else(|| habits::syntax(message, error, sources)),
         _ => None,
     }
+}
+
+/// Whether a closure over the model is wanted, and it is no closure that was given.
+pub fn wants_closure(error: &Diagnostic) -> bool {
+    error
+        .message
+        .starts_with("expected a `FnOnce(&Model)` closure")
+}
+
+/// Whether a hint says what the compiler can only guess, from what is called alike.
+pub fn knows_better(error: &Diagnostic, sources: &Sources<'_>) -> bool {
+    let text = error.primary_text(sources).unwrap_or_default();
+    match error.code() {
+        Some("E0425") => sources.gone.contains_key(text) || is_named_argument(error, sources),
+        Some("E0599") => habits::method(text, &error.message).is_some(),
+        _ => false,
+    }
+}
+
+/// Several tensors that a model wants to borrow.
+pub fn borrows(errors: &[&Diagnostic], sources: &Sources<'_>) -> Option<String> {
+    let wanted = errors.iter().filter(|error| wants_borrowed(&error.message));
+    let texts: Vec<String> = wanted
+        .filter_map(|error| Some(format!("`&{}`", error.primary_text(sources)?)))
+        .collect();
+    (!texts.is_empty()).then(|| format!("put `&` in front: {}", texts.join(", ")))
+}
+
+fn wants_borrowed(message: &str) -> bool {
+    message.contains("Tensor: Into<") && message.contains("Data>")
+}
+
+/// `units=3` among the arguments of a call.
+fn is_named_argument(error: &Diagnostic, sources: &Sources<'_>) -> bool {
+    let Some((cell, at)) = error.primary_in_cell(sources) else {
+        return false;
+    };
+    let code = sources.cells.get(cell).map_or("", |(_, code)| code);
+    let (before, after) = (code.get(..at.start), code.get(at.end..));
+    let assigned = after.is_some_and(|after| {
+        let after = after.trim_start();
+        after.starts_with('=') && !after.starts_with("==")
+    });
+    assigned && before.is_some_and(|before| before.trim_end().ends_with(['(', ',']))
 }
 
 const DTYPES: [&str; 6] = ["bool", "u8", "i32", "i64", "f32", "f64"];
@@ -145,6 +195,10 @@ fn mismatched(error: &Diagnostic, text: &str) -> Option<String> {
                 "a text is turned into a number by `{text}.parse::<{expected}>()?`"
             ))
         }
+        ("f64", "Tensor") => Some(format!("`{text}.item()` is its number")),
+        (number, "Tensor") if whole || number == "f32" => Some(format!(
+            "`{text}.item()` is its number: `{text}.item() as {number}`"
+        )),
         ("Fit", "integer") => Some(format!("settings are built from `Fit::epochs({text})`")),
         ("Tensor", number) if number == "integer" || number.starts_with("floating") => {
             Some(format!(
@@ -287,8 +341,17 @@ fn unfulfilled(message: &str, text: &str) -> Option<String> {
     if message.starts_with("the `?` operator can only be used in") {
         return Some("give the function a result: `fn f(…) -> Result<()> { …; Ok(()) }`".into());
     }
-    if message.contains("Tensor: Into<") && message.contains("Data>") {
-        return Some(format!("put `&` in front: `&{text}`"));
+    if message.contains("`LearningRate: From<{integer}>`") {
+        return Some(format!(
+            "write the whole number with a decimal point: `{text}.0` instead of `{text}`"
+        ));
+    }
+    if message.contains("`Tensor: From<Vec<Vec<") {
+        return Some(
+            "rows in vectors are joined first: `Tensor::from(rows.concat()).reshape([2, 2])`; written out they need \
+             no `vec!`: `Tensor::from([[1.0, 2.0], [3.0, 4.0]])`"
+                .into(),
+        );
     }
     if message.contains("cannot be indexed by") {
         return Some(format!("positions are of type usize: `[{text} as usize]`"));
@@ -399,6 +462,11 @@ fn unknown_name(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> Option
                     `Dense::new(512).activation(\"relu\")`";
         return Some(said.into());
     }
+    if is_named_argument(error, sources) {
+        let said = "arguments have no names in Rust: write the value alone, as in `Dense::new(3)`; settings are \
+                    methods, as in `Dense::new(3).activation(\"relu\")`";
+        return Some(said.into());
+    }
     if let Some(said) = sources.gone.get(text) {
         return Some(said.clone());
     }
@@ -426,7 +494,7 @@ fn unknown_name(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> Option
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours that turn one into the other.
-pub(super) fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
     for i in 1..=a.len() {

@@ -172,7 +172,10 @@ mod report;
 mod revival;
 mod rustc;
 mod settings;
+mod signatures;
 mod source;
+mod spent;
+mod tried;
 mod types;
 mod variables;
 pub mod warm;
@@ -183,6 +186,7 @@ mod tests;
 pub use commands::{listed as commands, split as split_commands};
 pub use evaluator::Engine;
 pub use export::{Program, program as export};
+pub use hints::distance;
 
 /// What became of the cache directory.
 #[derive(Debug)]

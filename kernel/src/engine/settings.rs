@@ -94,13 +94,21 @@ impl Engine {
             report::plain(name, format!("{error:#}"))
         };
         let mut next = self.crates.clone();
+        let mut asked = vec![];
         for line in lines {
             let request = deps::parse(line, &self.config.working_dir).map_err(failed)?;
+            if let deps::Request::Add(name, _) = &request {
+                asked.push(name.clone());
+            }
             if let Some(note) = next.add(request) {
                 sink(Event::Stdout(format!("{note}\n").into_bytes()));
             }
         }
         if !next.is_stale().map_err(failed)? {
+            for version in asked.iter().filter_map(|name| next.version_of(name)) {
+                let there = format!("{version} is there already\n");
+                sink(Event::Stdout(there.into_bytes()));
+            }
             self.crates = next;
             return Ok(());
         }

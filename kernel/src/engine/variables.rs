@@ -19,7 +19,10 @@ pub fn table(variables: &BTreeMap<String, Kept>) -> String {
             format!("{}{name}", if kept.mutable { "mut " } else { "    " }),
             cut(&kind),
             cut(&kept.about),
-            size(kept.bytes),
+            match is_known(kept) {
+                true => size(kept.bytes),
+                false => String::new(),
+            },
         ]
     };
     let rows: Vec<[String; 4]> = variables.iter().map(row).collect();
@@ -27,16 +30,23 @@ pub fn table(variables: &BTreeMap<String, Kept>) -> String {
     let [name, kind, about, memory] = [0, 1, 2, 3].map(|column| width(column).unwrap_or(0));
     let line = |row: &[String; 4]| {
         let [a, b, c, d] = row;
-        format!("{a:name$}  {b:kind$}  {c:about$}  {d:>memory$}\n")
+        let line = format!("{a:name$}  {b:kind$}  {c:about$}  {d:>memory$}");
+        line.trim_end().to_owned() + "\n"
     };
     let mut text: String = rows.iter().map(line).collect();
-    let total: u64 = variables.values().map(|kept| kept.bytes).sum();
+    let known = variables.values().filter(|kept| is_known(kept));
+    let total: u64 = known.map(|kept| kept.bytes).sum();
     let count = match variables.len() {
         1 => "1 variable".to_owned(),
         count => format!("{count} variables"),
     };
     text += &format!("    {count}, {}\n", size(total));
     text
+}
+
+/// Whether the size is all that it takes: of a type that is not looked into, what it points to is not counted.
+fn is_known(kept: &Kept) -> bool {
+    kept.copy || !kept.about.is_empty()
 }
 
 fn cut(text: &str) -> String {
@@ -94,11 +104,14 @@ mod tests {
                 kept("dlcore::Tensor", false, "f32 [60000, 784]", 188_160_000),
             ),
             ("n".to_owned(), kept("i32", false, "5", 4)),
+            // What it points to is not counted, so no size is told.
+            ("map".to_owned(), kept("Map<u8, u8>", false, "", 48)),
         ]);
-        let expected = "    n        i32         5                        4 B
-mut network  Sequential  407,050 parameters    3.3 MB
-    x        Tensor      f32 [60000, 784]    188.2 MB
-    3 variables, 191.4 MB
+        let expected = "    map      Map<u8, u8>
+    n        i32          5                        4 B
+mut network  Sequential   407,050 parameters    3.3 MB
+    x        Tensor       f32 [60000, 784]    188.2 MB
+    4 variables, 191.4 MB
 ";
         assert_eq!(table(&variables), expected);
         assert!(table(&BTreeMap::new()).contains("no variables yet"));

@@ -3,10 +3,15 @@
 //! A prebuilt Rust library fits exactly the compiler that built it, so builds are kept under a
 //! fingerprint of compiler and source. A session that finds none for the present compiler makes it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{Flock, FlockArg};
@@ -218,7 +223,7 @@ pub fn warm(home: &Path, progress: &mut dyn FnMut(&str)) -> Result<Toolchain> {
     remove_unfinished(home);
     if !toolchain.dylib().is_file() {
         progress(&format!(
-            "building dlcore for {} (once, about a minute or two)",
+            "building dlcore for {} (once; a minute or two, or ten on a slow machine)",
             first_line(&toolchain.compiler.version)
         ));
         build(home, &toolchain, progress)?;
@@ -375,12 +380,31 @@ fn compile(
         .stdout
         .take()
         .context("cargo has no standard output")?;
-    let artifacts = std::thread::spawn(move || artifacts_of(BufReader::new(stdout)));
     let stderr = child.stderr.take().context("cargo has no standard error")?;
+    let done = Arc::new(AtomicUsize::new(0));
+    let counter = done.clone();
+    let artifacts = std::thread::spawn(move || artifacts_of(BufReader::new(stdout), &counter));
+    let (say, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        let lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        lines
+            .take_while(|line| say.send(line.clone()).is_ok())
+            .count()
+    });
+    let all = crates_in_all(home, toolchain);
     let mut said = vec![];
-    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-        progress(line.trim());
-        said.push(line);
+    let began = Instant::now();
+    loop {
+        match lines.recv_timeout(SIGN_OF_LIFE) {
+            Ok(line) => {
+                progress(line.trim());
+                said.push(line);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                progress(&so_far(done.load(Ordering::Relaxed), all, began.elapsed()));
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
     }
     let status = child.wait()?;
     let artifacts = artifacts
@@ -402,14 +426,48 @@ fn compile(
     Ok(artifacts)
 }
 
-fn artifacts_of(messages: impl BufRead) -> Vec<PathBuf> {
+/// After so long without a word from cargo, a line says how far it is.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+
+/// `  151 of 152 crates, 2 min 40 s so far`
+fn so_far(done: usize, all: Option<usize>, time: Duration) -> String {
+    let of = all.map_or(String::new(), |all| format!(" of {}", all.max(done)));
+    let time = match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+    };
+    format!("  {done}{of} crates, {time} so far")
+}
+
+/// How many crates dlcore is made of, itself among them, where cargo can tell.
+fn crates_in_all(home: &Path, toolchain: &Toolchain) -> Option<usize> {
+    let mut command = toolchain.cargo_command();
+    command
+        .args(["tree", "--locked", "--offline", "-p", "dlcore"])
+        .args(["-e", "normal,build", "--prefix", "none", "--format", "{p}"])
+        .current_dir(home.join("src"));
+    let listed = output(&mut command).ok()?;
+    let crates = listed
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)").trim());
+    let crates: BTreeSet<&str> = crates.filter(|line| !line.is_empty()).collect();
+    Some(crates.len())
+}
+
+/// What cargo has made; `done` counts the crates meanwhile.
+fn artifacts_of(messages: impl BufRead, done: &AtomicUsize) -> Vec<PathBuf> {
     let mut found = vec![];
+    let mut crates = BTreeSet::new();
     for line in messages.lines().map_while(Result::ok) {
         let Ok(message) = serde_json::from_str::<serde_json::Value>(&line) else {
             continue;
         };
         if message["reason"] != "compiler-artifact" {
             continue;
+        }
+        let kind = &message["target"]["kind"][0];
+        if kind != "custom-build" && crates.insert(message["package_id"].to_string()) {
+            done.store(crates.len(), Ordering::Relaxed);
         }
         let files = message["filenames"]
             .as_array()
@@ -519,4 +577,37 @@ impl Toolchain {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_s_messages_tell_how_far_it_is() {
+        let made = |package: &str, kind: &str, file: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","package_id":"{package}","target":{{"kind":["{kind}"]}},"filenames":["/t/{file}"]}}"#
+            )
+        };
+        let messages = [
+            made("a 1", "custom-build", "build-script"),
+            made("a 1", "lib", "liba.rmeta"),
+            made("b 1", "proc-macro", "libb.so"),
+            made("b 1", "lib", "libb.rlib"),
+        ];
+        let done = AtomicUsize::new(0);
+        let files = artifacts_of(messages.join("\n").as_bytes(), &done);
+        assert_eq!(files, ["/t/liba.rmeta", "/t/libb.so"].map(PathBuf::from));
+        assert_eq!(done.load(Ordering::Relaxed), 2);
+        let time = Duration::from_secs(160);
+        assert_eq!(
+            so_far(2, Some(152), time),
+            "  2 of 152 crates, 2 min 40 s so far"
+        );
+        assert_eq!(
+            so_far(2, None, Duration::from_secs(9)),
+            "  2 crates, 9 s so far"
+        );
+    }
 }

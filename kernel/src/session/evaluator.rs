@@ -354,7 +354,7 @@ pub fn plain_error(ename: &str, evalue: &str) -> CellError {
     CellError {
         ename: ename.to_owned(),
         evalue: evalue.lines().next().unwrap_or_default().to_owned(),
-        traceback: vec![format!("\x1b[1;31m{ename}\x1b[0m: {evalue}")],
+        traceback: vec![format!("\x1b[1m{ename}\x1b[0m: {evalue}")],
     }
 }
 

@@ -16,7 +16,10 @@ use std::time::Duration;
 impl Session {
     /// Runs one cell.
     pub(super) async fn execute(&mut self, parent: &JupyterMessage, request: &ExecuteRequest) {
-        self.flush_late().await;
+        // What its threads printed beyond what is shown at once ends the cell before.
+        if let Some(late) = &mut self.late {
+            late.finish().await;
+        }
         let started = message(Status::busy(), None).header.date;
         let count = self.count + 1;
         let counted = request.store_history && !request.silent;

@@ -1,6 +1,7 @@
 //! `name?` and `name??`: documentation as the answer to a cell.
 
 use super::Session;
+use crate::analysis::did_you_mean;
 use crate::display::media;
 use crate::engine::SessionView;
 use jupyter_protocol::Payload;
@@ -59,16 +60,21 @@ impl Session {
             .inspect(&self.view, asked.path, end, asked.full)
             .await;
         Payload::Page {
-            data: media(found.unwrap_or_else(|| not_found(asked.path))),
+            data: media(
+                found.unwrap_or_else(|| not_found(asked.path, &self.analysis.near(asked.path))),
+            ),
             start: 0,
         }
     }
 }
 
-fn not_found(path: &str) -> Map<String, Value> {
-    let text = format!(
-        "Nothing is known of `{path}`. `:help` shows what there is; a name of your own is known once its cell has run."
-    );
+fn not_found(path: &str, near: &[String]) -> Map<String, Value> {
+    let more = match near {
+        [] => "`:help` shows what there is; a name of your own is known once its cell has run."
+            .to_owned(),
+        near => did_you_mean(near),
+    };
+    let text = format!("Nothing is known of `{path}`. {more}");
     [("text/plain".to_owned(), Value::from(text))]
         .into_iter()
         .collect()

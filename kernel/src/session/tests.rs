@@ -41,6 +41,11 @@ impl Evaluate for Scripted {
                         sink(Event::Stdout(vec![b'x'; 1 << 16]));
                     }
                 }
+                "lines" => {
+                    let numbers = 0..rest.parse::<usize>().unwrap();
+                    let lines = numbers.map(|number| format!("{number}\n"));
+                    sink(Event::Stdout(lines.collect::<String>().into_bytes()));
+                }
                 "bytes" => sink(Event::Stdout(vec![rest.parse().unwrap()])),
                 "value" => sink(Event::Result {
                     data: text(rest),
@@ -365,8 +370,10 @@ async fn a_flood_is_cut_off_with_a_note_and_the_next_cell_is_shown() {
             .map(|(_, content)| content["text"].as_str().unwrap())
             .collect::<String>()
     };
-    assert_eq!(text("stdout"), "x".repeat(4 << 20));
-    assert!(text("stderr").contains("96.0 MB of output left out"));
+    let (first, last) = (1 << 20, 64 << 10);
+    assert_eq!(text("stdout"), "x".repeat(first + last - 4) + "end\n");
+    assert!(text("stderr").contains("the cell runs on"));
+    assert!(text("stderr").contains("[0 lines (103.7 MB) left out here"));
     assert_eq!(
         kinds(&published)
             .iter()
@@ -376,6 +383,41 @@ async fn a_flood_is_cut_off_with_a_note_and_the_next_cell_is_shown() {
     );
     let (_, published) = client.execute("out mine").await;
     assert_eq!(published[2].1["text"], "mine\n");
+    client.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_threads_print_beyond_the_limit_ends_their_cell() {
+    let mut client = Client::new().await;
+    let request = client.send(cell("lines 5000\nlater after")).await;
+    let next = "out next";
+    client.reply().await;
+    client.published(&request).await;
+    let mut asked = String::new();
+    let mut told = String::new();
+    while !told.ends_with("after\n") {
+        let message = tokio::time::timeout(LONG, client.iopub.read())
+            .await
+            .expect("the end of what the thread printed")
+            .unwrap();
+        let parent = message.parent_header.as_ref().unwrap().msg_id.clone();
+        let (kind, content) = described(&message);
+        if kind != "stream" {
+            continue;
+        }
+        assert_ne!(parent, asked, "it is of the cell before");
+        told += content["text"].as_str().unwrap();
+        if asked.is_empty() && told.contains("the cell runs on") {
+            asked = client.send(cell(next)).await;
+        }
+    }
+    client.reply().await;
+    let published = client.published(&asked).await;
+    assert!(
+        published
+            .iter()
+            .any(|(_, content)| content["text"] == "next\n")
+    );
     client.end().await;
 }
 

@@ -147,6 +147,40 @@ impl Library {
         self.choices.get(module).map_or(&[], Vec::as_slice)
     }
 
+    /// What stands in public modules and not in scope by its own name: how a cell writes each, its own name, and
+    /// what it is. What is passed on by several modules is written in the shortest way.
+    pub fn elsewhere(&self) -> Vec<(String, &str, &Member)> {
+        let mut found: BTreeMap<&str, (String, &Member)> = BTreeMap::new();
+        for (module, members) in &self.modules {
+            if module.is_empty() || module == "prelude" {
+                continue;
+            }
+            for (name, member) in members {
+                if self.prelude.contains_key(name) {
+                    continue;
+                }
+                let path = self.written(&format!("{module}::{name}"));
+                let shorter = |(known, _): &(String, &Member)| path.len() < known.len();
+                if found.get(name.as_str()).is_none_or(shorter) {
+                    found.insert(name, (path, member));
+                }
+            }
+        }
+        let found = found.into_iter();
+        found
+            .map(|(name, (path, member))| (path, name, member))
+            .collect()
+    }
+
+    /// How a cell writes a path from the root.
+    fn written(&self, path: &str) -> String {
+        let in_scope = self.prelude.iter().find_map(|(name, start)| {
+            let rest = path.strip_prefix(start.as_str())?.strip_prefix("::")?;
+            Some(format!("{name}::{rest}"))
+        });
+        in_scope.unwrap_or_else(|| format!("dlcore::{path}"))
+    }
+
     /// What a path that a cell writes leads to: `plot::image`, `dlcore::layers`, `Dense::new`.
     pub fn find(&self, path: &[&str]) -> Option<Found<'_>> {
         let (first, rest) = path.split_first()?;

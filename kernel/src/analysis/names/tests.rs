@@ -221,8 +221,14 @@ fn what_the_library_says_of_its_names() {
     let (_home, names) = library();
     let say = |code: &str| names.describe(&view(), code, code.len());
     for (code, expected) in [
-        ("Tensor", "struct Tensor\n\nNumbers in a box."),
-        ("Fit", "struct Fit"),
+        (
+            "Tensor",
+            "struct Tensor\n\nNumbers in a box.\n\nMade by: `zeros`.\n\nMethods: `reshape`, `try_sum`.",
+        ),
+        (
+            "Fit",
+            "struct Fit\n\nMade by: `epochs`.\n\nMethods: `batch_size`.",
+        ),
         (
             "plot::Image",
             "struct Image {\n    width: usize,\n    // and private ones\n}\n\nA picture.",
@@ -251,7 +257,10 @@ fn what_the_library_says_of_its_names() {
             "Conv::name",
             "fn name(self, name: &str) -> Conv\n\nCounted from `conv`.",
         ),
-        ("Conv", "struct Conv\n\nSlides."),
+        (
+            "Conv",
+            "struct Conv\n\nSlides.\n\nMade by: `new`.\n\nMethods: `name`.",
+        ),
         (
             "Dense::new(1).count",
             "fn count(&self) -> usize\n\nSo many weights.",
@@ -265,6 +274,25 @@ fn what_the_library_says_of_its_names() {
     }
     assert!(say("Front::name").is_some());
     assert_eq!(names.library.choices("layers"), ["relu", "selu"]);
+}
+
+#[test]
+fn names_in_modules_are_found_by_their_end() {
+    let (_home, names) = library();
+    assert_eq!(offered(&names, "im"), "impl");
+    assert_eq!(offered(&names, "ima"), "plot::image");
+    assert_eq!(offered(&names, "load"), "data::mnist::load");
+    assert_eq!(offered(&names, "Othe"), "dlcore::tensor::Other");
+    // Neither does a name begin so, but one holds it.
+    assert_eq!(offered(&names, "nist"), "data::mnist::Mnist data::mnist");
+    assert_eq!(offered(&names, "zzz"), "");
+    let (path, text) = names.elsewhere("image").unwrap();
+    assert_eq!(path, "plot::image");
+    assert!(text.ends_with("Draws one."), "{text}");
+    assert_eq!(names.elsewhere("Tensor").map(|(path, _)| path), None);
+    assert_eq!(names.near("imgae"), ["plot::Image", "plot::image"]);
+    assert!(names.near("tensr").contains(&"Tensor".to_owned()));
+    assert!(names.near("unheard").is_empty());
 }
 
 #[test]
@@ -352,6 +380,17 @@ fn all_of_dlcore_is_known() {
         "datasets::",
         &["imdb", "mnist"],
         &["fetch", "npz", "pickle"],
+    );
+    has("read_c", &["files::read_csv"], &[]);
+    has("csv", &["files::read_csv", "files::ReadCsv"], &[]);
+    has("layers::", &["Dense", "Layer"], &[]);
+    has("preprocessing::", &["to_categorical", "pad_sequences"], &[]);
+    assert_eq!(names.near("readcsv")[0], "files::ReadCsv");
+    assert_eq!(names.elsewhere("read_csv").unwrap().0, "files::read_csv");
+    let of_fit = names.describe(&view(), "Fit", 3).unwrap();
+    assert!(
+        of_fit.contains("Methods: ") && of_fit.contains("`batch_size`"),
+        "{of_fit}"
     );
     has(
         "plot::",

@@ -239,6 +239,81 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "ValueError",
         "did you mean \"softmax\"?",
     ),
+    // Arguments too many, too few, by name, or of another kind.
+    (
+        "Adam::new().learning_rate(1);",
+        "E0277",
+        "`1.0` instead of `1`",
+    ),
+    (
+        "Adam::with_lr(0.01);",
+        "E0599",
+        "`Adam::new().learning_rate(0.01)`",
+    ),
+    (
+        "Dense::new(3, \"relu\");",
+        "E0061",
+        "`Dense::new(3).activation(\"relu\")`",
+    ),
+    (
+        "Dense::new(units=3);",
+        "E0425",
+        "arguments have no names in Rust",
+    ),
+    ("Dense::new();", "E0061", "`Dense::new(units)`"),
+    (
+        "Conv2D::new(32);",
+        "E0061",
+        "`Conv2D::new(filters, kernel_size)`",
+    ),
+    ("LSTM::new(32, true);", "E0061", "settings are methods"),
+    (
+        "network.fit(&x, &labels, 5, 32)?;",
+        "E0061",
+        "`Fit::epochs(5).batch_size(32)`",
+    ),
+    (
+        "network.compile(\"adam\", \"mse\")?;",
+        "E0061",
+        "`[\"mae\"]`",
+    ),
+    (
+        "to_categorical(&labels);",
+        "E0061",
+        "`to_categorical(labels, num_classes)`",
+    ),
+    ("Sequential::new([Dense::new(3)]);", "E0061", "`.add("),
+    (
+        "network.predict_classes(&x)?;",
+        "E0599",
+        "`.predict(&x)?.argmax(-1)`",
+    ),
+    (
+        "Tensor::from(vec![vec![1.0, 2.0], vec![3.0, 4.0]]);",
+        "E0277",
+        "`Tensor::from(rows.concat())",
+    ),
+    ("Tensor::from([[1.0, 2.0], [3.0]]);", "E0308", "all rows"),
+    (
+        "let r: f32 = x.mean();",
+        "E0308",
+        "`x.mean().item() as f32`",
+    ),
+    ("let r: f64 = x.mean();", "E0308", "`x.mean().item()`"),
+    ("x[0, 1]", "error", "`x.slice((0, 1))`"),
+    ("let part = x[:, 0:2];", "error", "`x.slice((.., 0..2))`"),
+    ("x.slice(0, 1)", "E0061", "`.slice((0, 1))`"),
+    (
+        "network.gradients(&x, &w)?;",
+        "E0277",
+        "model.gradients(|model|",
+    ),
+    (
+        "network.fit(x, labels, Fit::epochs(1))?;",
+        "E0277",
+        "`&x`, `&labels`",
+    ),
+    ("let s = \"unclosed;\nprintln!(\"{s}\");", "E0765", ":1:9"),
     ("import numpy as np", "error", "this is Python"),
     ("x @ w", "error", "`a.dot(&b)`"),
 ];
@@ -270,6 +345,133 @@ fn each_mistake_gets_the_line_that_solves_it() {
         session.ok("(x.len(), w.len(), labels.len(), network.name());");
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn an_operator_that_takes_a_tensor_says_so_at_its_cell() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let x = Tensor::ones([2]); let m = 1.0; let n = 2; let s = x.clone();");
+    assert_eq!(
+        session
+            .ok("let y = &x + 1.0; let k = n + 1; m * 2.0")
+            .stderr,
+        ""
+    );
+    let ran = session.ok("x + 1.0");
+    let note = "note: `x` was used up by `+`; write `&x + 1.0` to keep it\n";
+    assert_eq!(ran.stderr, note);
+    assert_eq!(
+        session.ok("let s = s * 2.0;").stderr,
+        "",
+        "it is there again"
+    );
+    let error = plain(&session.fails("m.max(x.len() as f64)"));
+    assert!(
+        error.contains("`x` was given away in cell 3: write `&x + 1.0` there"),
+        "{error}"
+    );
+    assert!(!error.contains("similar name"), "{error}");
+}
+
+#[test]
+fn a_failure_underlines_what_failed() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("fn half(n: i32) -> i32 {\n    if n == 3 { panic!(\"odd\") }\n    n / 2\n}\nlet t = \"1 x\";");
+    // Under which text the carets stand.
+    let marked = |session: &mut Session, code: &str| {
+        let text = plain(&session.fails(code));
+        let lines: Vec<&str> = text.lines().collect();
+        let carets = lines.iter().position(|line| line.contains('^'));
+        let carets = carets.unwrap_or_else(|| panic!("{text}"));
+        let (from, to) = (
+            lines[carets].find('^').unwrap(),
+            lines[carets].rfind('^').unwrap(),
+        );
+        (lines[carets - 1][from..=to].to_owned(), text)
+    };
+    let chain = |last: &str| {
+        format!(
+            "let all = t.split_once(' ').ok_or(\"none\")?.{last}.parse::<i32>()?.checked_sub(9).ok_or(\"little\")?;"
+        )
+    };
+    let (failed, text) = marked(&mut session, &chain("1"));
+    assert_eq!(failed, "1.parse::<i32>()?", "{text}");
+    let (failed, text) = marked(&mut session, &chain("0").replace("(9)", "(i32::MIN)"));
+    assert_eq!(failed, "checked_sub(i32::MIN).ok_or(\"little\")?", "{text}");
+    let (failed, _) = marked(
+        &mut session,
+        "let a = \"1\".parse::<i32>()?; let b = t.parse::<i32>()?;",
+    );
+    assert_eq!(failed, "t.parse::<i32>()?");
+    let (failed, _) = marked(
+        &mut session,
+        "let x = Tensor::ones([2]);\nx.reshape([3]).sum()",
+    );
+    assert_eq!(failed, "reshape([3]).sum()".split_once(".").unwrap().0);
+    let (failed, text) = marked(&mut session, "let a = half(2);\nhalf(3)");
+    assert_eq!(failed, "panic!(\"odd\")");
+    assert!(
+        text.contains("------- called here") && text.contains("2 | half(3)"),
+        "{text}"
+    );
+    // An error in a chain is still told of the cell.
+    let error =
+        plain(&session.fails("let n: u8 = \"1\".parse::<i32>()?.checked_sub(1).ok_or(\"\")?;"));
+    assert!(
+        error.contains("expected `u8`, found `i32`") && error.contains("cell ["),
+        "{error}"
+    );
+}
+
+#[test]
+fn commands_say_what_helps() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let x = 1;");
+    session.ok(":vars");
+    let timing = session.ok(":timing").stdout;
+    assert!(timing.contains("; 1 build, "), "{timing}");
+    assert!(
+        session
+            .fails(":tim")
+            .evalue
+            .contains("did you mean :time or :timing?")
+    );
+    assert!(
+        session
+            .fails(":vras")
+            .evalue
+            .contains("did you mean :vars?")
+    );
+}
+
+#[test]
+fn errors_have_no_colours_that_cannot_be_read_on_both_themes() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    for cell in [
+        "nothing",
+        "panic!()",
+        "\"x\".parse::<u8>()?;",
+        "let f = (1;",
+        "let s = \"a",
+    ] {
+        let text = session.fails(cell).traceback.join("\n");
+        let mut codes = text
+            .split("\u{1b}[")
+            .skip(1)
+            .filter_map(|rest| rest.split('m').next());
+        assert!(
+            codes.clone().count() > 0 && codes.all(|code| code == "0" || code == "1"),
+            "{text:?}"
+        );
+    }
 }
 
 #[test]
