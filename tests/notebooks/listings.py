@@ -77,9 +77,10 @@ def lines(source: str) -> int:
         line = line.strip()
         if not line or line.startswith("//"):
             continue
-        printing = printing or line.startswith("println!")
+        code = line.split(" //")[0].rstrip()
+        printing = printing or code.startswith("println!")
         if printing:
-            printing = not line.endswith(";")
+            printing = not code.endswith(";")
             continue
         count += 1
     return count

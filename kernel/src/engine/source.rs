@@ -207,7 +207,10 @@ fn range_of(node: &impl Spanned) -> Range<usize> {
 fn items_of(item: &syn::Item, span: Range<usize>, code: &str) -> Vec<Item> {
     match item {
         syn::Item::Use(import) => return imports_of(import, &span),
-        syn::Item::ForeignMod(block) => return foreign_items_of(block, span, code),
+        // An empty block may still name a library to link.
+        syn::Item::ForeignMod(block) if !block.items.is_empty() => {
+            return foreign_items_of(block, span, code);
+        }
         _ => {}
     }
     vec![Item {

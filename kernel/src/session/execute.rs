@@ -117,7 +117,8 @@ impl Session {
         let running = self.evaluator.submit(code, number(count));
         loop {
             let update = tokio::select! {
-                update = self.evaluator.next(&running) => update,
+                // What the cell sends comes last: a press that comes together with its end must not be lost to it.
+                biased;
                 () = interrupt.pressed() => {
                     self.waiting_when_pressed.get_or_insert(self.requests.len());
                     continue;
@@ -133,6 +134,7 @@ impl Session {
                     }
                     continue;
                 }
+                update = self.evaluator.next(&running) => update,
             };
             match update {
                 Update::Progress(mut line) => {

@@ -73,6 +73,12 @@ fn a_foreign_function_replaces_itself_and_costs_no_variable() {
 }
 
 #[test]
+fn an_empty_extern_block_still_links_its_library() {
+    let block = "#[link(name = \"m\")] unsafe extern \"C\" {}";
+    assert_eq!(crate::engine::source::parse(block).items.len(), 1);
+}
+
+#[test]
 fn an_error_in_what_is_shown_points_at_the_cell() {
     let Some(mut session) = Session::start() else {
         return;
