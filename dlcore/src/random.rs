@@ -5,6 +5,7 @@
 //! its seed and i alone, by Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
 //! 1, 2, 3", 2011), so that elements can be made in any order.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +17,25 @@ use crate::{Error, Result, Tensor};
 /// The seed and how many draws were made from it; no seed yet means one from the system.
 static STREAM: Mutex<Option<(u64, u64)>> = Mutex::new(None);
 
+thread_local! {
+    /// For which rank this thread draws.
+    static RANK: Cell<u32> = const { Cell::new(0) };
+}
+
+/// What `run` returns, which draws as this rank: another than its neighbours from the same seed, and rank 0 as if it were
+/// alone.
+pub(crate) fn as_rank<R>(rank: usize, run: impl FnOnce() -> R) -> R {
+    /// Puts back the rank from before, also in a panic.
+    struct Before(u32);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            RANK.set(self.0);
+        }
+    }
+    let _before = Before(RANK.replace(rank as u32));
+    run()
+}
+
 /// Starts the stream anew: what is drawn from here on repeats for the same `seed`. Without it every
 /// process draws different numbers.
 pub fn set_seed(seed: u64) {
@@ -26,8 +46,14 @@ pub fn set_seed(seed: u64) {
 pub fn next_seed() -> u64 {
     let mut stream = STREAM.lock().unwrap_or_else(PoisonError::into_inner);
     let (seed, draws) = stream.get_or_insert_with(|| (RandomState::new().hash_one(0_u8), 0));
-    let [a, b, ..] = philox(*seed, *draws);
+    let next = drawn_seed(*seed, *draws);
     *draws += 1;
+    next
+}
+
+/// The seed that this thread's rank draws from a stream at this place.
+fn drawn_seed(seed: u64, draws: u64) -> u64 {
+    let [a, b, ..] = philox_of(seed, draws, RANK.get());
     u64::from(a) << 32 | u64::from(b)
 }
 
@@ -55,7 +81,12 @@ fn philox_lanes<const L: usize>(key: [u32; 2], mut words: [[u32; L]; 4]) -> [[u3
 
 /// Four random words from a key and a counter.
 fn philox(key: u64, counter: u64) -> [u32; 4] {
-    let words = [counter as u32, (counter >> 32) as u32, 0, 0];
+    philox_of(key, counter, 0)
+}
+
+/// [`philox`] of one of several streams with the same key.
+fn philox_of(key: u64, counter: u64, stream: u32) -> [u32; 4] {
+    let words = [counter as u32, (counter >> 32) as u32, stream, 0];
     philox_lanes(split(key), words.map(|word| [word])).map(|[word]| word)
 }
 
@@ -351,6 +382,15 @@ pub(crate) fn dropout_mask(shape: &[usize], rate: f64, seed: u64) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranks_draw_different_seeds_and_the_first_those_of_one_alone() {
+        let alone = drawn_seed(42, 3);
+        let [first, second, third] = [0, 1, 2].map(|rank| as_rank(rank, || drawn_seed(42, 3)));
+        assert_eq!(first, alone);
+        assert!(second != first && third != first && third != second);
+        assert_eq!(drawn_seed(42, 3), alone);
+    }
 
     #[test]
     fn philox_gives_the_known_answers() {

@@ -148,13 +148,26 @@ pub struct ComparedRun {
 
 impl Callback for ComparedRun {
     fn check(&self, recorded: &[String]) -> Result<()> {
-        let metric = &lock(&self.shared).metric;
-        if recorded.contains(metric) {
-            return Ok(());
+        let shared = lock(&self.shared);
+        let metric = &shared.metric;
+        if !recorded.contains(metric) {
+            let known: Vec<&str> = recorded.iter().map(String::as_str).collect();
+            let unknown = names::unknown("metric that this fit records", metric, &known);
+            return Err(Error::Value(format!("LivePlot::compare: {unknown}")));
         }
-        let known: Vec<&str> = recorded.iter().map(String::as_str).collect();
-        let unknown = names::unknown("metric that this fit records", metric, &known);
-        Err(Error::Value(format!("LivePlot::compare: {unknown}")))
+        // Without one of the curves there would be no chart at all.
+        for (name, history) in shared
+            .runs
+            .iter()
+            .filter(|(_, history)| !history.is_empty())
+        {
+            if let Err(error) = history.try_get(metric) {
+                return Err(Error::Value(format!(
+                    "LivePlot::compare: run {name:?} beside this one: {error}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn live_plot(&self) -> Option<LiveOptions> {
@@ -261,5 +274,15 @@ mod tests {
         let error = fit(LivePlot::compare("val_los").run("a")).unwrap_err();
         assert!(error.to_string().contains("loss"), "{error}");
         assert!(LivePlot::compare("loss").plot().is_err());
+        let (x, y) = (Tensor::ones([8, 2]), Tensor::ones([8, 1]));
+        let before = fit(LivePlot::compare("loss").run("alone")).unwrap();
+        let comparison = LivePlot::compare("val_loss").beside("before", &before);
+        let settings = Fit::epochs(1).verbose(0).validation_split(0.5);
+        let fitted = model().fit(&x, &y, settings.callback(comparison.run("now")));
+        let error = fitted.unwrap_err().to_string();
+        assert!(
+            error.contains("run \"before\"") && error.contains("val_loss"),
+            "{error}"
+        );
     }
 }

@@ -25,4 +25,8 @@ pub trait Communicator: Send + Sync {
     /// # Errors
     /// As [`Communicator::all_reduce`].
     fn broadcast(&self, from: usize, values: &mut [f32]) -> Result<()>;
+
+    /// Takes no part any more: who waits for this rank gets an error instead. A `fit` that ends on this rank alone
+    /// calls it.
+    fn leave(&self) {}
 }

@@ -148,10 +148,22 @@ impl DataParallel {
         }
     }
 
+    /// Tells ranks in other processes that this one goes no further with them.
+    pub(crate) fn leave(&self) {
+        if let Ranks::Among(communicator) = &self.0 {
+            communicator.leave();
+        }
+    }
+
+    /// Whether this process is all the ranks.
+    pub(crate) fn are_here(&self) -> bool {
+        matches!(self.0, Ranks::Here(_))
+    }
+
     /// An order of samples as the first rank has it.
     pub(crate) fn order(&self, mut order: Vec<usize>) -> Result<Vec<usize>> {
         const HALF: usize = 1 << 16;
-        if matches!(self.0, Ranks::Here(_)) {
+        if self.are_here() {
             return Ok(order);
         }
         // Halves, each of which a number of single precision holds exactly.

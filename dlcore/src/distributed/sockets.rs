@@ -1,17 +1,21 @@
 //! Ranks in processes of their own, which rank 0 talks to over TCP.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Communicator;
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
 /// By which ranks know each other.
-const GREETING: &[u8; 8] = b"dlcore 1";
+const GREETING: &[u8; 8] = b"dlcore 2";
 /// How long a rank looks for rank 0.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a rank waits for another before it looks whether it is to stop.
+const GLANCE: Duration = Duration::from_millis(50);
+/// What the error says where that was so.
+pub(crate) const INTERRUPTED: &str = "interrupted while it waited for other ranks";
 
 /// Ranks that talk over TCP, on one machine or several: rank 0 listens, the others connect to it.
 ///
@@ -20,8 +24,65 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Sockets {
     rank: usize,
     size: usize,
+    line: Mutex<Line>,
+}
+
+/// The connections, and how far they have been used.
+struct Line {
     /// Of rank 0 to the others in order; of the others to rank 0.
-    streams: Mutex<Vec<TcpStream>>,
+    streams: Vec<TcpStream>,
+    /// How many sums and broadcasts there were.
+    step: u64,
+    /// Whether one of them failed, or this rank has left.
+    parted: bool,
+}
+
+impl Line {
+    fn part(&mut self) {
+        self.parted = true;
+        for stream in &self.streams {
+            // What is closed already needs no closing.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// What a rank sends: which step it is at, what it does there, and how many numbers follow.
+#[derive(Clone, Copy, PartialEq)]
+struct Header {
+    step: u64,
+    /// 0 for a sum, otherwise 1 more than the rank whose numbers all take.
+    kind: u64,
+    count: u64,
+}
+
+impl Header {
+    const BYTES: usize = 24;
+
+    fn bytes(self) -> impl Iterator<Item = u8> {
+        let fields = [self.step, self.kind, self.count];
+        fields.into_iter().flat_map(u64::to_le_bytes)
+    }
+
+    fn of(bytes: [u8; Self::BYTES]) -> Header {
+        Header {
+            step: number(&bytes[..8]) as u64,
+            kind: number(&bytes[8..16]) as u64,
+            count: number(&bytes[16..]) as u64,
+        }
+    }
+
+    fn doing(self) -> String {
+        match self.kind {
+            0 => format!("is at step {}, a sum of {} numbers", self.step, self.count),
+            from => format!(
+                "is at step {}, a broadcast of {} numbers by rank {}",
+                self.step,
+                self.count,
+                from - 1
+            ),
+        }
+    }
 }
 
 impl Sockets {
@@ -42,7 +103,7 @@ impl Sockets {
             }
             _ => vec![join(rank, size, address)?],
         };
-        Ok(Self::new(rank, size, streams))
+        Self::new(rank, size, streams)
     }
 
     /// Rank 0 of `size`, on a socket that listens already.
@@ -51,18 +112,25 @@ impl Sockets {
     /// [`Error::Io`] if the socket fails.
     pub fn accept(listener: TcpListener, size: usize) -> Result<Sockets> {
         check(0, size)?;
+        let waiting = listener.set_nonblocking(true);
+        waiting.map_err(|e| failed("wait for ranks".into(), e))?;
         let mut joined: Vec<Option<TcpStream>> = (1..size).map(|_| None).collect();
         while joined.iter().any(Option::is_none) {
-            let (mut stream, _) = listener
-                .accept()
-                .map_err(|e| failed("wait for ranks".into(), e))?;
+            let mut stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    pause()?;
+                    continue;
+                }
+                Err(error) => return Err(failed("wait for ranks".into(), error)),
+            };
             // Whoever says something else, or nothing for a while, is none of them.
             let greeted = (|| {
+                // Some systems hand the listener's mode on.
+                stream.set_nonblocking(false)?;
                 stream.set_read_timeout(Some(Duration::from_secs(5)))?;
                 let mut greeting = [0; 24];
                 stream.read_exact(&mut greeting)?;
-                stream.set_read_timeout(None)?;
-                stream.set_nodelay(true)?;
                 Ok::<_, std::io::Error>(greeting)
             })();
             let Ok(greeting) = greeted else { continue };
@@ -72,19 +140,58 @@ impl Sockets {
                 joined[rank - 1] = Some(stream);
             }
         }
-        Ok(Self::new(0, size, joined.into_iter().flatten().collect()))
+        Self::new(0, size, joined.into_iter().flatten().collect())
     }
 
-    fn new(rank: usize, size: usize, streams: Vec<TcpStream>) -> Sockets {
-        Sockets {
+    fn new(rank: usize, size: usize, streams: Vec<TcpStream>) -> Result<Sockets> {
+        for stream in &streams {
+            let set = stream
+                .set_nodelay(true)
+                .and_then(|()| stream.set_read_timeout(Some(GLANCE)))
+                .and_then(|()| stream.set_write_timeout(Some(GLANCE)));
+            set.map_err(|error| failed("set up a connection".into(), error))?;
+        }
+        Ok(Sockets {
             rank,
             size,
-            streams: Mutex::new(streams),
-        }
+            line: Mutex::new(Line {
+                streams,
+                step: 0,
+                parted: false,
+            }),
+        })
     }
 
-    fn streams(&self) -> MutexGuard<'_, Vec<TcpStream>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One step that all ranks make together. After one that fails they are not in step any more, and part.
+    fn together(
+        &self,
+        kind: usize,
+        values: &mut [f32],
+        exchange: impl FnOnce(&mut [TcpStream], Header, &mut [f32]) -> Result<()>,
+    ) -> Result<()> {
+        let mut line = self.line();
+        if line.parted {
+            return Err(Error::Device(format!(
+                "rank {} of {} has parted from the others, since a training of theirs did not end as planned; connect \
+                 all ranks again",
+                self.rank, self.size
+            )));
+        }
+        let header = Header {
+            step: line.step,
+            kind: kind as u64,
+            count: values.len() as u64,
+        };
+        line.step += 1;
+        let done = exchange(&mut line.streams, header, values);
+        if done.is_err() {
+            line.part();
+        }
+        done
     }
 
     /// The rank at the other end of a stream.
@@ -92,44 +199,90 @@ impl Sockets {
         if self.rank == 0 { stream + 1 } else { 0 }
     }
 
-    fn send(&self, streams: &mut [TcpStream], to: usize, values: &[f32]) -> Result<()> {
-        let mut bytes = Vec::with_capacity(8 + 4 * values.len());
-        bytes.extend((values.len() as u64).to_le_bytes());
+    fn send(
+        &self,
+        streams: &mut [TcpStream],
+        to: usize,
+        header: Header,
+        values: &[f32],
+    ) -> Result<()> {
+        let mut bytes = Vec::with_capacity(Header::BYTES + 4 * values.len());
+        bytes.extend(header.bytes());
         values
             .iter()
             .for_each(|value| bytes.extend(value.to_le_bytes()));
-        streams[to]
-            .write_all(&bytes)
-            .map_err(|error| self.left(to, &error))
+        let mut rest = &bytes[..];
+        self.by_and_by(to, bytes.len(), || {
+            let sent = streams[to].write(rest)?;
+            rest = &rest[sent..];
+            Ok(sent)
+        })
     }
 
-    fn receive(&self, streams: &mut [TcpStream], from: usize, values: &mut [f32]) -> Result<()> {
-        let mut count = [0; 8];
-        let stream = &mut streams[from];
-        stream
-            .read_exact(&mut count)
-            .map_err(|error| self.left(from, &error))?;
-        if number(&count) != values.len() {
+    fn receive(
+        &self,
+        streams: &mut [TcpStream],
+        from: usize,
+        expected: Header,
+        values: &mut [f32],
+    ) -> Result<()> {
+        let mut header = [0; Header::BYTES];
+        self.read(&mut streams[from], from, &mut header)?;
+        let header = Header::of(header);
+        if header != expected {
             return Err(Error::Device(format!(
-                "rank {} sent {} numbers where this one, rank {}, has {}: all ranks must train the same model on the same \
-                 data with the same settings",
+                "rank {} {}, but this one, rank {}, {}: all ranks must train the same model on the same data with the \
+                 same settings",
                 self.other(from),
-                number(&count),
+                header.doing(),
                 self.rank,
-                values.len()
+                expected.doing()
             )));
         }
         let mut bytes = vec![0; 4 * values.len()];
-        stream
-            .read_exact(&mut bytes)
-            .map_err(|error| self.left(from, &error))?;
+        self.read(&mut streams[from], from, &mut bytes)?;
         for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(4)) {
             *value = f32::from_le_bytes(bytes.try_into().expect("four bytes"));
         }
         Ok(())
     }
 
-    fn left(&self, stream: usize, error: &std::io::Error) -> Error {
+    fn read(&self, stream: &mut TcpStream, from: usize, bytes: &mut [u8]) -> Result<()> {
+        let mut done = 0;
+        self.by_and_by(from, bytes.len(), || {
+            let read = stream.read(&mut bytes[done..])?;
+            done += read;
+            Ok(read)
+        })
+    }
+
+    /// Moves so many bytes over a stream, part by part, as long as nobody asks to stop.
+    fn by_and_by(
+        &self,
+        stream: usize,
+        mut bytes: usize,
+        mut some: impl FnMut() -> std::io::Result<usize>,
+    ) -> Result<()> {
+        while bytes > 0 {
+            match some() {
+                Ok(0) => return Err(self.left(stream, "the connection is closed")),
+                Ok(moved) => bytes -= moved,
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut if interrupt::requested() => {
+                        return Err(Error::Device(format!(
+                            "rank {} was {INTERRUPTED}",
+                            self.rank
+                        )));
+                    }
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
+                    _ => return Err(self.left(stream, &error.to_string())),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn left(&self, stream: usize, error: &str) -> Error {
         Error::Device(format!(
             "rank {} has left ({error}): look at its output for the reason; this one is rank {} of {}",
             self.other(stream),
@@ -149,34 +302,40 @@ impl Communicator for Sockets {
     }
 
     fn all_reduce(&self, values: &mut [f32]) -> Result<()> {
-        let mut streams = self.streams();
-        if self.rank > 0 {
-            self.send(&mut streams, 0, values)?;
-            return self.receive(&mut streams, 0, values);
-        }
-        let mut other = vec![0.0; values.len()];
-        for stream in 0..streams.len() {
-            self.receive(&mut streams, stream, &mut other)?;
-            for (sum, value) in values.iter_mut().zip(&other) {
-                *sum += value;
+        self.together(0, values, |streams, header, values| {
+            if self.rank > 0 {
+                self.send(streams, 0, header, values)?;
+                return self.receive(streams, 0, header, values);
             }
-        }
-        (0..streams.len()).try_for_each(|stream| self.send(&mut streams, stream, values))
+            let mut other = vec![0.0; values.len()];
+            for stream in 0..streams.len() {
+                self.receive(streams, stream, header, &mut other)?;
+                for (sum, value) in values.iter_mut().zip(&other) {
+                    *sum += value;
+                }
+            }
+            (0..streams.len()).try_for_each(|stream| self.send(streams, stream, header, values))
+        })
     }
 
     fn broadcast(&self, from: usize, values: &mut [f32]) -> Result<()> {
-        let mut streams = self.streams();
-        match self.rank {
-            0 => {
-                if from > 0 {
-                    self.receive(&mut streams, from - 1, values)?;
+        self.together(1 + from, values, |streams, header, values| {
+            match self.rank {
+                0 => {
+                    if from > 0 {
+                        self.receive(streams, from - 1, header, values)?;
+                    }
+                    let mut others = (0..streams.len()).filter(|stream| stream + 1 != from);
+                    others.try_for_each(|stream| self.send(streams, stream, header, values))
                 }
-                let mut others = (0..streams.len()).filter(|stream| stream + 1 != from);
-                others.try_for_each(|stream| self.send(&mut streams, stream, values))
+                own if own == from => self.send(streams, 0, header, values),
+                _ => self.receive(streams, 0, header, values),
             }
-            own if own == from => self.send(&mut streams, 0, values),
-            _ => self.receive(&mut streams, 0, values),
-        }
+        })
+    }
+
+    fn leave(&self) {
+        self.line().part();
     }
 }
 
@@ -200,6 +359,15 @@ fn failed(doing: String, source: std::io::Error) -> Error {
     }
 }
 
+/// Lets some time pass, unless this rank is to stop.
+fn pause() -> Result<()> {
+    if interrupt::requested() {
+        return Err(Error::Device(format!("ranks cannot meet: {INTERRUPTED}")));
+    }
+    std::thread::sleep(GLANCE);
+    Ok(())
+}
+
 fn join(rank: usize, size: usize, address: &str) -> Result<TcpStream> {
     let started = Instant::now();
     let mut stream = loop {
@@ -209,15 +377,13 @@ fn join(rank: usize, size: usize, address: &str) -> Result<TcpStream> {
                 return Err(failed(format!("rank 0 is not at {address}"), error));
             }
             // Rank 0 may be starting.
-            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            Err(_) => pause()?,
         }
     };
     let mut greeting = GREETING.to_vec();
     greeting.extend((rank as u64).to_le_bytes());
     greeting.extend((size as u64).to_le_bytes());
-    let greeted = stream
-        .set_nodelay(true)
-        .and_then(|()| stream.write_all(&greeting));
+    let greeted = stream.write_all(&greeting);
     greeted.map_err(|error| failed(format!("rank 0 at {address} does not listen"), error))?;
     Ok(stream)
 }
@@ -270,8 +436,54 @@ mod tests {
             let mut values = vec![0.0; if sockets.rank() == 0 { 3 } else { 2 }];
             sockets.all_reduce(&mut values).unwrap_err().to_string()
         });
-        assert!(errors[0].starts_with("rank 1 sent 2 numbers"), "{errors:?}");
+        assert!(
+            errors[0].starts_with("rank 1 is at step 0, a sum of 2 numbers"),
+            "{errors:?}"
+        );
         assert!(errors[1].starts_with("rank 0 has left"), "{errors:?}");
+    }
+
+    #[test]
+    fn what_one_rank_has_begun_is_not_taken_for_something_else() {
+        let errors = ranks(2, |sockets| {
+            let mut values = [1.0];
+            sockets.all_reduce(&mut values).unwrap();
+            let next = match sockets.rank() {
+                0 => sockets.all_reduce(&mut values),
+                _ => sockets.broadcast(1, &mut values),
+            };
+            let after = sockets.all_reduce(&mut values).unwrap_err().to_string();
+            (next.err().map(|error| error.to_string()), after)
+        });
+        let error = errors[0].0.as_deref().unwrap();
+        assert!(
+            error.contains(
+                "a broadcast of 1 numbers by rank 1, but this one, rank 0, is at step 1, a sum"
+            ),
+            "{error}"
+        );
+        assert!(
+            errors[0].1.contains("connect all ranks again"),
+            "{errors:?}"
+        );
+    }
+
+    #[test]
+    fn who_leaves_ends_the_wait_of_the_others() {
+        let errors = ranks(2, |sockets| {
+            if sockets.rank() == 1 {
+                sockets.leave();
+            }
+            // The connection is there until all have heard of it.
+            let error = sockets.all_reduce(&mut [1.0]).unwrap_err().to_string();
+            (error, sockets)
+        });
+        assert!(
+            errors[0].0.starts_with("rank 1 has left"),
+            "{}",
+            errors[0].0
+        );
+        assert!(errors[1].0.contains("has parted"), "{}", errors[1].0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! They are noted where a layer is called, by a model's graph or by a program of one's own, and the step of
 //! training or evaluation that the call is a part of adds them to the loss.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use serde_json::{Value, json};
 
@@ -15,6 +15,16 @@ use crate::{Result, Tensor};
 thread_local! {
     /// What was noted in the step that this thread is in, if it is in one.
     static NOTED: RefCell<Option<Vec<Tensor>>> = const { RefCell::new(None) };
+}
+
+thread_local! {
+    /// How many losses layers have added by themselves.
+    static OWN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many losses layers have added by themselves on this thread so far.
+pub(crate) fn own_losses() -> u64 {
+    OWN.get()
 }
 
 /// Puts back what an outer step has noted, also in a panic.
@@ -53,6 +63,7 @@ pub(crate) fn note(layer: &dyn Layer, outputs: &[Tensor]) {
 
 /// Notes what a layer adds to the loss by itself.
 pub(crate) fn note_loss(loss: &Tensor) {
+    OWN.set(OWN.get() + 1);
     NOTED.with_borrow_mut(|noted| {
         if let Some(noted) = noted {
             noted.push(loss.sum());

@@ -347,6 +347,10 @@ impl Layer for Bidirectional {
         self.backward.reset_states();
     }
 
+    fn is_stateful(&self) -> bool {
+        self.forward.is_stateful() || self.backward.is_stateful()
+    }
+
     fn carried(&self) -> Vec<Tensor> {
         [self.forward.carried(), self.backward.carried()].concat()
     }

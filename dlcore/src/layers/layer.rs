@@ -161,6 +161,12 @@ pub trait Layer: LayerClone + Send + Sync {
     /// Begins anew what a stateful layer carries from batch to batch.
     fn reset_states(&mut self) {}
 
+    /// Whether it begins each batch where the one before has ended.
+    #[doc(hidden)]
+    fn is_stateful(&self) -> bool {
+        false
+    }
+
     /// What a stateful layer carries to the next batch; it is saved with the model. Empty where that
     /// begins with zeros.
     fn carried(&self) -> Vec<Tensor> {

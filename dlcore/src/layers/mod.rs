@@ -93,7 +93,7 @@ pub use time_distributed::TimeDistributed;
 pub use up_sampling::{Interpolation, UpSampling1D, UpSampling2D};
 pub use zero_padding::{ZeroPadding1D, ZeroPadding2D};
 
-pub(crate) use activity::{collect as collect_activity, note as note_activity};
+pub(crate) use activity::{collect as collect_activity, note as note_activity, own_losses};
 pub(crate) use base::{Base, base_methods, identity_methods, layer_settings};
 pub(crate) use known::from_config;
 #[cfg(test)]

@@ -94,7 +94,8 @@ impl Normalization {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for no samples, or other features than when the layer was built;
-    /// [`Error::Value`](crate::Error::Value) for NaN or infinity, or if mean and variance were given.
+    /// [`Error::Value`](crate::Error::Value) for NaN or infinity, for a mean or variance beyond what `F32` holds, or if
+    /// mean and variance were given.
     pub fn adapt(&mut self, data: &Tensor) -> Result<()> {
         if self.given_mean.is_some() || self.given_variance.is_some() {
             return Err(self
@@ -116,12 +117,21 @@ impl Normalization {
                 "adapt: feature {feature} holds NaN or infinity; leave such rows out first, or put a number there"
             )));
         }
+        let [mean, variance] = [mean, variance].map(|row| row.cast(DType::F32));
+        for (what, row) in [("mean", &mean), ("variance", &variance)] {
+            if let Some(feature) = row.to_vec().iter().position(|value| !value.is_finite()) {
+                return Err(self.base.value_error(format!(
+                    "adapt: the {what} of feature {feature} is beyond what F32 holds, {:.1e}; divide the feature by \
+                     its order of magnitude first",
+                    f32::MAX
+                )));
+            }
+        }
         if !self.is_built() {
             self.build(sample)?;
         }
         if let Some(adapted) = &mut self.adapted {
-            adapted[0] = mean.cast(DType::F32);
-            adapted[1] = variance.cast(DType::F32);
+            (adapted[0], adapted[1]) = (mean, variance);
         }
         Ok(())
     }
@@ -148,17 +158,21 @@ impl Normalization {
     /// The axis of the features in a batch, of which there must be as many as when the layer was built.
     fn feature_axis(&self, sample: &[usize]) -> Result<Option<usize>> {
         let Some(axis) = self.axis else {
+            self.check(1)?;
             return Ok(None);
         };
         let axis = self.base.axis(axis, sample)?;
         let features = sample[axis - 1];
-        match &self.adapted {
-            Some([mean, ..]) if mean.len() != features => Err(self.base.shape_error(format!(
+        if let Some([mean, ..]) = &self.adapted
+            && mean.len() != features
+        {
+            return Err(self.base.shape_error(format!(
                 "expected {} features on axis {axis}, as when it was built, got samples of shape {sample:?}",
                 mean.len()
-            ))),
-            _ => Ok(Some(axis)),
+            )));
         }
+        self.check(features)?;
+        Ok(Some(axis))
     }
 
     /// An error for mean and variance that were given and do not fit.
@@ -174,10 +188,13 @@ impl Normalization {
         };
         for (what, given) in [("mean", mean), ("variance", variance)] {
             if given.len() != 1 && given.len() != features {
-                return Err(self.base.shape_error(format!(
-                    "expected a {what} of 1 or {features} numbers, got {}",
-                    given.len()
-                )));
+                let room = match features {
+                    1 => "1 number".to_owned(),
+                    more => format!("1 or {more} numbers"),
+                };
+                return Err(self
+                    .base
+                    .shape_error(format!("expected a {what} of {room}, got {}", given.len())));
             }
             let wrong = |v: &&f64| !v.is_finite() || what == "variance" && **v < 0.0;
             if let Some(wrong) = given.iter().find(wrong) {
@@ -247,7 +264,6 @@ impl Layer for Normalization {
 
     fn build(&mut self, input_shape: &[usize]) -> Result<()> {
         let axis = self.feature_axis(input_shape)?;
-        self.check(axis.map_or(1, |axis| input_shape[axis - 1]))?;
         let shape: Vec<usize> = axis.map(|axis| input_shape[axis - 1]).into_iter().collect();
         if self.given_mean.is_none() {
             let base = &mut self.base;
@@ -370,6 +386,11 @@ mod tests {
         assert!(error(Tensor::zeros([0, 2])).contains("[samples, …]"));
         assert!(error(Tensor::zeros([3, 4])).contains("expected 2 features"));
         assert!(error(Tensor::zeros([3])).contains("reshape([-1, 1])"));
+        let wide = error(Tensor::from([[1.0, 1e20], [3.0, 3e20]]));
+        assert!(
+            wide.contains("the variance of feature 1 is beyond what F32 holds"),
+            "{wide}"
+        );
         assert_eq!(layer.statistics(), before);
         // A feature without any spread is not divided by 0.
         let y = layer.forward(&Tensor::from([[2.0, 5.0]]), false);
@@ -389,5 +410,15 @@ mod tests {
         given.build(&[2]).unwrap();
         let y = given.forward(&Tensor::from([[3.0, 1.0]]), false);
         assert_eq!(y.to_vec(), [1.0, 0.0]);
+        // Three means do not make three features of one.
+        let mut three = Normalization::new().mean([0.0; 3]).variance([1.0; 3]);
+        three.build(&[3]).unwrap();
+        let error = three.output_shape(&[1]).unwrap_err().to_string();
+        assert!(
+            error.contains("expected a mean of 1 number, got 3"),
+            "{error}"
+        );
+        let forward = || three.forward(&Tensor::ones([2, 1]), false);
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(forward)).is_err());
     }
 }

@@ -175,6 +175,10 @@ impl Layer for TimeDistributed {
         self.layer.reset_states();
     }
 
+    fn is_stateful(&self) -> bool {
+        self.layer.is_stateful()
+    }
+
     fn carried(&self) -> Vec<Tensor> {
         self.layer.carried()
     }

@@ -20,7 +20,7 @@ use super::{placement, shares};
 use crate::callbacks::{Logs, Trainable as _};
 use crate::device::cpu::buffers::ReleaseAtEnd;
 use crate::device::{Device, cuda};
-use crate::distributed::DataParallel;
+use crate::distributed::{DataParallel, INTERRUPTED};
 use crate::plot::{LiveFit, LivePlan};
 use crate::random::permutation;
 use crate::{Error, Result, Tensor, interrupt};
@@ -130,8 +130,17 @@ impl<'a> Run<'a> {
         if let Some(compiled) = &mut self.model.compiled {
             compiled.chain.forget();
         }
+        let ranks = self.settings.distribution.as_ref();
+        if let Some(ranks) = ranks
+            && !matches!(&end, Ok(Ok(end)) if end.is_that_of_all_ranks())
+        {
+            ranks.leave();
+        }
         match end {
             Ok(Ok(end)) => self.finish(end),
+            Ok(Err(Error::Device(text))) if text.contains(INTERRUPTED) => {
+                self.finish(End::Interrupted)
+            }
             Ok(Err(Error::Device(text))) => Err(self.device_failed(text)),
             Ok(Err(error)) => {
                 self.close("error");
@@ -182,7 +191,14 @@ impl<'a> Run<'a> {
 
     fn train(&mut self) -> Result<End> {
         if let Some(ranks) = &self.settings.distribution {
-            shares::begin(ranks, &self.model.leaves())?;
+            let settings = &self.settings;
+            let plan = [
+                settings.initial_epoch,
+                settings.epochs,
+                self.steps,
+                settings.batch_size,
+            ];
+            shares::begin(ranks, self.model, &plan)?;
             self.before_epoch = here(self.model);
         }
         for callback in &mut self.settings.callbacks {
@@ -419,7 +435,7 @@ enum Validated {
 
 /// The means of all ranks, each by the samples it has seen.
 fn average(ranks: &DataParallel, means: &mut [f64], seen: usize) -> Result<()> {
-    if ranks.shares(1).len() == ranks.size() {
+    if ranks.are_here() {
         return Ok(());
     }
     let mut sums: Vec<f32> = means

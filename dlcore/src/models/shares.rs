@@ -1,10 +1,16 @@
 //! A step that several ranks make together.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
 use super::layer_ref::LayerRef;
+use super::model::Model;
 use super::step::Prepared;
 use crate::distributed::DataParallel;
+use crate::layers::own_losses;
+use crate::optimizers::Optimizer;
 use crate::tensor::DType;
-use crate::{Result, Tensor};
+use crate::{Error, Result, Tensor, random};
 
 /// The loss and the gradients of a batch from those of this process's shares, which `differentiate` computes, and of
 /// the other ranks'. The gradients are missing where there is nothing to train.
@@ -23,7 +29,14 @@ pub(super) fn together(
             continue;
         }
         let weight = share.len() as f32 / batch.samples() as f32;
-        let (loss, gradients) = differentiate(&batch.batch(None, share))?;
+        let before = own_losses();
+        let share = batch.batch(None, share);
+        let (loss, gradients) = random::as_rank(ranks.rank(), || differentiate(&share))?;
+        if own_losses() > before && ranks.size() > 1 {
+            return Err(not_shared(
+                "a layer of the model adds a loss of its own (add_loss)",
+            ));
+        }
         sums[0] += weight * loss as f32;
         let mut rest = &mut sums[1..];
         for gradient in gradients.iter().flatten() {
@@ -59,8 +72,87 @@ fn shapes(trained: &[LayerRef]) -> Vec<Vec<usize>> {
 }
 
 /// Gives every rank the weights and the state of the first.
-pub(super) fn begin(ranks: &DataParallel, leaves: &[LayerRef]) -> Result<()> {
-    each(leaves, true, |values| ranks.of_first(values))
+///
+/// # Errors
+/// [`Error::Model`] for what does not come out as with one rank, or if ranks are to do different things: `plan` says how
+/// many epochs, batches and so on.
+pub(super) fn begin(ranks: &DataParallel, model: &Model, plan: &[usize]) -> Result<()> {
+    if ranks.size() > 1 {
+        if adds_loss(&model.handle) {
+            return Err(not_shared("the model has a loss by add_loss"));
+        }
+        let stateful = |layer: &&LayerRef| layer.leaf().is_some_and(|layer| layer.is_stateful());
+        if let Some(layer) = model.leaves().iter().find(stateful) {
+            let problem = format!("{} is stateful", layer.describe());
+            return Err(not_shared(&problem));
+        }
+    }
+    agree(ranks, model, plan)?;
+    each(&model.leaves(), true, |values| ranks.of_first(values))
+}
+
+fn not_shared(problem: &str) -> Error {
+    Error::Model(format!(
+        "fit: {problem}, which a share of each batch does not compute as the whole batch does; leave out distribution"
+    ))
+}
+
+/// Whether a graph adds to the loss: this model's or one that is a layer of it.
+fn adds_loss(model: &LayerRef) -> bool {
+    let own = model.graph().is_some_and(|g| !g.loss_places().is_empty());
+    own || model.layers().iter().any(adds_loss)
+}
+
+/// An error on all ranks if one of them has other settings, or another state of the optimizer, than the first.
+fn agree(ranks: &DataParallel, model: &Model, plan: &[usize]) -> Result<()> {
+    if ranks.are_here() {
+        return Ok(());
+    }
+    let own = [digest(plan), optimizer_digest(model)];
+    let mut first: Vec<f32> = own.iter().copied().flat_map(exact).collect();
+    ranks.of_first(&mut first)?;
+    let other = |(own, first): (&u64, &[f32])| exact(*own) != *first;
+    let others = own.iter().zip(first.chunks_exact(4)).map(other);
+    let mut others: Vec<f32> = others.map(|other| f32::from(u8::from(other))).collect();
+    ranks.sum(&mut others)?;
+    let problem = match others[..] {
+        [0.0, 0.0] => return Ok(()),
+        [0.0, _] => {
+            "the same optimizer in the same state: compile the model anew on all ranks, or load it from one file on all"
+        }
+        _ => "the same epochs, batches in an epoch and batch_size",
+    };
+    Err(Error::Model(format!(
+        "fit: ranks differ; all {} must have {problem}",
+        ranks.size()
+    )))
+}
+
+fn optimizer_digest(model: &Model) -> u64 {
+    let compiled = model.compiled.as_ref();
+    let of = |optimizer: &dyn Optimizer| {
+        let state = optimizer.state().into_iter().map(|(name, vectors)| {
+            let bits = |vector: &Arc<Vec<f32>>| vector.iter().map(|v| v.to_bits()).collect();
+            let bits: Vec<Vec<u32>> = vectors.iter().map(bits).collect();
+            (name, bits)
+        });
+        let settings = optimizer.config().map(|config| config.to_string());
+        let rate = optimizer.learning_rate().to_bits();
+        digest((optimizer.name(), settings, rate, state.collect::<Vec<_>>()))
+    };
+    compiled.map_or(0, |compiled| of(&*compiled.optimizer))
+}
+
+/// The same number on all ranks, which run the same program.
+fn digest(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A number in parts that single precision holds exactly.
+fn exact(number: u64) -> [f32; 4] {
+    [0, 16, 32, 48].map(|shift| f32::from((number >> shift) as u16))
 }
 
 /// Gives every rank the state of the last: running means, which each has of its own shares.

@@ -17,7 +17,11 @@ const BOX: (f64, f64) = (98.0, 52.0);
 const ROW: f64 = 66.0;
 /// Room between columns: for lines, and the circle of the operation.
 const GAP: f64 = 60.0;
-const CIRCLE: f64 = 13.0;
+const CIRCLE: f64 = 17.0;
+/// Of all text: with six columns, which are made smaller to fit, it can still be read.
+const TEXT: f64 = 12.2;
+/// As many letters of that size fit into a circle.
+const LETTERS_IN_CIRCLE: usize = 5;
 /// No drawing is made smaller than this part of its size to fit the width.
 const LEAST_SCALE: f64 = 0.5;
 
@@ -362,14 +366,14 @@ fn draw_number(pen: &mut Pen<'_>, node: &ValueNode, (x, y): (f64, f64)) {
     pen.rectangle(inside, (BOX.0 - 2.4, BOX.1 - 2.4), GROUND);
     let middle = x + BOX.0 / 2.0;
     let mut lines = vec![
-        (format!("data {}", short(node.data)), Type::new(11.0, INK)),
+        (format!("data {}", short(node.data)), Type::new(TEXT, INK)),
         (
             format!("grad {}", short(node.grad)),
-            Type::new(11.0, TRAINING_INK),
+            Type::new(TEXT, TRAINING_INK),
         ),
     ];
     if !node.name.is_empty() {
-        lines.insert(0, (fitting(&node.name), Type::new(11.5, INK).bold()));
+        lines.insert(0, (fitting(&node.name), Type::new(TEXT, INK).bold()));
     }
     let first = y - 15.0 * (lines.len() as f64 - 1.0) / 2.0;
     for (place, (text, style)) in lines.into_iter().enumerate() {
@@ -382,12 +386,12 @@ fn draw_number(pen: &mut Pen<'_>, node: &ValueNode, (x, y): (f64, f64)) {
     pen.circle(center, CIRCLE, TRAINING);
     pen.circle(center, CIRCLE - 1.4, GROUND);
     pen.circle(center, CIRCLE - 1.4, canvas::tint(GRID, 0.5));
-    // A circle has room for four letters.
-    let (text, size) = match &node.operation[..] {
-        "sigmoid" => ("σ", 10.5),
-        long if long.chars().count() > 3 => (long, 7.5),
-        short => (short, 10.5),
+    let text = match &node.operation[..] {
+        "sigmoid" => "σ",
+        other => other,
     };
+    let letters = text.chars().count().max(LETTERS_IN_CIRCLE) as f64;
+    let size = TEXT * LETTERS_IN_CIRCLE as f64 / letters;
     pen.text(text, center, Type::new(size, INK));
 }
 
@@ -449,6 +453,20 @@ mod tests {
             );
         }
         assert!(graph.png().len() > 1000);
+    }
+
+    #[test]
+    fn the_text_of_a_neuron_with_its_loss_can_be_read() {
+        let loss = (neuron() - 1.0).pow(2.0).label("loss");
+        loss.backward();
+        let svg = loss.graph().svg();
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let sizes: Vec<f64> = document
+            .descendants()
+            .filter_map(|node| node.attribute("font-size")?.parse().ok())
+            .collect();
+        assert!(sizes.len() > 20);
+        assert!(sizes.iter().all(|&size| size >= 10.5), "{sizes:?}");
     }
 
     #[test]

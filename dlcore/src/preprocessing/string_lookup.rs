@@ -84,12 +84,18 @@ impl StringLookup {
         self
     }
 
-    /// The words in the order of their numbers, instead of those of data.
+    /// The words in the order of their numbers, instead of those of data. What stands for the unknown may come first,
+    /// as in [`StringLookup::get_vocabulary`]: it is not one more word.
     ///
     /// # Errors
     /// [`Error::Value`] for no words, more than `max_tokens`, or one that comes twice.
     pub fn vocabulary(mut self, words: &[impl AsRef<str>]) -> Result<StringLookup> {
-        self.set(words.iter().map(|word| word.as_ref().to_owned()).collect())?;
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        let words = match &words[..] {
+            [first, rest @ ..] if self.num_oov_indices == 1 && *first == self.oov_token => rest,
+            all => all,
+        };
+        self.set(words.iter().map(|&word| word.to_owned()).collect())?;
         Ok(self)
     }
 
@@ -257,6 +263,23 @@ mod tests {
             assert_eq!(numbers.shape(), expected.shape(), "{settings}");
             assert_eq!(numbers.to_vec(), expected.to_vec(), "{settings}");
         }
+    }
+
+    #[test]
+    fn a_vocabulary_of_another_lookup_gives_the_same_numbers() {
+        let mut lookup = StringLookup::new();
+        lookup.adapt(&["red", "blue", "red"]).unwrap();
+        let vocabulary = lookup.get_vocabulary();
+        let again = StringLookup::new().vocabulary(&vocabulary).unwrap();
+        assert_eq!(again.get_vocabulary(), vocabulary);
+        let words = ["green", "red", "blue"];
+        assert_eq!(again.call(&words).unwrap(), lookup.call(&words).unwrap());
+        // Where nothing stands for the unknown it is a word like others, and so it is in another place.
+        let plain = StringLookup::new().num_oov_indices(0);
+        let plain = plain.vocabulary(&vocabulary).unwrap();
+        assert_eq!(plain.call(&words[1..]).unwrap(), Tensor::from([1, 2]));
+        let alone = StringLookup::new().vocabulary(&["[UNK]"]);
+        assert!(alone.unwrap_err().to_string().contains("got none"));
     }
 
     #[test]

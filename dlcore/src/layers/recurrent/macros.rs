@@ -166,6 +166,10 @@ macro_rules! recurrent_methods {
             self.core.reset();
         }
 
+        fn is_stateful(&self) -> bool {
+            self.core.stateful
+        }
+
         fn carried(&self) -> Vec<$crate::Tensor> {
             self.core.carried()
         }

@@ -260,6 +260,13 @@ fn dropout_reaches_the_gates_as_in_keras() {
         let drawn = core.drops(form.gates(), 2, 3);
         assert_eq!(drawn.input.len(), drops().input.len(), "{kind}");
         assert_eq!(drawn.recurrent.len(), drops().recurrent.len(), "{kind}");
+        // Each gate's own: over so many units two are not the same by chance.
+        let wide = core.drops(form.gates(), 64, 64);
+        for masks in [&wide.input, &wide.recurrent] {
+            for (place, mask) in masks.iter().enumerate() {
+                assert!(!masks[..place].contains(mask), "{kind}: mask {place}");
+            }
+        }
         let x = fixtures::tensor(&case["x"]);
         let fused = core.at_once(core.fused(form).unwrap(), &x, &[], None, drops());
         let stepwise = Stepwise::new(&core, &base, form, drops()).run(&x, &[], None);

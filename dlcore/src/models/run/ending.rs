@@ -26,6 +26,11 @@ pub(super) enum End {
 }
 
 impl End {
+    /// Whether training ends like this on each rank at the same batch, by what all have in common.
+    pub(super) fn is_that_of_all_ranks(&self) -> bool {
+        matches!(self, End::Completed | End::Diverged | End::NotFinite { .. })
+    }
+
     /// What a callback decided, if training is not to go on.
     pub(super) fn of(control: Control) -> Option<End> {
         match control {

@@ -87,7 +87,8 @@ pub(super) fn check_depth(model: &Model) -> Parsed<()> {
     match level.is_empty() {
         true => Ok(()),
         false => Err(format!(
-            "models lie more than {DEEPEST} deep in one another, which no file holds; add their layers to one model, or              keep the weights with save_weights"
+            "models lie more than {DEEPEST} deep in one another, which no file holds; add their layers to one model, or \
+             keep the weights with save_weights"
         )),
     }
 }

@@ -4,8 +4,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use super::{numbers, settle};
+use crate::callbacks::{Control, LambdaCallback};
 use crate::distributed::{DataParallel, Sockets};
-use crate::layers::{BatchNormalization, Dense};
+use crate::layers::{BatchNormalization, Bidirectional, Dense, LSTM, Lambda, Layer};
 use crate::models::*;
 use crate::optimizers::{Adam, Optimizer, RMSprop, SGD};
 use crate::{Result, Tensor};
@@ -142,22 +143,141 @@ fn ranks_begin_with_the_weights_of_the_first_and_take_its_order() {
 
 #[test]
 fn a_rank_that_ends_early_is_an_error_for_the_others_not_a_wait() {
+    let results = as_ranks(2, |ranks| {
+        let mut model = model(Box::new(SGD::new()));
+        let (x, y) = data();
+        let own = ranks.rank();
+        let stop = LambdaCallback::new().on_epoch_end(move |_, _| match own {
+            0 => Control::Continue,
+            _ => Control::Stop("enough".to_owned()),
+        });
+        let settings = Fit::epochs(3).batch_size(16).verbose(0).callback(stop);
+        let ended = model.fit(&x, &y, settings.distribution(&ranks));
+        let again = fit(&mut model, Some(&ranks)).unwrap_err().to_string();
+        // The connection outlives the training.
+        (ended.map_err(|error| error.to_string()), again, ranks)
+    });
+    let error = results[0].0.as_ref().unwrap_err();
+    assert!(error.contains("rank 1 has left"), "{error}");
+    assert_eq!(results[1].0.as_ref().unwrap().stop_reason(), "enough");
+    for (_, again, _) in &results {
+        assert!(again.contains("connect all ranks again"), "{again}");
+    }
+}
+
+#[test]
+fn a_connection_serves_one_training_after_another() {
+    let results = as_ranks(2, |ranks| {
+        let mut model = model(Box::new(Adam::new()));
+        fit(&mut model, Some(&ranks)).unwrap();
+        fit(&mut model, Some(&ranks)).unwrap();
+        model.get_weights()
+    });
+    assert_eq!(results[0], results[1]);
+}
+
+#[test]
+fn ranks_with_other_epochs_or_another_optimizer_are_told_so() {
     let errors = as_ranks(2, |ranks| {
         let mut model = model(Box::new(SGD::new()));
         let (x, y) = data();
-        let epochs = if ranks.rank() == 0 { 3 } else { 1 };
-        let settings = Fit::epochs(epochs)
-            .batch_size(16)
-            .verbose(0)
-            .distribution(ranks);
-        model
-            .fit(&x, &y, settings)
-            .err()
-            .map(|error| error.to_string())
+        let settings = Fit::epochs(1 + ranks.rank()).verbose(0);
+        let fitted = model.fit(&x, &y, settings.distribution(&ranks));
+        (fitted.unwrap_err().to_string(), ranks)
     });
-    let error = errors[0].as_deref().unwrap();
-    assert!(error.contains("rank 1 has left"), "{error}");
-    assert_eq!(errors[1], None);
+    for (error, _) in errors {
+        assert!(error.contains("all 2 must have the same epochs"), "{error}");
+    }
+    type Make = fn(usize) -> Sequential;
+    let differ: [Make; 2] = [
+        |rank| model(Box::new(SGD::new().learning_rate(0.1 + rank as f64))),
+        |rank| {
+            let mut model = model(Box::new(Adam::new()));
+            if rank == 0 {
+                fit(&mut model, None).unwrap();
+            }
+            model
+        },
+    ];
+    for make in differ {
+        let errors = as_ranks(2, |ranks| {
+            let mut model = make(ranks.rank());
+            let before = model.get_weights();
+            let error = fit(&mut model, Some(&ranks)).unwrap_err().to_string();
+            (error, before == model.get_weights(), ranks)
+        });
+        for (error, same, _) in errors {
+            assert!(
+                error.contains("the same optimizer in the same state"),
+                "{error}"
+            );
+            assert!(same);
+        }
+    }
+}
+
+/// Adds a loss of its own, the sum of what comes.
+#[derive(Clone)]
+struct Adds;
+
+impl Layer for Adds {
+    fn name(&self) -> &str {
+        "adds"
+    }
+    fn build(&mut self, _: &[usize]) -> Result<()> {
+        Ok(())
+    }
+    fn is_built(&self) -> bool {
+        true
+    }
+    fn output_shape(&self, input_shape: &[usize]) -> Result<Vec<usize>> {
+        Ok(input_shape.to_vec())
+    }
+    fn forward(&self, x: &Tensor, _training: bool) -> Tensor {
+        self.add_loss(&x.square().sum());
+        x.clone()
+    }
+}
+
+#[test]
+fn what_shares_do_not_compute_as_the_whole_batch_is_refused() {
+    let refused = |model: &mut Model, x: Tensor| {
+        model.compile("sgd", "mse", ()).unwrap();
+        let before = model.get_weights();
+        let ranks = DataParallel::ranks(2).unwrap();
+        let settings = Fit::epochs(1).verbose(0).distribution(&ranks);
+        let error = model.fit(&x, &Tensor::ones([4, 1]), settings).unwrap_err();
+        assert_eq!(model.get_weights(), before);
+        let error = error.to_string();
+        assert!(error.contains("leave out distribution"), "{error}");
+        error
+    };
+    let input = Input::named("data", [2]);
+    let output = Dense::new(1).on(&input);
+    let mut inner = Model::new(&input, &output).unwrap();
+    let squares = Lambda::new(Tensor::square).on(&output);
+    inner.add_loss(&squares).unwrap();
+    let mut model = Model::new(&input, &output).unwrap();
+    model.add_loss(&squares).unwrap();
+    let error = refused(&mut model, Tensor::ones([4, 2]));
+    assert!(error.contains("a loss by add_loss"), "{error}");
+    let mut outer = Sequential::new().add(&inner);
+    let error = refused(&mut outer, Tensor::ones([4, 2]));
+    assert!(error.contains("a loss by add_loss"), "{error}");
+    let mut own = Sequential::new()
+        .add(Dense::new(1).input_shape([2]))
+        .add(Adds);
+    let error = refused(&mut own, Tensor::ones([4, 2]));
+    assert!(
+        error.contains("a layer of the model adds a loss"),
+        "{error}"
+    );
+    let mut stateful = Sequential::new()
+        .add(Bidirectional::new(LSTM::new(1).stateful(true)))
+        .add(Dense::new(1));
+    stateful.build(&[3, 2]).unwrap();
+    let error = refused(&mut stateful, Tensor::ones([4, 3, 2]));
+    assert!(error.contains("is stateful"), "{error}");
 }
 
 #[test]
