@@ -240,9 +240,15 @@ fn write_changes() {
         let started = Instant::now();
         let folder = folder.get_or_insert_with(|| Folder::new(path, found));
         for (key, change) in changes {
-            folder.put(key, &change.content, change.cell, change.epoch);
+            // A value that cannot be read, as on a card that has failed, must not end the thread for the others.
+            let Change {
+                content,
+                cell,
+                epoch,
+            } = change;
+            let _ = catch_unwind(AssertUnwindSafe(|| folder.put(key, &content, cell, epoch)));
         }
-        folder.finish(alive.as_ref());
+        let _ = catch_unwind(AssertUnwindSafe(|| folder.finish(alive.as_ref())));
         let rest = started.elapsed().saturating_mul(REST).min(LONGEST_REST);
         let mut guard = lock();
         if let Some(shared) = guard.as_mut() {
