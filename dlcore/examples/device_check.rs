@@ -24,10 +24,11 @@ fn main() {
         "fail" => fail(),
         "broken" => broken(),
         "outlived" => outlived(),
+        "refused" => refused(),
         "full" => full(),
         "forked" => forked(),
         _ => Err(Error::Value(
-            "device_check: say devices, agree, train, fill, fail, broken, outlived, full or forked"
+            "device_check: say devices, agree, train, fill, fail, broken, outlived, refused, full or forked"
                 .to_string(),
         )),
     };
@@ -187,6 +188,36 @@ fn outlived() -> Result<()> {
     let same = model.get_weights().iter().map(Tensor::to_vec).eq(trained);
     println!("weights: {}", if same { "whole" } else { "damaged" });
     saved_and_trained(&mut model, &x, &y)
+}
+
+/// A device that refuses one call: the batch is trained on again, and the weights are those of a training in which
+/// nothing was refused.
+fn refused() -> Result<()> {
+    let (x, y) = points();
+    let train = || -> Result<(usize, Vec<Vec<f32>>)> {
+        set_seed(7);
+        let mut model = perceptron();
+        model.compile(Adam::new(), "categorical_crossentropy", Metrics::none())?;
+        let mut refused = 0;
+        for start in (0..192).step_by(64) {
+            let (x, y) = (x.slice(start..start + 64), y.slice(start..start + 64));
+            while let Err(error) = model.train_on_batch(&x, &y) {
+                println!("{error}");
+                refused += 1;
+                if refused > 3 {
+                    return Err(error);
+                }
+            }
+        }
+        let weights = model.get_weights();
+        Ok((refused, weights.iter().map(Tensor::to_vec).collect()))
+    };
+    let ((refused, with), (_, without)) = (train()?, train()?);
+    println!(
+        "refused {refused} times, the same weights: {}",
+        with == without
+    );
+    Ok(())
 }
 
 /// A device that is full when it is first asked for, and has room later.

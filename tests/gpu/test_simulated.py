@@ -143,6 +143,12 @@ def test_only_what_cannot_be_undone_is_a_lost_card(run, fault, lost):
     assert "weights: whole" in out and "the saved model trains on as this one: true" in out, out
 
 
+@pytest.mark.parametrize("at", range(1, 46, 4))
+def test_a_batch_that_was_refused_leaves_no_trace(run, at):
+    out = run("refused", LAUNCH_ERROR=701, LAUNCH_ERROR_AT=at)
+    assert "refused 1 times, the same weights: true" in out, out
+
+
 def test_a_card_that_was_full_when_it_was_opened_is_tried_again(run):
     out = run("full", device="cpu", BLAS_FULL=1).splitlines()
     assert "out of memory" in out[0] and out[1] == "cuda:0 is there"
