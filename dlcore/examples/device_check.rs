@@ -176,7 +176,7 @@ fn outlived() -> Result<()> {
     model.compile(Adam::new(), "categorical_crossentropy", ["accuracy"])?;
     model.fit(&x, &y, Fit::epochs(1).batch_size(32).verbose(0))?;
     let trained: Vec<Vec<f32>> = model.get_weights().iter().map(Tensor::to_vec).collect();
-    let mut used = || {
+    let used = || {
         model.predict(&x)?;
         model.evaluate(&x, &y)
     };
