@@ -23,9 +23,13 @@ fn main() {
         "fill" => fill(),
         "fail" => fail(),
         "broken" => broken(),
+        "outlived" => outlived(),
+        "refused" => refused(),
+        "full" => full(),
         "forked" => forked(),
         _ => Err(Error::Value(
-            "device_check: say devices, agree, train, fill, fail, broken or forked".to_string(),
+            "device_check: say devices, agree, train, fill, fail, broken, outlived, refused, full or forked"
+                .to_string(),
         )),
     };
     if let Err(error) = result {
@@ -139,9 +143,91 @@ fn broken() -> Result<()> {
             "damaged"
         }
     );
+    saved_and_trained(&mut model, &x, &y)
+}
+
+/// The model is written, read again, and trained once more on the processor.
+fn saved_and_trained(model: &mut Sequential, x: &Tensor, y: &Tensor) -> Result<()> {
+    let name = format!("dlcore-device-check-{}.dl", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    model.save(&path)?;
+    let mut same = Sequential::load(&path)?;
+    std::fs::remove_file(&path).map_err(|error| Error::Device(error.to_string()))?;
     set_default_device(Device::Cpu)?;
-    model.fit(&x, &y, Fit::epochs(1).batch_size(32).verbose(0))?;
+    let mut after = Vec::new();
+    for model in [&mut *model, &mut same] {
+        set_seed(3);
+        model.fit(x, y, Fit::epochs(1).batch_size(32).verbose(0))?;
+        let here = model.get_weights();
+        after.push(here.iter().map(Tensor::to_vec).collect::<Vec<_>>());
+    }
+    println!(
+        "the saved model trains on as this one: {}",
+        after[0] == after[1]
+    );
     println!("then trained on {}", model.get_weights()[0].device());
+    Ok(())
+}
+
+/// A device that fails while a trained model predicts and is evaluated.
+fn outlived() -> Result<()> {
+    let (x, y) = points();
+    let mut model = perceptron();
+    model.compile(Adam::new(), "categorical_crossentropy", ["accuracy"])?;
+    model.fit(&x, &y, Fit::epochs(1).batch_size(32).verbose(0))?;
+    let trained: Vec<Vec<f32>> = model.get_weights().iter().map(Tensor::to_vec).collect();
+    let used = || {
+        model.predict(&x)?;
+        model.evaluate(&x, &y)
+    };
+    match (0..100).try_for_each(|_| used().map(|_| ())) {
+        Ok(()) => println!("nothing failed"),
+        Err(error) => println!("{error}"),
+    }
+    model.predict(&x)?;
+    let same = model.get_weights().iter().map(Tensor::to_vec).eq(trained);
+    println!("weights: {}", if same { "whole" } else { "damaged" });
+    saved_and_trained(&mut model, &x, &y)
+}
+
+/// A device that refuses one call: the batch is trained on again, and the weights are those of a training in which
+/// nothing was refused.
+fn refused() -> Result<()> {
+    let (x, y) = points();
+    let train = || -> Result<(usize, Vec<Vec<f32>>)> {
+        set_seed(7);
+        let mut model = perceptron();
+        model.compile(Adam::new(), "categorical_crossentropy", Metrics::none())?;
+        let mut refused = 0;
+        for start in (0..192).step_by(64) {
+            let (x, y) = (x.slice(start..start + 64), y.slice(start..start + 64));
+            while let Err(error) = model.train_on_batch(&x, &y) {
+                println!("{error}");
+                refused += 1;
+                if refused > 3 {
+                    return Err(error);
+                }
+            }
+        }
+        let weights = model.get_weights();
+        Ok((refused, weights.iter().map(Tensor::to_vec).collect()))
+    };
+    let ((refused, with), (_, without)) = (train()?, train()?);
+    println!(
+        "refused {refused} times, the same weights: {}",
+        with == without
+    );
+    Ok(())
+}
+
+/// A device that is full when it is first asked for, and has room later.
+fn full() -> Result<()> {
+    for _ in 0..2 {
+        match Device::cuda(0) {
+            Ok(device) => println!("{device} is there"),
+            Err(error) => println!("{error}"),
+        }
+    }
     Ok(())
 }
 

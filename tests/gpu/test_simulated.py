@@ -108,6 +108,52 @@ def test_a_card_that_goes_away_takes_no_model_with_it(run, after):
     assert "weights: whole" in out and "then trained on cpu" in out
 
 
+@pytest.mark.parametrize("after", range(1, 200, 13))
+def test_after_a_card_has_gone_the_model_is_saved_and_trained(run, after):
+    out = run("broken", LOST_AFTER=after)
+    assert out.count("CUDA_ERROR_UNKNOWN") == 1, out
+    assert "weights: whole" in out and "then trained on cpu" in out
+    assert "the saved model trains on as this one: true" in out, out
+
+
+@pytest.mark.parametrize("after", [180, 200, 222, 301, 404])
+def test_a_card_that_goes_while_a_model_predicts_takes_nothing_with_it(run, after):
+    out = run("outlived", LOST_AFTER=after)
+    assert out.count("CUDA_ERROR_UNKNOWN") == 1, out
+    assert "weights: whole" in out and "then trained on cpu" in out
+    assert "the saved model trains on as this one: true" in out, out
+
+
+@pytest.mark.parametrize("fault", [{"LAUNCH_ERROR": 2}, {"BLAS_ERROR": 3}])
+def test_memory_that_is_short_once_is_asked_for_again(run, fault):
+    assert "adam: weights on cuda:0" in run("agree", **fault)
+    times = {f"{next(iter(fault))}_TIMES": 2}
+    out = run("broken", **fault, **times)
+    assert "cuda:0: out of memory: " in out and "batch_size is 32, try 16" in out
+    assert "is lost" not in out and "weights: whole" in out
+
+
+@pytest.mark.parametrize("fault, lost", [
+    ({"LAUNCH_ERROR": 1}, False), ({"LAUNCH_ERROR": 701}, False), ({"LAUNCH_ERROR": 700}, True),
+    ({"LAUNCH_ERROR": 214}, True), ({"BLAS_ERROR": 7}, False), ({"BLAS_ERROR": 13}, True), ({"BLAS_ERROR": 14}, True),
+])
+def test_only_what_cannot_be_undone_is_a_lost_card(run, fault, lost):
+    out = run("broken", **fault)
+    assert ("what is on it is lost to this process" in out) == lost, out
+    assert "weights: whole" in out and "the saved model trains on as this one: true" in out, out
+
+
+@pytest.mark.parametrize("at", range(1, 46, 4))
+def test_a_batch_that_was_refused_leaves_no_trace(run, at):
+    out = run("refused", LAUNCH_ERROR=701, LAUNCH_ERROR_AT=at)
+    assert "refused 1 times, the same weights: true" in out, out
+
+
+def test_a_card_that_was_full_when_it_was_opened_is_tried_again(run):
+    out = run("full", device="cpu", BLAS_FULL=1).splitlines()
+    assert "out of memory" in out[0] and out[1] == "cuda:0 is there"
+
+
 def test_a_forked_process_is_told_so(run):
     out = run("forked")
     assert "on the device: cuda:0: this process was forked" in out

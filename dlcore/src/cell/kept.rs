@@ -215,6 +215,20 @@ fn collect(store: &Store) {
     SHARED.1.notify_all();
 }
 
+/// Writes what has changed. A value that cannot be read, as on a card that has failed, must not end the thread for the
+/// others.
+fn put_all(folder: &mut Folder, changes: BTreeMap<Key, Change>, alive: Option<&BTreeSet<Key>>) {
+    for (key, change) in changes {
+        let Change {
+            content,
+            cell,
+            epoch,
+        } = change;
+        let _ = catch_unwind(AssertUnwindSafe(|| folder.put(key, &content, cell, epoch)));
+    }
+    let _ = catch_unwind(AssertUnwindSafe(|| folder.finish(alive)));
+}
+
 /// The writing thread.
 fn write_changes() {
     let mut folder: Option<Folder> = None;
@@ -239,10 +253,7 @@ fn write_changes() {
         drop(guard);
         let started = Instant::now();
         let folder = folder.get_or_insert_with(|| Folder::new(path, found));
-        for (key, change) in changes {
-            folder.put(key, &change.content, change.cell, change.epoch);
-        }
-        folder.finish(alive.as_ref());
+        put_all(folder, changes, alive.as_ref());
         let rest = started.elapsed().saturating_mul(REST).min(LONGEST_REST);
         let mut guard = lock();
         if let Some(shared) = guard.as_mut() {

@@ -20,6 +20,7 @@ use self::values::{
 use super::graph::Graph;
 use super::layer_ref::LayerRef;
 use super::objective::Compiled;
+use super::placement;
 use super::step::{self, Prepared, Samples};
 use super::tally::Tally;
 use crate::activations::Activation;
@@ -238,6 +239,7 @@ impl Chain {
 
     /// One step of the optimizer.
     pub(super) fn update(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
+        placement::renew(optimizer);
         let mut built_for = optimizer.built_for();
         if !built_for
             .as_mut()

@@ -307,7 +307,9 @@ impl Model {
 
     /// What weights and optimizer take in memory.
     pub(crate) fn bytes(&self) -> usize {
-        let state = self.compiled.iter().flat_map(|c| c.optimizer.state());
+        // What cannot be read any more is not written either.
+        let compiled = self.compiled.iter();
+        let state = compiled.flat_map(|c| c.optimizer.state().unwrap_or_default());
         let slots: usize = state
             .flat_map(|(_, slots)| slots)
             .map(|slot| slot.len())

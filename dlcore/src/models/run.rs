@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         Run {
             history: History::new(settings.initial_epoch),
             epoch: settings.initial_epoch,
-            before_epoch: here(model),
+            before_epoch: here(model).unwrap_or_else(|_| model.get_weights()),
             tally: tally(model),
             model,
             source,
@@ -165,15 +165,24 @@ impl<'a> Run<'a> {
     }
 
     /// What is told where a card is full or fails. Weights that are lost with it are those from before the epoch
-    /// again, which are kept here.
+    /// again, which are kept here; what the optimizer had there is gone.
     fn device_failed(&mut self, text: String) -> Error {
-        let kept = match placement::lost(&self.model.leaves()) {
-            true => {
-                self.restore();
-                "before this epoch"
-            }
-            false => "the batch before",
-        };
+        let leaves = self.model.leaves();
+        let mut kept = "the batch before";
+        if cuda::any_lost() && !placement::leave_lost(&leaves) {
+            self.restore();
+            kept = match placement::leave_lost(&leaves) {
+                true => "before this epoch, with an optimizer that begins anew",
+                // Trained by hand, so that nobody had a copy of them.
+                false => {
+                    "no batch: they were on the card; give it others with set_weights or load_weights"
+                }
+            };
+        } else if let Some(compiled) = &mut self.model.compiled
+            && placement::renew(&mut *compiled.optimizer)
+        {
+            kept = "the batch before, with an optimizer that begins anew";
+        }
         self.close("error");
         let hint = match self.settings.batch_size {
             size @ 2.. if text.contains(cuda::OUT_OF_MEMORY) => {
@@ -199,7 +208,7 @@ impl<'a> Run<'a> {
                 settings.batch_size,
             ];
             shares::begin(ranks, self.model, &plan)?;
-            self.before_epoch = here(self.model);
+            self.before_epoch = here(self.model)?;
         }
         for callback in &mut self.settings.callbacks {
             callback.train_begin(self.model);
@@ -221,7 +230,7 @@ impl<'a> Run<'a> {
             self.done = 0;
             self.seen = 0;
             self.tally = tally(self.model);
-            self.before_epoch = here(self.model);
+            self.before_epoch = here(self.model)?;
             for callback in &mut self.settings.callbacks {
                 if let Some(end) = End::of(callback.epoch_begin(epoch, self.model)) {
                     return Ok(end);
@@ -456,11 +465,9 @@ fn average(ranks: &DataParallel, means: &mut [f64], seen: usize) -> Result<()> {
 }
 
 /// The weights, in the processor's memory: they outlive a card.
-fn here(model: &Model) -> Vec<Tensor> {
+fn here(model: &Model) -> Result<Vec<Tensor>> {
     let weights = model.get_weights().into_iter();
-    weights
-        .map(|weight| weight.to(Device::Cpu).unwrap_or(weight))
-        .collect()
+    weights.map(|weight| weight.to(Device::Cpu)).collect()
 }
 
 fn tally(model: &Model) -> Tally {

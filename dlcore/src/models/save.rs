@@ -32,8 +32,9 @@ use serde_json::Value;
 
 use self::keras::Format;
 pub use self::weights::LoadWeights;
+use super::guard::guarded;
 use super::layer_ref::LayerRef;
-use super::{Model, Sequential};
+use super::{Model, Sequential, placement};
 use crate::config::Parsed;
 use crate::files::whole;
 use crate::{Error, Result, Tensor};
@@ -74,7 +75,7 @@ impl Model {
     /// NaN or infinite; for a `.keras` file also for what Keras 3 does not have; [`Error::File`] if the file
     /// cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        save(self, path.as_ref())
+        guarded("save", || save(self, path.as_ref()))
     }
 
     /// A model that [`Model::save`] wrote, of whatever kind; [`Sequential::load`] for one that layers
@@ -107,7 +108,7 @@ impl Model {
     /// [`Error::Model`] for a model that is not built, or whose weights are NaN or infinite;
     /// [`Error::File`] if the file cannot be written.
     pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<()> {
-        save_weights(self, path.as_ref())
+        guarded("save_weights", || save_weights(self, path.as_ref()))
     }
 
     /// Puts weights in place that [`Model::save_weights`] or [`Model::save`] wrote, or Keras: `.weights.h5`, `.h5`,
@@ -184,7 +185,7 @@ fn save(model: &Model, path: &Path) -> Result<()> {
             whole::replace(path, |file| parts.write(file))
         }
         Format::Keras => {
-            let members = keras::members(model).map_err(failed)?;
+            let members = keras::members(&placement::readable(model)).map_err(failed)?;
             whole::replace(path, |file| file::write_members(file, &members))
         }
         Format::Hdf5 => check_name(path),
@@ -304,6 +305,7 @@ impl Parts {
     /// # Errors
     /// A layer that cannot be saved, weights that are no numbers.
     pub(crate) fn of(model: &Model) -> Parsed<Parts> {
+        let model = &*placement::readable(model);
         Ok(Parts {
             description: describe::model(model)?,
             weights: weights(model)?,

@@ -175,6 +175,7 @@ pub(super) fn apply(
     gradients: &[Tensor],
     operation: &str,
 ) -> Result<()> {
+    placement::renew(optimizer);
     build_for(optimizer, trained, operation)?;
     let mut layers: Vec<RwLockWriteGuard<'_, Box<dyn Layer>>> =
         trained.iter().filter_map(LayerRef::leaf_mut).collect();

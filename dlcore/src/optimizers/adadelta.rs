@@ -1,12 +1,10 @@
 //! Adadelta: steps as long as the steps before, in proportion to the gradients.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::settings::{Settings, shared_methods, shared_settings};
 use super::update::{Slots, update2};
-use super::{LearningRate, Optimizer, State, check_fraction, check_positive};
+use super::{Kept, LearningRate, Optimizer, State, check_fraction, check_positive};
 use crate::config::{Fields, Parsed, number};
 use crate::{Result, Tensor};
 
@@ -117,10 +115,10 @@ impl Optimizer for Adadelta {
         })))
     }
 
-    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
-        vec![
-            ("gradients", self.gradients.all()),
-            ("steps", self.steps.all()),
-        ]
+    fn state(&self) -> Result<Kept> {
+        Ok(vec![
+            ("gradients", self.gradients.all()?),
+            ("steps", self.steps.all()?),
+        ])
     }
 }

@@ -1,12 +1,10 @@
 //! Adagrad: steps scaled by all gradients so far.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::settings::{Settings, shared_methods, shared_settings};
 use super::update::{Slots, update1};
-use super::{LearningRate, Optimizer, State, check_at_least_zero, check_positive};
+use super::{Kept, LearningRate, Optimizer, State, check_at_least_zero, check_positive};
 use crate::config::{Fields, Parsed, number};
 use crate::{Result, Tensor};
 
@@ -115,7 +113,7 @@ impl Optimizer for Adagrad {
         })))
     }
 
-    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
-        vec![("accumulators", self.accumulators.all())]
+    fn state(&self) -> Result<Kept> {
+        Ok(vec![("accumulators", self.accumulators.all()?)])
     }
 }

@@ -1,14 +1,12 @@
 //! Adam: momentum and scaling by the gradients' mean square, both corrected for their start at
 //! zero.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::betas::{Betas, beta_settings};
 use super::settings::{Settings, shared_methods, shared_settings};
 use super::update::{Slots, on_card, update2, update3};
-use super::{LearningRate, Optimizer, State};
+use super::{Kept, LearningRate, Optimizer, State};
 use crate::config::{Fields, Parsed};
 use crate::device::cuda::OptimizerRule;
 use crate::{Result, Tensor};
@@ -92,7 +90,7 @@ impl Optimizer for Adam {
     }
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
-        let step = self.settings.begin(gradients);
+        let step = self.settings.prepare(gradients);
         let correction = (1.0 - self.betas.beta_2.powi(step.number)).sqrt()
             / (1.0 - self.betas.beta_1.powi(step.number));
         let alpha = (step.rate * correction) as f32;
@@ -108,7 +106,9 @@ impl Optimizer for Adam {
             epsilon,
         };
         let slots = [&mut self.moments, &mut self.velocities];
-        if !self.amsgrad && on_card(weights, gradients, &step, rule, slots) {
+        let made = !self.amsgrad && on_card(weights, gradients, &step, rule, slots);
+        self.settings.count();
+        if made {
             return;
         }
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
@@ -152,11 +152,11 @@ impl Optimizer for Adam {
         )
     }
 
-    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
-        vec![
-            ("moments", self.moments.all()),
-            ("velocities", self.velocities.all()),
-            ("largest", self.largest.all()),
-        ]
+    fn state(&self) -> Result<Kept> {
+        Ok(vec![
+            ("moments", self.moments.all()?),
+            ("velocities", self.velocities.all()?),
+            ("largest", self.largest.all()?),
+        ])
     }
 }

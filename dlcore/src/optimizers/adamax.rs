@@ -1,13 +1,11 @@
 //! Adamax: Adam scaled by the largest recent gradient.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::betas::{Betas, beta_settings};
 use super::settings::{Settings, shared_methods, shared_settings};
 use super::update::{Slots, update2};
-use super::{LearningRate, Optimizer, State};
+use super::{Kept, LearningRate, Optimizer, State};
 use crate::config::{Fields, Parsed};
 use crate::{Result, Tensor};
 
@@ -100,7 +98,10 @@ impl Optimizer for Adamax {
         Some(self.settings.config(self.betas.config(json!({}))))
     }
 
-    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
-        vec![("moments", self.moments.all()), ("norms", self.norms.all())]
+    fn state(&self) -> Result<Kept> {
+        Ok(vec![
+            ("moments", self.moments.all()?),
+            ("norms", self.norms.all()?),
+        ])
     }
 }

@@ -1,10 +1,8 @@
 //! AdamW: Adam whose weights decay by themselves, apart from the gradient.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
-use super::{Adam, BuiltFor, LearningRate, Optimizer, State};
+use super::{Adam, BuiltFor, Kept, LearningRate, Optimizer, State};
 use crate::config::{Fields, Parsed};
 use crate::{Error, Result, Tensor};
 
@@ -127,7 +125,7 @@ impl Optimizer for AdamW {
         self.0.config()
     }
 
-    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
+    fn state(&self) -> Result<Kept> {
         self.0.state()
     }
 }

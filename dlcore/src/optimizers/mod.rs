@@ -49,6 +49,9 @@ use crate::{Error, Result, Tensor, names};
 /// What an optimizer keeps, by name: a vector for each weight, empty where it was not used yet.
 pub(crate) type State = BTreeMap<String, Vec<Vec<f32>>>;
 
+/// What [`Optimizer::state`] gives: by name, a vector for each weight.
+pub type Kept = Vec<(&'static str, Vec<Arc<Vec<f32>>>)>;
+
 /// A rule that changes weights by their gradients.
 ///
 /// A user's own optimizer is passed to `compile` as `Box<dyn Optimizer>`.
@@ -98,8 +101,11 @@ pub trait Optimizer: OptimizerClone + Send + Sync {
     }
 
     /// What earlier steps left behind, by name: a vector for each weight.
-    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
-        Vec::new()
+    ///
+    /// # Errors
+    /// [`Error::Device`] if it is on a card that has failed.
+    fn state(&self) -> Result<Kept> {
+        Ok(Vec::new())
     }
 }
 

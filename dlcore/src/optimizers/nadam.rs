@@ -1,13 +1,11 @@
 //! Nadam: Adam with Nesterov's momentum.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::betas::{Betas, beta_settings};
 use super::settings::{Settings, shared_methods, shared_settings};
 use super::update::{Slots, update2};
-use super::{LearningRate, Optimizer, State};
+use super::{Kept, LearningRate, Optimizer, State};
 use crate::config::{Fields, Parsed, number};
 use crate::{Result, Tensor};
 
@@ -114,10 +112,10 @@ impl Optimizer for Nadam {
         )
     }
 
-    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
-        vec![
-            ("moments", self.moments.all()),
-            ("velocities", self.velocities.all()),
-        ]
+    fn state(&self) -> Result<Kept> {
+        Ok(vec![
+            ("moments", self.moments.all()?),
+            ("velocities", self.velocities.all()?),
+        ])
     }
 }

@@ -1,12 +1,10 @@
 //! RMSprop: steps scaled by the root of the gradients' mean square.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::settings::{Settings, shared_methods, shared_settings};
 use super::update::{Gradient, Slots, on_card, update1, update2, update3};
-use super::{LearningRate, Optimizer, State, check_fraction, check_positive};
+use super::{Kept, LearningRate, Optimizer, State, check_fraction, check_positive};
 use crate::config::{Fields, Parsed, number};
 use crate::device::cuda::OptimizerRule;
 use crate::{Result, Tensor};
@@ -152,7 +150,7 @@ impl Optimizer for RMSprop {
     }
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
-        let step = self.settings.begin(gradients);
+        let step = self.settings.prepare(gradients);
         let (rate, momentum) = (step.rate as f32, self.momentum as f32);
         let (rho, rest) = (self.rho as f32, (1.0 - self.rho) as f32);
         let epsilon = self.epsilon as f32;
@@ -163,8 +161,10 @@ impl Optimizer for RMSprop {
             epsilon,
         };
         let slots = [&mut self.velocities];
-        if !self.centered && self.momentum == 0.0 && on_card(weights, gradients, &step, rule, slots)
-        {
+        let plain = !self.centered && self.momentum == 0.0;
+        let made = plain && on_card(weights, gradients, &step, rule, slots);
+        self.settings.count();
+        if made {
             return;
         }
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
@@ -211,11 +211,11 @@ impl Optimizer for RMSprop {
         })))
     }
 
-    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
-        vec![
-            ("velocities", self.velocities.all()),
-            ("moments", self.moments.all()),
-            ("averages", self.averages.all()),
-        ]
+    fn state(&self) -> Result<Kept> {
+        Ok(vec![
+            ("velocities", self.velocities.all()?),
+            ("moments", self.moments.all()?),
+            ("averages", self.averages.all()?),
+        ])
     }
 }

@@ -66,13 +66,24 @@ impl Settings {
         self.built_for.forget();
     }
 
-    /// Begins the next step.
+    /// Begins the next step, and counts it.
     pub(super) fn begin(&mut self, gradients: &[Tensor]) -> Step {
-        let rate = self.rate();
+        let step = self.prepare(gradients);
+        self.count();
+        step
+    }
+
+    /// Notes that a step is made, or that nothing can keep it from being made.
+    pub(super) fn count(&mut self) {
         self.steps += 1;
+    }
+
+    /// [`Settings::begin`] for a step that a card may refuse: it counts when it is made.
+    pub(super) fn prepare(&self, gradients: &[Tensor]) -> Step {
+        let rate = self.rate();
         Step {
             rate,
-            number: i32::try_from(self.steps).unwrap_or(i32::MAX),
+            number: i32::try_from(self.steps + 1).unwrap_or(i32::MAX),
             scale: self.global_clipnorm.map_or(1.0, |most| {
                 shortening(gradients.iter().map(sum_of_squares).sum(), most)
             }),

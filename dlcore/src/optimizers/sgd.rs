@@ -1,12 +1,10 @@
 //! Stochastic gradient descent.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::settings::{Settings, shared_methods, shared_settings};
 use super::update::{Slots, on_card, update0, update1};
-use super::{LearningRate, Optimizer, State, check_fraction};
+use super::{Kept, LearningRate, Optimizer, State, check_fraction};
 use crate::config::{Fields, Parsed, number};
 use crate::device::cuda::OptimizerRule;
 use crate::{Result, Tensor};
@@ -89,7 +87,7 @@ impl Optimizer for SGD {
     }
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
-        let step = self.settings.begin(gradients);
+        let step = self.settings.prepare(gradients);
         let (rate, momentum) = (step.rate as f32, self.momentum as f32);
         let nesterov = self.nesterov;
         let made = match self.momentum {
@@ -103,6 +101,7 @@ impl Optimizer for SGD {
                 on_card(weights, gradients, &step, rule, [&mut self.moments])
             }
         };
+        self.settings.count();
         if made {
             return;
         }
@@ -139,7 +138,7 @@ impl Optimizer for SGD {
         })))
     }
 
-    fn state(&self) -> Vec<(&'static str, Vec<Arc<Vec<f32>>>)> {
-        vec![("moments", self.moments.all())]
+    fn state(&self) -> Result<Kept> {
+        Ok(vec![("moments", self.moments.all()?)])
     }
 }

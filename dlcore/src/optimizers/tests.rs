@@ -95,6 +95,7 @@ fn training_goes_on_bit_for_bit_from_what_was_saved() {
         train(&mut *optimizer, &mut weights, 0..4);
         let state: State = optimizer
             .state()
+            .unwrap()
             .into_iter()
             .map(|(name, slots)| (name.to_string(), slots.iter().map(|s| s.to_vec()).collect()))
             .collect();

@@ -42,10 +42,8 @@ impl Slots {
         if self.here.len() <= index {
             self.here.resize_with(index + 1, Arc::default);
         }
+        expect(self.fetch(index));
         let slot = &mut self.here[index];
-        if let Some(there) = self.there.remove(&index) {
-            *slot = Arc::new(Tensor::from_card(there).to_vec());
-        }
         if slot.len() != length {
             *slot = Arc::new(vec![first; length]);
         }
@@ -68,20 +66,47 @@ impl Slots {
     }
 
     /// All slots, one for each weight; empty ones were never used.
-    pub(super) fn all(&self) -> Vec<Arc<Vec<f32>>> {
-        let mut all = self.here.clone();
-        for (&index, there) in &self.there {
-            if all.len() <= index {
-                all.resize_with(index + 1, Arc::default);
-            }
-            all[index] = Arc::new(Tensor::from_card(there.clone()).to_vec());
-        }
-        all
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if any is on a card that has failed.
+    pub(super) fn all(&self) -> Result<Vec<Arc<Vec<f32>>>> {
+        let mut all = self.clone();
+        all.bring_here()?;
+        Ok(all.here)
     }
 
-    /// The slot of a weight on a card, for a step; [`Slots::put_back`] takes it again.
+    /// Copies those that are on a card, all or none.
+    fn bring_here(&mut self) -> Result<()> {
+        for there in self.there.values() {
+            there.try_here()?;
+        }
+        let on_card: Vec<usize> = self.there.keys().copied().collect();
+        on_card.into_iter().try_for_each(|index| self.fetch(index))
+    }
+
+    /// Copies one that may be on a card. If that fails it stays there.
+    fn fetch(&mut self, index: usize) -> Result<()> {
+        let Some(there) = self.there.get(&index) else {
+            return Ok(());
+        };
+        there.try_here()?;
+        let values = Tensor::from_card(there.clone()).to_vec();
+        if self.here.len() <= index {
+            self.here.resize_with(index + 1, Arc::default);
+        }
+        self.here[index] = Arc::new(values);
+        self.there.remove(&index);
+        Ok(())
+    }
+
+    /// The slot of a weight on a card, for a step; [`Slots::put_back`] takes it again. If it fails, the slot is where
+    /// it was.
     fn take_there(&mut self, index: usize, weight: &DeviceArray) -> Result<Arc<DeviceArray>> {
         let length = weight.shape().iter().product();
+        let same_card = |there: &Arc<DeviceArray>| std::ptr::eq(there.card(), weight.card());
+        if !self.there.get(&index).is_none_or(same_card) {
+            self.fetch(index)?;
+        }
         match (self.there.remove(&index), self.here.get(index)) {
             (Some(there), _) if there.shape() == [length] => Ok(there),
             (_, Some(here)) if here.len() == length => cuda::optimizer_slot(weight.card(), here),
@@ -91,14 +116,19 @@ impl Slots {
 
     fn put_back(&mut self, index: usize, there: Arc<DeviceArray>) {
         self.there.insert(index, there);
+        // What was there before is no longer true.
+        if let Some(old) = self.here.get_mut(index) {
+            *old = Arc::default();
+        }
     }
 }
 
 /// A step of all weights at once, if they are on one card and their gradients are adjusted alike; whether it was
-/// made.
+/// made. If it was not, the slots are in the processor's memory.
 ///
 /// # Panics
-/// If the card is full or fails; nothing has changed then.
+/// If the card is full or fails. Nothing has changed then, unless the card itself was lost between the launches for
+/// more than 32 weights; it has taken all of them with it.
 pub(super) fn on_card<const N: usize>(
     weights: &mut [&mut Tensor],
     gradients: &[Tensor],
@@ -108,7 +138,7 @@ pub(super) fn on_card<const N: usize>(
 ) -> bool {
     let first = weights.first().and_then(|weight| weight.on_card());
     let Some(card) = first.map(|array| array.card()) else {
-        return false;
+        return left_here(&mut slots);
     };
     let there = |weight: &&mut Tensor| {
         let array = weight.on_card();
@@ -117,15 +147,28 @@ pub(super) fn on_card<const N: usize>(
     let adjust = step.clipped(&gradients[0]).adjust;
     let alike = |gradient: &Tensor| step.clipped(gradient).adjust == adjust;
     if !weights.iter().all(there) || !gradients.iter().all(alike) {
-        return false;
+        return left_here(&mut slots);
     }
+    // Each goes back into its place, whatever happens to the next.
     let mut taken: Vec<Vec<Arc<DeviceArray>>> = Vec::with_capacity(weights.len());
-    for (index, weight) in weights.iter().enumerate() {
+    let mut full = Ok(());
+    'all: for (index, weight) in weights.iter().enumerate() {
         let weight = weight.on_card().expect("just seen");
-        let beside = slots
-            .iter_mut()
-            .map(|slots| expect(slots.take_there(index, weight)));
-        taken.push(beside.collect());
+        taken.push(Vec::with_capacity(N));
+        for slots in &mut slots {
+            match slots.take_there(index, weight) {
+                Ok(there) => taken[index].push(there),
+                Err(error) => {
+                    full = Err(error);
+                    break 'all;
+                }
+            }
+        }
+    }
+    if full.is_err() {
+        put_back(&mut slots, taken);
+        expect(full);
+        return false;
     }
     let parts = weights.iter_mut().zip(gradients).zip(&mut taken);
     let mut parts: Vec<cuda::OptimizerPart<'_>> = parts
@@ -137,13 +180,24 @@ pub(super) fn on_card<const N: usize>(
         .collect();
     let made = cuda::optimizer_step(card, rule, adjust, &mut parts);
     drop(parts);
+    put_back(&mut slots, taken);
+    expect(made);
+    true
+}
+
+fn put_back(slots: &mut [&mut Slots], taken: Vec<Vec<Arc<DeviceArray>>>) {
     for (index, beside) in taken.into_iter().enumerate() {
         for (slots, there) in slots.iter_mut().zip(beside) {
             slots.put_back(index, there);
         }
     }
-    expect(made);
-    true
+}
+
+/// Brings slots here before the first of them changes; the step is the processor's.
+fn left_here(slots: &mut [&mut Slots]) -> bool {
+    let brought = slots.iter_mut().try_for_each(|slots| slots.bring_here());
+    expect(brought);
+    false
 }
 
 /// A gradient, and what is done to it and its weight before a rule sees them.

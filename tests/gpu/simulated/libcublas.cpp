@@ -1,10 +1,28 @@
 // The matrix product of cuBLAS, in the obvious way: columns first, as there.
+//
+//   SIMULATED_BLAS_FULL=1        so many times it cannot start for lack of memory
+//   SIMULATED_BLAS_ERROR=3       the product SIMULATED_BLAS_ERROR_AT (5) fails with this status, and so do the next
+//                                ones until it was SIMULATED_BLAS_ERROR_TIMES (1)
 
 #include <cstdint>
+#include <cstdlib>
+
+namespace {
+
+const int ALLOC_FAILED = 3;
+long starts = 0, products = 0;
+
+long number(const char* name, long otherwise) {
+    const char* text = getenv(name);
+    return text && *text ? atol(text) : otherwise;
+}
+
+}  // namespace
 
 extern "C" {
 
 int cublasCreate_v2(void** handle) {
+    if (starts++ < number("SIMULATED_BLAS_FULL", 0)) return ALLOC_FAILED;
     *handle = handle;
     return 0;
 }
@@ -15,6 +33,10 @@ int cublasSgemmStridedBatched(void*, int left_as, int right_as, int m, int n, in
                               const float* left, int left_leading, long long left_stride, const float* right,
                               int right_leading, long long right_stride, const float* beta, float* out,
                               int out_leading, long long out_stride, int batch) {
+    products++;
+    long at = number("SIMULATED_BLAS_ERROR_AT", 5), times = number("SIMULATED_BLAS_ERROR_TIMES", 1);
+    if (long error = number("SIMULATED_BLAS_ERROR", 0))
+        if (products >= at && products < at + times) return error;
     if (m < 0 || n < 0 || k < 0 || batch < 0) return 7;
     if (left_leading < (left_as ? k : m) || right_leading < (right_as ? n : k) || out_leading < m) return 7;
     for (int which = 0; which < batch; which++) {

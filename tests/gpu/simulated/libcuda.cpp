@@ -7,6 +7,8 @@
 //   SIMULATED_DRIVER=12020     the driver's version (12040)
 //   SIMULATED_BROKEN=1         the driver does not start
 //   SIMULATED_LOST_AFTER=100   after so many kernels every call fails, as when a card has gone
+//   SIMULATED_LAUNCH_ERROR=2   the kernel SIMULATED_LAUNCH_ERROR_AT (10) is refused with this error, and so are the
+//                              next ones until it was SIMULATED_LAUNCH_ERROR_TIMES (1)
 
 #include <sys/types.h>
 #include <unistd.h>
@@ -323,6 +325,9 @@ int cuLaunchKernel(void* function, unsigned grid, unsigned, unsigned, unsigned b
     WITH_CONTEXT;
     launches++;
     if (Result bad = state()) return bad;
+    long at = number("SIMULATED_LAUNCH_ERROR_AT", 10), times = number("SIMULATED_LAUNCH_ERROR_TIMES", 1);
+    if (long error = number("SIMULATED_LAUNCH_ERROR", 0))
+        if (launches >= at && launches < at + times) return error;
     kernel = static_cast<const Kernel*>(function);
     arguments = given;
     gridDim = {grid, 1, 1};

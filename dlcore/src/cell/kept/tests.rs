@@ -137,6 +137,48 @@ fn a_model_that_cannot_be_written_keeps_its_own_older_snapshot_and_no_others() {
 }
 
 #[test]
+fn a_model_that_cannot_be_read_keeps_none_of_the_others_from_being_written() {
+    #[derive(Clone)]
+    struct Unreadable;
+    impl crate::layers::Layer for Unreadable {
+        fn name(&self) -> &str {
+            "unreadable"
+        }
+        fn build(&mut self, _: &[usize]) -> crate::Result<()> {
+            Ok(())
+        }
+        fn is_built(&self) -> bool {
+            true
+        }
+        fn output_shape(&self, shape: &[usize]) -> crate::Result<Vec<usize>> {
+            Ok(shape.to_vec())
+        }
+        fn forward(&self, x: &Tensor, _: bool) -> Tensor {
+            x.clone()
+        }
+        fn config(&self) -> Option<Value> {
+            panic!("cuda:0: it stopped working earlier")
+        }
+    }
+    let place = Place::new("unreadable");
+    let mut folder = Folder::new(place.0.clone(), vec![]);
+    let model = Sequential::new().add(Unreadable);
+    let change = |value: &dyn std::any::Any| Change {
+        content: Content::of(value).expect("it can be kept"),
+        cell: 1,
+        epoch: None,
+    };
+    let changes = [
+        (variable("broken"), change(&model)),
+        (variable("rate"), change(&0.5)),
+        (variable("tensor"), change(&Tensor::ones([2]))),
+    ];
+    put_all(&mut folder, changes.into(), None);
+    let kept: Vec<Key> = entries(&place.0).into_iter().map(|e| e.key).collect();
+    assert_eq!(kept, [variable("rate"), variable("tensor")]);
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_fails_in_silence() {
     let place = Place::new("file");
     fs::write(&place.0, b"a file where the folder should be").unwrap();

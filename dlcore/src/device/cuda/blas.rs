@@ -1,15 +1,31 @@
 //! Matrix products by cuBLAS.
 
+use cudarc::cublas::result::CublasError;
 use cudarc::cublas::{result, sys};
 
 use super::library::BLAS;
 use super::matrix::{Operand, Product};
+use super::memory::OUT_OF_MEMORY;
 
 /// A handle of the library, for the thread that holds it.
 pub(super) struct Blas(sys::cublasHandle_t);
 
 // SAFETY: the handle may be used from any thread, one at a time, which its mutex sees to.
 unsafe impl Send for Blas {}
+
+/// Whether the library found no memory; that passes.
+pub(super) fn is_full(error: CublasError) -> bool {
+    error.0 == sys::cublasStatus_t::CUBLAS_STATUS_ALLOC_FAILED
+}
+
+/// Whether what the card runs went wrong, after which it does nothing more in this process.
+pub(super) fn is_final(error: CublasError) -> bool {
+    use sys::cublasStatus_t::{CUBLAS_STATUS_EXECUTION_FAILED, CUBLAS_STATUS_INTERNAL_ERROR};
+    matches!(
+        error.0,
+        CUBLAS_STATUS_EXECUTION_FAILED | CUBLAS_STATUS_INTERNAL_ERROR
+    )
+}
 
 impl Blas {
     pub(super) fn open() -> Result<Blas, String> {
@@ -19,14 +35,16 @@ impl Blas {
             Ok(())
         })?;
         let handle = result::create_handle();
-        handle
-            .map(Blas)
-            .map_err(|error| format!("cuBLAS cannot start: {error:?}"))
+        handle.map(Blas).map_err(|error| {
+            let full = if is_full(error) { OUT_OF_MEMORY } else { "" };
+            let comma = if is_full(error) { ", " } else { "" };
+            format!("cuBLAS cannot start: {full}{comma}{error:?}")
+        })
     }
 
     /// `out = left · right`, for each matrix of the batch. The library thinks in columns: there, the product of
     /// what lies in rows is `outᵀ = rightᵀ · leftᵀ`, with nothing to be moved.
-    pub(super) fn gemm(&self, product: &Product<'_>) -> Result<(), String> {
+    pub(super) fn gemm(&self, product: &Product<'_>) -> Result<(), CublasError> {
         use sys::cublasOperation_t::{CUBLAS_OP_N, CUBLAS_OP_T};
         let Product {
             rows,
@@ -52,7 +70,7 @@ impl Blas {
         let (right_as, right_leading, right_stride, right) = side(&product.right, inner, columns);
         let (one, zero) = (1.0_f32, 0.0_f32);
         // SAFETY: the buffers hold matrices of these sizes, which `Product::new` has seen to.
-        let begun = unsafe {
+        unsafe {
             result::sgemm_strided_batched(
                 self.0,
                 right_as,
@@ -73,7 +91,6 @@ impl Blas {
                 (rows * columns) as i64,
                 batch as i32,
             )
-        };
-        begun.map_err(|error| format!("{error:?}"))
+        }
     }
 }

@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use cudarc::driver::DriverError;
-use cudarc::driver::sys::CUresult;
 
-use super::blas::Blas;
+use super::blas::{self, Blas};
 use super::driver::{self, Context, Function, Module};
-use super::memory::{Memory, Piece, Refused};
+use super::memory::{Memory, OUT_OF_MEMORY, Piece, Refused};
 use super::{compiler, matrix};
 use crate::device::{Device, DeviceInfo};
 use crate::{Error, Result};
@@ -124,6 +123,17 @@ impl Card {
             .map_err(|error| self.failed("enter", error))
     }
 
+    /// Whether nothing can be asked of it any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    fn lose(&self, why: &str) -> Error {
+        self.lost.store(true, Ordering::Relaxed);
+        super::ANY_LOST.store(true, Ordering::Relaxed);
+        self.gone(why)
+    }
+
     fn gone(&self, why: &str) -> Error {
         crate::device::choice::leave(self.device());
         Error::Device(format!(
@@ -134,28 +144,39 @@ impl Card {
     }
 
     fn failed(&self, doing: &str, error: DriverError) -> Error {
-        let words = driver::words(error);
-        match error.0 {
-            CUresult::CUDA_ERROR_INVALID_VALUE | CUresult::CUDA_ERROR_NOT_FOUND => {
-                Error::Device(format!("{}: {doing}: {words}", self.device()))
-            }
-            // The others stay until the process ends.
-            _ => {
-                self.lost.store(true, Ordering::Relaxed);
-                self.gone(&format!("{doing}: {words}"))
-            }
+        let words = format!("{doing}: {}", driver::words(error));
+        if driver::is_final(error) {
+            return self.lose(&words);
         }
+        match driver::is_full(error) {
+            true => self.full(&words),
+            false => Error::Device(format!("{}: {words}", self.device())),
+        }
+    }
+
+    fn full(&self, words: &str) -> Error {
+        Error::Device(format!(
+            "{}: {OUT_OF_MEMORY}: {words}; take a smaller batch_size, or drop tensors that are no longer needed",
+            self.device()
+        ))
+    }
+
+    /// What the driver does; once more where it found no memory, without what is kept for the next tensors.
+    fn ask(&self, doing: &str, mut call: impl FnMut() -> Result<(), DriverError>) -> Result<()> {
+        let mut done = call();
+        if done.is_err_and(driver::is_full) {
+            self.memory.release();
+            done = call();
+        }
+        done.map_err(|error| self.failed(doing, error))
     }
 
     /// Room for so many bytes.
     pub(super) fn allocate(&'static self, bytes: usize) -> Result<Buffer> {
         self.enter()?;
-        let piece = self.memory.take(bytes).map_err(|refused| {
-            if matches!(refused, Refused::Failed(_)) {
-                self.lost.store(true, Ordering::Relaxed);
-                return self.gone(&refused.to_string());
-            }
-            Error::Device(format!("{}: {refused}", self.device()))
+        let piece = self.memory.take(bytes).map_err(|refused| match refused {
+            Refused::Failed(error) => self.failed("find memory", error),
+            full => Error::Device(format!("{}: {full}", self.device())),
         })?;
         Ok(Buffer {
             card: self,
@@ -168,8 +189,9 @@ impl Card {
     pub(super) fn zeros(&'static self, bytes: usize) -> Result<Buffer> {
         let buffer = self.allocate(bytes)?;
         // SAFETY: the buffer has room for them.
-        let cleared = unsafe { driver::clear(buffer.address(), bytes) };
-        cleared.map_err(|error| self.failed("clear memory", error))?;
+        self.ask("clear memory", || unsafe {
+            driver::clear(buffer.address(), bytes)
+        })?;
         Ok(buffer)
     }
 
@@ -177,8 +199,9 @@ impl Card {
         let buffer = self.allocate(size_of_val(values))?;
         if !values.is_empty() {
             // SAFETY: the buffer has room for them.
-            let copied = unsafe { driver::upload(buffer.address(), values) };
-            copied.map_err(|error| self.failed("copy to it", error))?;
+            self.ask("copy to it", || unsafe {
+                driver::upload(buffer.address(), values)
+            })?;
         }
         Ok(buffer)
     }
@@ -193,8 +216,9 @@ impl Card {
         let mut values = vec![T::default(); count];
         if count > 0 {
             // SAFETY: so many are there.
-            let copied = unsafe { driver::download(&mut values, from.address()) };
-            copied.map_err(|error| self.failed("copy from it", error))?;
+            self.ask("copy from it", || unsafe {
+                driver::download(&mut values, from.address())
+            })?;
         }
         Ok(values)
     }
@@ -202,8 +226,9 @@ impl Card {
     pub(super) fn duplicate(&'static self, from: &Buffer) -> Result<Buffer> {
         let buffer = self.allocate(from.bytes)?;
         // SAFETY: both have so many bytes.
-        let copied = unsafe { driver::copy(buffer.address(), from.address(), from.bytes) };
-        copied.map_err(|error| self.failed("copy on it", error))?;
+        self.ask("copy on it", || unsafe {
+            driver::copy(buffer.address(), from.address(), from.bytes)
+        })?;
         Ok(buffer)
     }
 
@@ -254,9 +279,9 @@ impl Card {
             })
             .collect();
         // SAFETY: the modules beside this one give each kernel what its source says, and tests run each of them.
-        let begun =
-            unsafe { driver::launch(function, blocks.min(BLOCKS) as u32, BLOCK, &mut pointers) };
-        begun.map_err(|error| self.failed(kernel, error))
+        self.ask(kernel, || unsafe {
+            driver::launch(function, blocks.min(BLOCKS) as u32, BLOCK, &mut pointers)
+        })
     }
 
     fn function(&self, kernel: &'static str) -> Result<Function> {
@@ -279,10 +304,18 @@ impl Card {
     pub(super) fn gemm(&self, product: &matrix::Product<'_>) -> Result<()> {
         self.enter()?;
         let blas = self.blas.lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = blas.gemm(product);
-        begun.map_err(|words| {
-            self.lost.store(true, Ordering::Relaxed);
-            self.gone(&format!("matrix product: {words}"))
+        let mut begun = blas.gemm(product);
+        if begun.is_err_and(blas::is_full) {
+            self.memory.release();
+            begun = blas.gemm(product);
+        }
+        begun.map_err(|error| {
+            let words = format!("matrix product: {error:?}");
+            match error {
+                error if blas::is_final(error) => self.lose(&words),
+                error if blas::is_full(error) => self.full(&words),
+                _ => Error::Device(format!("{}: {words}", self.device())),
+            }
         })
     }
 

@@ -26,6 +26,26 @@ pub(super) fn words(error: DriverError) -> String {
     }
 }
 
+/// Whether there was no memory; that passes.
+pub(super) fn is_full(error: DriverError) -> bool {
+    error.0 == CUresult::CUDA_ERROR_OUT_OF_MEMORY
+}
+
+/// Whether the driver does nothing more in this process after this error: the context is gone, or what runs in it
+/// went wrong. Others concern one call.
+pub(super) fn is_final(error: DriverError) -> bool {
+    // By their numbers in the driver's documentation, since older headers do not name all of them.
+    matches!(
+        error.0 as u32,
+        // The driver, the device or the context is not there (any more).
+        3 | 4 | 46 | 100 | 101 | 201 | 709
+        // Memory or a connection is damaged.
+        | 214 | 220
+        // A kernel went wrong.
+        | 700 | 702 | 710 | 714..=719 | 721 | 722 | 999
+    )
+}
+
 /// The driver, found and started. It is looked for once: what is installed meanwhile counts in the next process.
 pub(super) fn start() -> Result<&'static Started, String> {
     static STARTED: OnceLock<Result<Started, String>> = OnceLock::new();
@@ -117,13 +137,15 @@ impl Context {
 }
 
 impl Source for Context {
-    fn allocate(&self, bytes: usize) -> Result<Option<u64>, String> {
-        self.enter().map_err(words)?;
+    type Error = DriverError;
+
+    fn allocate(&self, bytes: usize) -> Result<Option<u64>, DriverError> {
+        self.enter()?;
         // SAFETY: nothing reads the memory before it is written.
         match unsafe { result::malloc_sync(bytes) } {
             Ok(address) => Ok(Some(address)),
             Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => Ok(None),
-            Err(error) => Err(words(error)),
+            Err(error) => Err(error),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::array::DeviceArray;
 use super::card::{Argument, Card};
 use super::layout::{Layout, row_major};
-use super::{card_of, matrix, on_card, pointwise, window};
+use super::{card_of, countable, matrix, on_card, pointwise, window};
 use crate::grad::ops::Op;
 use crate::tensor::{Part, split_at};
 use crate::{Result, Tensor};
@@ -14,7 +14,8 @@ use crate::{Result, Tensor};
 /// there is no kernel for it, or none for operands of these types or of so many axes.
 pub(crate) fn forward(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Option<Result<Tensor>> {
     let card = card_of(inputs.iter().copied())?;
-    if !has_kernels(op) || shape.iter().product::<usize>() > i32::MAX as usize {
+    let shapes = inputs.iter().map(|input| input.shape());
+    if !has_kernels(op) || !countable(shapes.chain([shape])) {
         return None;
     }
     let mut operands = Vec::with_capacity(inputs.len());

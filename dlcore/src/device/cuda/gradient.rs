@@ -7,7 +7,7 @@ use super::card::{Argument, Card};
 use super::forward::{Fold, fold, zip};
 use super::pointwise::{self, From};
 use super::window::{ConvStep, conv_shares, pool_share};
-use super::{card_of, matrix, on_card};
+use super::{card_of, countable, matrix, on_card};
 use crate::grad::ops::{Op, Step};
 use crate::{Result, Tensor};
 
@@ -16,9 +16,9 @@ type Shares = Result<Vec<Option<Tensor>>>;
 /// The gradients of an operation's inputs, where any of what they are computed from is on a card; none where they are
 /// made of operations, or computed on the processor.
 pub(crate) fn gradient(op: &Op, step: &Step<'_>, gradient: &Tensor) -> Option<Shares> {
-    let known = step.inputs.iter().chain([step.output, gradient]);
-    let card = card_of(known)?;
-    if step.recorded(gradient) {
+    let known = || step.inputs.iter().chain([step.output, gradient]);
+    let card = card_of(known())?;
+    if step.recorded(gradient) || !countable(known().map(Tensor::shape)) {
         return None;
     }
     let lift = |tensor: &Tensor| on_card(card, tensor);

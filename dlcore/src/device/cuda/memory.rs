@@ -9,11 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where memory comes from: the driver, or in tests something that counts.
 pub(super) trait Source {
+    /// What goes wrong other than that memory is full.
+    type Error;
+
     /// So many bytes; `Ok(None)` if there are not so many.
     ///
     /// # Errors
     /// What the driver says where it is not about memory.
-    fn allocate(&self, bytes: usize) -> Result<Option<u64>, String>;
+    fn allocate(&self, bytes: usize) -> Result<Option<u64>, Self::Error>;
 
     /// Gives back what `allocate` gave.
     fn free(&self, address: u64);
@@ -24,7 +27,7 @@ pub(super) trait Source {
 
 /// Why there is no memory.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum Refused<E> {
     /// There is not enough.
     Full {
         asked: usize,
@@ -33,10 +36,10 @@ pub(super) enum Refused {
         held: usize,
     },
     /// The driver failed.
-    Failed(String),
+    Failed(E),
 }
 
-impl std::fmt::Display for Refused {
+impl<E: std::fmt::Display> std::fmt::Display for Refused<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mega = |bytes: &usize| *bytes as f64 / 1e6;
         match self {
@@ -54,7 +57,7 @@ impl std::fmt::Display for Refused {
                 mega(total),
                 mega(held)
             ),
-            Refused::Failed(problem) => f.write_str(problem),
+            Refused::Failed(problem) => problem.fmt(f),
         }
     }
 }
@@ -104,7 +107,7 @@ impl<S: Source> Memory<S> {
     }
 
     /// Room for so many bytes, whatever is in it.
-    pub(super) fn take(&self, bytes: usize) -> Result<Piece, Refused> {
+    pub(super) fn take(&self, bytes: usize) -> Result<Piece, Refused<S::Error>> {
         let size = bytes.max(1).next_multiple_of(GRAIN);
         let mut shelf = self.shelf();
         let fitting = shelf.kept.range_mut(size..=size + size / 4);
@@ -185,6 +188,8 @@ mod tests {
     }
 
     impl Source for Counted {
+        type Error = String;
+
         fn allocate(&self, bytes: usize) -> Result<Option<u64>, String> {
             if self.broken {
                 return Err("the device is gone".to_string());

@@ -47,6 +47,23 @@ static CARDS: Mutex<BTreeMap<usize, Result<&'static Card, String>>> = Mutex::new
 /// Whether any card is in use, so that who has none does not pay for it.
 static IN_USE: AtomicBool = AtomicBool::new(false);
 
+/// Whether any card was in use and failed.
+static ANY_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether a card has failed, so that something may be on it that cannot be read.
+pub(crate) fn any_lost() -> bool {
+    ANY_LOST.load(Ordering::Relaxed)
+}
+
+/// Whether kernels can count the elements of all of these.
+fn countable<'a>(shapes: impl IntoIterator<Item = &'a [usize]>) -> bool {
+    let most = i32::MAX as usize;
+    let mut counts = shapes
+        .into_iter()
+        .map(|shape| shape.iter().product::<usize>());
+    counts.all(|count| count <= most)
+}
+
 /// Whether tensors may be on a card.
 pub(crate) fn in_use() -> bool {
     IN_USE.load(Ordering::Relaxed)
@@ -58,12 +75,19 @@ pub(crate) fn in_use() -> bool {
 /// [`Error::Device`]: what was looked for and where, or what the driver or the compiler said.
 pub(crate) fn card(number: usize) -> Result<&'static Card> {
     let mut cards = CARDS.lock().unwrap_or_else(PoisonError::into_inner);
-    let opened = cards.entry(number).or_insert_with(|| {
-        let card = Card::open(number)?;
-        IN_USE.store(true, Ordering::Relaxed);
-        Ok(Box::leak(Box::new(card)))
+    let opened = cards.get(&number).cloned().unwrap_or_else(|| {
+        let opened = Card::open(number).map(|card| &*Box::leak(Box::new(card)));
+        IN_USE.fetch_or(opened.is_ok(), Ordering::Relaxed);
+        // A card that is full, as of another process, may have room the next time.
+        if !opened
+            .as_ref()
+            .is_err_and(|problem| is_about_memory(problem))
+        {
+            cards.insert(number, opened.clone());
+        }
+        opened
     });
-    opened.clone().map_err(|problem| {
+    opened.map_err(|problem| {
         Error::Device(format!(
             "cuda:{number} is not available: {problem}; Device::Cpu is there, and everything works on it"
         ))
@@ -105,6 +129,11 @@ pub fn synchronize() -> Result<()> {
         .values()
         .flatten()
         .try_for_each(|card| card.synchronize())
+}
+
+/// By which [`Card::open`]'s words are known to be about memory: the driver's name for it has underscores.
+fn is_about_memory(problem: &str) -> bool {
+    problem.contains("CUDA_ERROR_OUT_OF_MEMORY") || problem.contains(OUT_OF_MEMORY)
 }
 
 /// The tensor's numbers on the card: those that are there, or a copy. None for what cards do not compute with:
@@ -151,5 +180,29 @@ pub(crate) fn moved(tensor: &Tensor, device: Device) -> Result<Tensor> {
                 None => Ok(tensor.clone()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_elements_than_kernels_count_are_left_to_the_processor() {
+        let most = i32::MAX as usize;
+        assert!(countable([&[most][..], &[2, 3]]));
+        assert!(!countable([&[2, 3][..], &[most + 1]]));
+        assert!(!countable([&[1 << 16, 1 << 15][..]]));
+    }
+
+    #[test]
+    fn a_card_that_was_full_is_told_from_one_that_cannot_be_used() {
+        for full in [
+            "CUDA_ERROR_OUT_OF_MEMORY, out of memory",
+            "cuBLAS cannot start: out of memory, CublasError(CUBLAS_STATUS_ALLOC_FAILED)",
+        ] {
+            assert!(is_about_memory(full));
+        }
+        assert!(!is_about_memory("the driver sees no card"));
     }
 }

@@ -93,7 +93,8 @@ pub(crate) struct Part<'a> {
     pub(crate) slots: Vec<&'a mut Arc<DeviceArray>>,
 }
 
-/// A step of weights that are all on `card`. If it fails, nothing has changed.
+/// A step of weights that are all on `card`. If it fails, nothing has changed; more weights than one launch takes are
+/// the exception where the card is lost between two launches, with all of them.
 pub(crate) fn step(
     card: &'static Card,
     rule: Rule,

@@ -153,6 +153,8 @@ impl Run<'_> {
         history.finish(reason, partial, self.started.elapsed().as_secs_f64());
         self.live.finish(reason, &history);
         self.model.history = Some(history.clone());
+        // The copies stay with the weights: should the card fail later, while the model predicts, they are not lost.
+        let _ = super::here(self.model);
         cuda::release();
         self.model.identity.touch();
         crate::cell::kept::trained(self.model, &history);

@@ -42,7 +42,7 @@ pub(super) fn optimizer_state(model: &Model) -> Parsed<Option<Vec<u8>>> {
     let mut state = Tensors::new();
     let saved = |compiled: &&Compiled| compiled.optimizer.config().is_some();
     if let Some(compiled) = model.compiled.as_ref().filter(saved) {
-        for (name, slots) in compiled.optimizer.state() {
+        for (name, slots) in compiled.optimizer.state().map_err(|e| e.to_string())? {
             for (index, slot) in slots
                 .iter()
                 .enumerate()
