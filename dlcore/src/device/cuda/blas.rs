@@ -36,9 +36,11 @@ impl Blas {
         })?;
         let handle = result::create_handle();
         handle.map(Blas).map_err(|error| {
-            let full = if is_full(error) { OUT_OF_MEMORY } else { "" };
-            let comma = if is_full(error) { ", " } else { "" };
-            format!("cuBLAS cannot start: {full}{comma}{error:?}")
+            let problem = match is_full(error) {
+                true => format!("{OUT_OF_MEMORY}, {error:?}"),
+                false => format!("{error:?}"),
+            };
+            format!("cuBLAS cannot start: {problem}")
         })
     }
 
