@@ -108,7 +108,7 @@ fn agree(ranks: &DataParallel, model: &Model, plan: &[usize]) -> Result<()> {
     if ranks.are_here() {
         return Ok(());
     }
-    let own = [digest(plan), optimizer_digest(model)];
+    let own = [digest(plan), optimizer_digest(model)?];
     let mut first: Vec<f32> = own.iter().copied().flat_map(exact).collect();
     ranks.of_first(&mut first)?;
     let other = |(own, first): (&u64, &[f32])| exact(*own) != *first;
@@ -128,19 +128,20 @@ fn agree(ranks: &DataParallel, model: &Model, plan: &[usize]) -> Result<()> {
     )))
 }
 
-fn optimizer_digest(model: &Model) -> u64 {
+fn optimizer_digest(model: &Model) -> Result<u64> {
     let compiled = model.compiled.as_ref();
     let of = |optimizer: &dyn Optimizer| {
-        let state = optimizer.state().into_iter().map(|(name, vectors)| {
+        let state = optimizer.state()?.into_iter().map(|(name, vectors)| {
             let bits = |vector: &Arc<Vec<f32>>| vector.iter().map(|v| v.to_bits()).collect();
             let bits: Vec<Vec<u32>> = vectors.iter().map(bits).collect();
             (name, bits)
         });
         let settings = optimizer.config().map(|config| config.to_string());
         let rate = optimizer.learning_rate().to_bits();
-        digest((optimizer.name(), settings, rate, state.collect::<Vec<_>>()))
+        let state: Vec<_> = state.collect();
+        Ok(digest((optimizer.name(), settings, rate, state)))
     };
-    compiled.map_or(0, |compiled| of(&*compiled.optimizer))
+    compiled.map_or(Ok(0), |compiled| of(&*compiled.optimizer))
 }
 
 /// The same number on all ranks, which run the same program.
