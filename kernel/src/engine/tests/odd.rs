@@ -75,7 +75,7 @@ fn a_foreign_function_replaces_itself_and_costs_no_variable() {
 #[test]
 fn an_empty_extern_block_still_links_its_library() {
     let block = "#[link(name = \"m\")] unsafe extern \"C\" {}";
-    assert_eq!(crate::engine::source::parse(block).items.len(), 1);
+    assert_eq!(source::parse(block).items.len(), 1);
 }
 
 #[test]
