@@ -79,6 +79,7 @@ def test_chapters_can_be_read(page: Page, lab, request: pytest.FixtureRequest) -
         # A workspace each, or the chapters before would be open as well.
         page.goto(f"{address}/lab/workspaces/{path.stem}/tree/{path.name}?token={token}")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+        page.wait_for_function("!document.querySelector('#jupyterlab-splash, .jp-MarkdownCell:not(.jp-mod-rendered)')")
         page.wait_for_function("[...document.querySelectorAll('.jp-Notebook img')].every((image) => image.complete)")
         faults += [f"{path.stem}, {fault}" for fault in page.evaluate(FAULTS, SMALLEST)]
         if os.environ.get("PHOTOGRAPH_CHAPTERS"):
