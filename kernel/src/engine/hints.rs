@@ -346,10 +346,10 @@ fn unfulfilled(message: &str, text: &str) -> Option<String> {
             "write the whole number with a decimal point: `{text}.0` instead of `{text}`"
         ));
     }
-    if message.contains("`Tensor: From<Vec<Vec<") {
+    if message.contains("`Tensor: From<Vec<Vec<Vec<") {
         return Some(
-            "rows in vectors are joined first: `Tensor::from(rows.concat()).reshape([2, 2])`; written out they need \
-             no `vec!`: `Tensor::from([[1.0, 2.0], [3.0, 4.0]])`"
+            "vectors within vectors within vectors are joined first: `Tensor::from(rows.concat()).reshape([1, 2, 2])`; \
+             written out they need no `vec!`: `Tensor::from([[[1.0, 2.0], [3.0, 4.0]]])`"
                 .into(),
         );
     }

@@ -289,7 +289,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "`.predict(&x)?.argmax(-1)`",
     ),
     (
-        "Tensor::from(vec![vec![1.0, 2.0], vec![3.0, 4.0]]);",
+        "Tensor::from(vec![vec![vec![1.0, 2.0], vec![3.0, 4.0]]]);",
         "E0277",
         "`Tensor::from(rows.concat())",
     ),
