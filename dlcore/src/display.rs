@@ -31,6 +31,13 @@ pub struct MimeBundle {
     entries: Vec<(String, Value)>,
 }
 
+/// An image that holds its data, with an alternative text.
+pub(crate) fn html_image(alt: &str, mime: &str, data: &[u8]) -> String {
+    let alt = crate::plot::escape(alt);
+    let data = base64::engine::general_purpose::STANDARD.encode(data);
+    format!("<img alt=\"{alt}\" src=\"data:{mime};base64,{data}\">")
+}
+
 impl MimeBundle {
     /// A bundle that holds plain text, which is what a terminal and a screen reader get.
     pub fn text(text: impl Into<String>) -> Self {
@@ -60,10 +67,14 @@ impl MimeBundle {
     /// JupyterLab prefers the HTML. Its own way of showing SVG gives a screen reader nothing to read, and refuses to
     /// show any in a notebook that it was not told to trust.
     pub fn with_drawing(self, alt: &str, svg: &str) -> Self {
-        let source = base64::engine::general_purpose::STANDARD.encode(svg);
-        let alt = crate::plot::escape(alt);
-        let html = format!("<img alt=\"{alt}\" src=\"data:{SVG};base64,{source}\">");
-        self.with(HTML, html).with(SVG, svg)
+        self.with(HTML, html_image(alt, SVG, svg.as_bytes()))
+            .with(SVG, svg)
+    }
+
+    /// [`with_drawing`](MimeBundle::with_drawing) for a frame that the next one replaces: as HTML alone, since each
+    /// form is made, sent and signed ten times a second.
+    pub(crate) fn with_frame(self, alt: &str, svg: &str) -> Self {
+        self.with(HTML, html_image(alt, SVG, svg.as_bytes()))
     }
 
     /// The content of one MIME type.

@@ -233,7 +233,7 @@ mod tests {
         let (comparison, frames) = watched("loss");
         fit(comparison.run("first")).unwrap();
         let seen: Vec<MimeBundle> = frames.try_iter().collect();
-        assert_eq!(seen[0].mimes().collect::<Vec<_>>(), [TEXT, HTML, SVG]);
+        assert_eq!(seen[0].mimes().collect::<Vec<_>>(), [TEXT, HTML]);
         assert!(
             seen[0].plain().contains("of 1 run: first"),
             "{}",

@@ -1,6 +1,6 @@
 //! Several values that show themselves, in a list or a tuple: each as it looks alone.
 
-use super::{HTML, MimeBundle, PNG, Rich, SVG};
+use super::{HTML, MimeBundle, PNG, Rich, SVG, html_image};
 use crate::plot::escape;
 
 /// Of more values than this only the first are shown.
@@ -107,12 +107,9 @@ fn block(part: &MimeBundle) -> String {
     }
     if let Some(svg) = of(SVG) {
         // In a picture of its own, so that the names in one drawing do not meet those of the next.
-        let encoded = MimeBundle::default().with_bytes(SVG, svg.as_bytes());
-        let data = encoded.get(SVG).and_then(serde_json::Value::as_str);
-        let data = data.unwrap_or_default();
         return format!(
-            "<div><img src=\"data:{SVG};base64,{data}\" alt=\"{}\"></div>",
-            alternative()
+            "<div>{}</div>",
+            html_image(part.plain(), SVG, svg.as_bytes())
         );
     }
     if let Some(data) = of(PNG) {

@@ -179,7 +179,7 @@ impl Curves {
 
     /// The chart without its PNG, for a frame that the next one replaces.
     pub(crate) fn frame(&self) -> MimeBundle {
-        MimeBundle::text(self.alt()).with_drawing(&figure::alt(self), &self.svg())
+        MimeBundle::text(self.alt()).with_frame(&figure::alt(self), &self.svg())
     }
 
     /// What is counted along the horizontal axis: `epoch` for histories and `step` for values unless set.
