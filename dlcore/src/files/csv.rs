@@ -121,10 +121,7 @@ impl ReadCsv {
                 *number = *number && (is_missing(field) || self.number(field).is_some());
             }
         });
-        read.map_err(|error| match &names[..] {
-            [only] => error + &other_delimiter(only),
-            _ => error,
-        })?;
+        read.map_err(|error| error + &other_delimiter(&names))?;
         let column = |&number: &bool| match number {
             true => Column::Numbers(Vec::with_capacity(rows)),
             false => Column::Text(Vec::with_capacity(rows)),

@@ -80,17 +80,19 @@ impl Column {
     }
 }
 
-/// What to do about a table whose one column is named as many are, with something else than commas between.
-pub(super) fn other_delimiter(name: &str) -> String {
-    match [';', '\t', '|']
+/// What to do about a table of one column whose name has something else than commas within; nothing for others.
+pub(super) fn other_delimiter(names: &[String]) -> String {
+    let [only] = names else {
+        return String::new();
+    };
+    let found = [';', '\t', '|']
         .into_iter()
-        .find(|&other| name.contains(other))
-    {
-        Some(other) => format!(
+        .find(|&other| only.contains(other));
+    found.map_or(String::new(), |other| {
+        format!(
             "; if {other:?} stands between the fields of the file, read it by files::ReadCsv::new().delimiter({other:?})"
-        ),
-        None => String::new(),
-    }
+        )
+    })
 }
 
 /// A field that holds nothing.
@@ -197,11 +199,7 @@ impl Table {
         let place = self.names.iter().position(|known| known == name);
         let place = place.ok_or_else(|| {
             let known: Vec<&str> = self.names.iter().map(String::as_str).collect();
-            let hint = match known[..] {
-                [only] => other_delimiter(only),
-                _ => String::new(),
-            };
-            Error::Value(names::unknown("column", name, &known) + &hint)
+            Error::Value(names::unknown("column", name, &known) + &other_delimiter(&self.names))
         })?;
         let column = &self.columns[place];
         match (0..self.rows()).find(|&row| !column.has(row)) {
@@ -353,23 +351,23 @@ impl Table {
     /// The table with its column's mean wherever a number is missing; texts that are missing stay so, and so do
     /// columns without any number.
     pub fn fill_missing_by_mean(&self) -> Table {
-        let mut table = self.clone();
-        for column in &mut table.columns {
-            if let Column::Numbers(numbers) = column {
-                let there = numbers.iter().filter(|v| !v.is_nan());
-                let mean = there.clone().sum::<f64>() / there.count() as f64;
-                let missing = numbers.iter_mut().filter(|v| v.is_nan());
-                missing.for_each(|v| *v = mean);
-            }
-        }
-        table
+        self.filled(|numbers| {
+            let there = numbers.iter().filter(|v| !v.is_nan());
+            there.clone().sum::<f64>() / there.count() as f64
+        })
     }
 
     /// The table with this number wherever one is missing; texts that are missing stay so.
     pub fn fill_missing(&self, number: f64) -> Table {
+        self.filled(|_| number)
+    }
+
+    /// The table with the number that `with` makes of a column wherever one of it is missing.
+    fn filled(&self, with: impl Fn(&[f64]) -> f64) -> Table {
         let mut table = self.clone();
         for column in &mut table.columns {
             if let Column::Numbers(numbers) = column {
+                let number = with(numbers);
                 let missing = numbers.iter_mut().filter(|v| v.is_nan());
                 missing.for_each(|v| *v = number);
             }
@@ -409,10 +407,7 @@ impl fmt::Debug for Table {
                 .collect();
             writeln!(f, "{}", fields.join("  ").trim_end())?;
         }
-        let hint = match &self.names[..] {
-            [only] => other_delimiter(only),
-            _ => String::new(),
-        };
+        let hint = other_delimiter(&self.names);
         let (rows, columns) = (count(self.rows(), "row"), count(self.names.len(), "column"));
         write!(
             f,
