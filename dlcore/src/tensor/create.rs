@@ -257,8 +257,6 @@ fn vector<T: Element>(values: Vec<T>) -> Array<T> {
     array_from_vec(&[values.len()], values)
 }
 
-// Numbers, arrays and vectors: f32 is the only float type among them, so that a literal such as
-// `[1.0, 2.0]` is F32; double precision comes in through ndarray or `from_shape_vec_f64`.
 /// Rows of one length, below each other.
 ///
 /// # Panics
@@ -276,6 +274,8 @@ fn stacked<T: Element>(rows: &[Vec<T>]) -> Tensor {
     Tensor::from_values(&[rows.len(), width], rows.concat())
 }
 
+// Numbers, arrays and vectors: f32 is the only float type among them, so that a literal such as
+// `[1.0, 2.0]` is F32; double precision comes in through ndarray or `from_shape_vec_f64`.
 macro_rules! from_rust {
     ($($type:ty),*) => {$(
         impl From<$type> for Tensor {
