@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::display::SVG;
 
 /// The shape of the book's IMDB run: validation is best early, training goes on falling.
 pub(super) fn overfitting(epochs: usize) -> Run {
@@ -307,32 +306,6 @@ fn a_plot_is_saved_as_its_name_says() {
     let error = plot.save(folder.join("a.pdf")).unwrap_err().to_string();
     assert!(error.contains("expected .svg, .png or .txt"), "{error}");
     std::fs::remove_dir_all(folder).unwrap();
-}
-
-/// Writes the gallery to the folder that `DLCORE_GALLERY` names, to be looked at.
-#[test]
-fn gallery_for_the_eye() {
-    let Some(folder) = std::env::var_os("DLCORE_GALLERY").map(std::path::PathBuf::from) else {
-        println!("skipped: DLCORE_GALLERY names no folder");
-        return;
-    };
-    std::fs::create_dir_all(&folder).unwrap();
-    for (name, run) in gallery() {
-        let began = std::time::Instant::now();
-        let frame = live::frame(&run);
-        println!(
-            "{name}: {:?}, {} bytes",
-            began.elapsed(),
-            frame.get(SVG).unwrap().as_str().unwrap().len()
-        );
-        let plot = Plot::curves(run);
-        plot.save(folder.join(format!("{name}.svg"))).unwrap();
-        plot.save(folder.join(format!("{name}.png"))).unwrap();
-        plot.clone()
-            .width(480)
-            .save(folder.join(format!("{name}-narrow.svg")))
-            .unwrap();
-    }
 }
 
 #[test]
