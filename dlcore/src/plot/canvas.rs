@@ -174,12 +174,15 @@ const PALETTE: usize = 256;
 
 /// The 256 most frequent colours, and for each pixel its own or the nearest of them; `None` for a photograph.
 fn palette(pixels: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (pixels, _) = pixels.as_chunks::<3>();
+    // Charts are flat: most pixels are as the one before, and are not looked up again.
+    let runs = || pixels.chunk_by(|one, next| one == next);
     let mut counts: HashMap<[u8; 3], usize> = HashMap::new();
-    for pixel in pixels.chunks_exact(3) {
-        *counts.entry([pixel[0], pixel[1], pixel[2]]).or_default() += 1;
-    }
-    if counts.len() > SHADES {
-        return None;
+    for run in runs() {
+        *counts.entry(run[0]).or_default() += run.len();
+        if counts.len() > SHADES {
+            return None;
+        }
     }
     let mut colors: Vec<([u8; 3], usize)> = counts.into_iter().collect();
     colors.sort_by_key(|&(color, count)| (std::cmp::Reverse(count), color));
@@ -204,10 +207,10 @@ fn palette(pixels: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         .iter()
         .map(|&(color, _)| (color, nearest(color)))
         .collect();
-    let indices = pixels
-        .chunks_exact(3)
-        .map(|pixel| place[&[pixel[0], pixel[1], pixel[2]]])
-        .collect();
+    let mut indices = Vec::with_capacity(pixels.len());
+    for run in runs() {
+        indices.extend(std::iter::repeat_n(place[&run[0]], run.len()));
+    }
     Some((kept.concat(), indices))
 }
 
