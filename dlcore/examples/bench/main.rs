@@ -148,7 +148,7 @@ impl Plan {
                 let mut command = Command::new(&own);
                 command
                     .args(["--one", case])
-                    .env("RAYON_NUM_THREADS", threads.to_string());
+                    .env("DLCORE_THREADS", threads.to_string());
                 runner.run(&mut command, Some(&scaling::name(threads)));
             }
             return Ok(());

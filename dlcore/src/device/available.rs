@@ -1,6 +1,6 @@
 //! What there is to compute on.
 
-use super::{Device, cuda};
+use super::{Device, cpu, cuda};
 
 /// A device that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +87,7 @@ fn processor() -> DeviceInfo {
         let text = field("/proc/meminfo", name)?;
         text.split(' ').next()?.parse::<u64>().ok()
     };
+    cpu::threads::ready();
     let threads = rayon::current_num_threads();
     let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "processor".to_string());
     DeviceInfo {

@@ -41,7 +41,7 @@ pub(crate) use structure::same_float;
 
 use std::sync::Arc;
 
-use crate::device::cpu::buffers;
+use crate::device::cpu::{buffers, threads};
 use crate::device::cuda::DeviceArray;
 use crate::device::{Device, cuda};
 use crate::grad::Node;
@@ -68,6 +68,7 @@ impl Tensor {
     }
 
     pub(crate) fn from_storage(storage: Storage) -> Tensor {
+        threads::ready();
         Tensor {
             storage,
             node: None,

@@ -11,6 +11,7 @@ mod parallel;
 mod reduce;
 mod simd;
 mod thin;
+pub(crate) mod threads;
 
 mod nonlinear;
 pub(crate) mod recurrent;
