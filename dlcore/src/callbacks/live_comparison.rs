@@ -121,20 +121,20 @@ impl Shared {
         })
     }
 
-    /// Shows the chart: at the end of a training complete, before that at most ten times a second, and in a notebook
-    /// only. What cannot be drawn, a curve without a number for instance, is left to the next epoch.
+    /// Shows the chart: at the end of a training complete, before that at most ten times a second and for a fiftieth of
+    /// the time, which is the training's, and in a notebook only. What cannot be drawn, a curve without a number for instance, is left to the next epoch.
     fn show(&mut self, complete: bool) {
         let now = Instant::now();
         if !complete && (now < self.due || self.output.is_none() && !channel::connected()) {
             return;
         }
         let Ok(chart) = self.chart() else { return };
-        self.due = now + EVERY;
         let frame = match complete {
             true => chart.mime_bundle(),
             false => chart.frame(),
         };
         self.output.get_or_insert_with(notebook)(frame);
+        self.due = now + EVERY.max(50 * now.elapsed());
     }
 }
 
