@@ -6,6 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use dlcore::optimizers::OptimizerChoice;
 use dlcore::prelude::*;
 
 /// The system's allocator, which counts how often it is asked.
@@ -78,13 +79,29 @@ fn a_step_of_dense_layers_asks_for_no_memory() -> Result<()> {
             &classes,
         ),
     ] {
-        for optimizer in ["sgd", "rmsprop", "adam", "adagrad"] {
+        let decay = ExponentialDecay::new(0.1, 100, 0.9);
+        let optimizers: [(&str, OptimizerChoice); 10] = [
+            ("sgd", "sgd".into()),
+            ("momentum", SGD::new().momentum(0.9).nesterov(true).into()),
+            ("rmsprop", "rmsprop".into()),
+            ("adam", "adam".into()),
+            ("adamw", "adamw".into()),
+            ("adamax", "adamax".into()),
+            ("nadam", "nadam".into()),
+            ("adagrad", "adagrad".into()),
+            ("adadelta", "adadelta".into()),
+            (
+                "clipped, decaying",
+                Adam::new().learning_rate(decay).clipnorm(1.0).into(),
+            ),
+        ];
+        for (name, optimizer) in optimizers {
             let units = y.shape().get(1).copied().unwrap_or(1);
             let mut network = network(activation, units, 7);
             network.compile(optimizer, loss, metrics.clone())?;
             let few = asked(&mut network, &x, y, 10)?;
             let many = asked(&mut network, &x, y, 20)?;
-            assert_eq!(few, many, "{loss}, {optimizer}: in 10 and in 20 steps");
+            assert_eq!(few, many, "{loss}, {name}: in 10 and in 20 steps");
         }
     }
     Ok(())

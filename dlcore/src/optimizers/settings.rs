@@ -204,6 +204,9 @@ fn sum_of_squares(tensor: &Tensor) -> f64 {
         unreachable!("it was made dense f32 above")
     };
     with_slice(values, |values| {
+        if values.len() <= PIECE {
+            return squares_of_piece(values);
+        }
         let pieces: Vec<f64> = values.par_chunks(PIECE).map(squares_of_piece).collect();
         pieces.iter().sum()
     })
