@@ -284,10 +284,10 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
     // Behind what is no Rust at all the compiler finds more that is not; and so it does of a closure that is none.
     let follows = first.code().is_none() && first.message.starts_with("prefix `")
         || hints::wants_closure(first);
-    let users = if follows { &users[..1] } else { &users[..] };
+    let told = if follows { &users[..1] } else { &users[..] };
+    let users = without_types_again(told.iter().map(|error| **error).collect(), sources);
     let mut traceback: Vec<String> = users.iter().map(|error| error.render(sources)).collect();
-    let refs: Vec<&Diagnostic> = users.iter().map(|error| **error).collect();
-    let hint = hints::borrows(&refs, sources)
+    let hint = hints::borrows(&users, sources)
         .or_else(|| users.iter().find_map(|error| hints::hint(error, sources)));
     if let Some(hint) = hint {
         traceback.push(hint_line(&hint));
@@ -297,6 +297,32 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
         evalue: first.told(),
         traceback,
     }
+}
+
+/// Of a type that it lacks the compiler may speak twice: at the value, and at the call that it is given to, there with
+/// all types that would do.
+fn without_types_again<'a>(
+    errors: Vec<&'a Diagnostic>,
+    sources: &Sources<'_>,
+) -> Vec<&'a Diagnostic> {
+    let line = |error: &Diagnostic| {
+        let (Origin::User(cell, range), _) = error.primary_origin(sources)? else {
+            return None;
+        };
+        let before = sources.cells[cell].1.get(..range.start)?;
+        Some((cell, before.matches('\n').count()))
+    };
+    let lacks_type = |error: &Diagnostic| matches!(error.code(), Some("E0282" | "E0283"));
+    let mut said = Vec::new();
+    let mut kept = errors;
+    kept.retain(|error| {
+        let again = lacks_type(error) && said.contains(&line(error));
+        if lacks_type(error) {
+            said.push(line(error));
+        }
+        !again
+    });
+    kept
 }
 
 fn hint_line(hint: &str) -> String {

@@ -32,6 +32,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "E0382",
         "write `&x` there",
     ),
+    // A list of nothing.
+    (
+        "let mut q = fixed.clone();\nq.compile(\"adam\", \"mse\", [])?;",
+        "E0282",
+        "`Metrics::none()`",
+    ),
     ("let taken = x;\nx.len()", "E0382", "`x.clone()`"),
     (
         "let mut q = Sequential::new(); q.add(Dense::new(3)); q.summary()",
