@@ -9,7 +9,7 @@ mod tests;
 mod tokens;
 
 use super::{Completions, Match, code_points};
-use crate::engine::{SessionView, distance};
+use crate::engine::SessionView;
 use library::Library;
 use scope::{Named, Scope};
 use std::collections::BTreeSet;
@@ -146,7 +146,7 @@ impl Names {
             .filter_map(|(path, known)| {
                 let edits = match name.len() >= LEAST && known.contains(&name) {
                     true => 1,
-                    false => distance(&name, &known),
+                    false => strsim::osa_distance(&name, &known),
                 };
                 (edits <= name.len() / 3).then_some((edits, path))
             })

@@ -1,7 +1,6 @@
 //! Lines that begin with a colon, at the head of a cell.
 
 use super::evaluator::Engine;
-use super::hints::distance;
 use super::{CellError, Event, report};
 
 const HELP: &str = r#"Everything in dlcore::prelude is there already: try `Tensor::arange(0., 6., 1.).reshape([2, 3])`.
@@ -170,7 +169,7 @@ fn nearest(name: &str) -> Option<String> {
         return Some(begun.join(" or "));
     }
     let near = listed()
-        .map(|(known, _)| (distance(name, known), known))
+        .map(|(known, _)| (strsim::osa_distance(name, known), known))
         .min()?;
     (near.0 <= 2 && near.0 + 1 < name.len()).then(|| near.1.to_owned())
 }

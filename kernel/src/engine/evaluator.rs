@@ -1,7 +1,7 @@
 //! Evaluation by rustc itself, in evcxr's way of working: items accumulate, variables live in a
 //! store inside the cell process, and each cell is one small library loaded there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,18 +12,19 @@ use serde_json::{Value, json};
 
 use super::deps::Crates;
 use super::diagnostics::{self, Sources};
-use super::draft::{Draft, Kept, State};
+use super::draft::{Draft, State};
 use super::generate::{self, Generated, Origin, Parts};
 use super::interrupt::Interrupter;
 use super::process::{self, CellProcess, Incoming};
 use super::reference::Reference;
 use super::report::{self, Places};
-use super::revival::{self, Revived};
+use super::revival;
 use super::rustc::{self, Rustc};
+use super::taking_over::not_kept;
 use super::warm::{self, InUse, Toolchain};
 use super::{
     CellError, EngineConfig, Event, Outcome, SessionView, Timing, Variable, commands, source,
-    spent, types, variables,
+    variables,
 };
 use crate::private_dir::PrivateDir;
 
@@ -413,297 +414,9 @@ impl Engine {
         done.map(|done| (failure, done))
     }
 
-    /// Learns names and types of what the store holds now.
-    fn take_over(
-        &mut self,
-        draft: &Draft,
-        described: &Value,
-        failed: bool,
-        sink: &mut dyn FnMut(Event),
-    ) {
-        let mut variables = BTreeMap::new();
-        let sources = self.sources_of(draft);
-        for slot in described.as_array().into_iter().flatten() {
-            let (Some(name), Some(type_name)) = (slot["name"].as_str(), slot["type"].as_str())
-            else {
-                continue;
-            };
-            // A cell that failed has put none of what it binds.
-            let binding = draft
-                .cell
-                .bindings
-                .iter()
-                .find(|binding| binding.name == name && !failed);
-            let known = self.state.variables.get(name);
-            let taken = draft.taken.iter().find(|taken| taken.name == name);
-            let written = match (binding, known) {
-                (Some(binding), _) => binding
-                    .annotation
-                    .clone()
-                    .or_else(|| types::writable(type_name)),
-                (None, Some(known)) => {
-                    Some(taken.map_or(&known.written, |taken| &taken.written).clone())
-                }
-                (None, None) => types::writable(type_name),
-            };
-            let Some(written) = written else {
-                let kind =
-                    if type_name.contains("{{closure}}>") || type_name.ends_with("{{closure}}") {
-                        "a closure or holds one"
-                    } else {
-                        "of a type declared inside a block"
-                    };
-                sink(not_kept(name, kind));
-                self.forget.push(name.to_owned());
-                continue;
-            };
-            let mutable = binding.map_or_else(
-                || known.is_some_and(|known| known.mutable),
-                |binding| binding.mutable,
-            );
-            let copy = slot["copy"].as_bool().unwrap_or(false);
-            let renewed = taken.is_some_and(|taken| taken.renewed);
-            let (cell, after) = match (binding, known) {
-                (None, Some(known)) if !renewed => (known.cell, known.after.clone()),
-                _ => (self.number_of(draft), sources.clone()),
-            };
-            variables.insert(
-                name.to_owned(),
-                Kept {
-                    full: types::writable(type_name).unwrap_or_else(|| written.clone()),
-                    written,
-                    mutable,
-                    copy,
-                    cell,
-                    after,
-                    about: slot["about"].as_str().unwrap_or_default().to_owned(),
-                    bytes: slot["bytes"].as_u64().unwrap_or_default(),
-                },
-            );
-        }
-        let gone = |name: &str| failed && !variables.contains_key(name);
-        for taken in draft.taken.iter().filter(|taken| gone(&taken.name)) {
-            let name = &taken.name;
-            let note = format!(
-                "note: the cell had taken `{name}` over before it failed, so `{name}` is gone; \
-                 pass `&{name}` or `{name}.clone()` to keep it\n"
-            );
-            sink(Event::Note(note));
-        }
-        self.remember_gone(draft, &variables, failed, sink);
-        self.state.variables = variables;
-    }
-
-    /// Notes what the cell took away, and what it would have kept had it not failed.
-    fn remember_gone(
-        &mut self,
-        draft: &Draft,
-        variables: &BTreeMap<String, Kept>,
-        failed: bool,
-        sink: &mut dyn FnMut(Event),
-    ) {
-        let number = self.number_of(draft);
-        for name in draft.taken.iter().map(|taken| &taken.name) {
-            let code = self.cells.get(draft.index).map_or("", |(_, code)| code);
-            let used = spent::by_operator(code, name);
-            let used = used.filter(|_| self.state.variables.get(name).is_some_and(Kept::is_tensor));
-            let instead = match &used {
-                Some(used) => format!("write `{}` there", used.instead),
-                None => format!("pass `&{name}` or `{name}.clone()` there"),
-            };
-            if let Some(used) = used
-                && !failed
-                && !variables.contains_key(name)
-            {
-                sink(Event::Note(used.note(name)));
-            }
-            let what = format!(
-                "`{name}` was given away in cell {number}: {instead}, and run the cell that made it again"
-            );
-            self.gone.insert(name.clone(), what);
-        }
-        for name in &draft.nameless {
-            let what = format!(
-                "`{name}` was a closure or an `async` block, which no cell keeps: make it a `fn`"
-            );
-            self.gone.insert(name.clone(), what);
-        }
-        for name in &draft.spent {
-            let what = format!(
-                "cell {number}, which made `{name}`, gave it away: pass `&{name}` or `{name}.clone()` there"
-            );
-            self.gone.insert(name.clone(), what);
-        }
-        for name in &draft.unset {
-            let what =
-                format!("`{name}` had no value at the end of cell {number}, so it was not kept");
-            self.gone.insert(name.clone(), what);
-        }
-        let bound: Vec<&str> = draft
-            .cell
-            .bindings
-            .iter()
-            .map(|binding| binding.name.as_str())
-            .collect();
-        if failed && !bound.is_empty() {
-            for name in &bound {
-                let what = format!(
-                    "cell {number} failed before it could keep `{name}`: mend it and run it again"
-                );
-                self.gone.insert((*name).to_owned(), what);
-            }
-            let older: Vec<&str> = bound
-                .iter()
-                .copied()
-                .filter(|name| variables.contains_key(*name))
-                .collect();
-            let older = match older.as_slice() {
-                [] => String::new(),
-                [name] => format!("; `{name}` is again what it was before"),
-                names => format!("; `{}` are again what they were before", names.join("`, `")),
-            };
-            let note = format!(
-                "note: as the cell failed, what it bound is not kept: `{}`{older}\n",
-                bound.join("`, `")
-            );
-            sink(Event::Note(note));
-        }
-        self.gone.retain(|name, _| !variables.contains_key(name));
-    }
-
-    /// A new cell process, with what the old one has left of its variables.
-    fn start_again(&mut self, draft: &Draft) -> Result<Revived> {
-        let known = std::mem::take(&mut self.state.variables);
-        let start =
-            || CellProcess::start(&self.config.home, &self.toolchain, &self.config.working_dir);
-        self.process = start()?;
-        let folder = revival::folder(&self.dir);
-        let code = self.cells.get(draft.index).map_or("", |(_, code)| code);
-        let Some(revived) = Revived::ask(&mut self.process, &folder, code) else {
-            // What it was to take over ended it: better none than that.
-            let _ = fs::remove_dir_all(&folder);
-            self.process = start()?;
-            return Ok(Revived::default());
-        };
-        for slot in revived.variables.as_array().into_iter().flatten() {
-            let (Some(name), Some(type_name)) = (slot["name"].as_str(), slot["type"].as_str())
-            else {
-                continue;
-            };
-            let Some(written) = types::writable(type_name) else {
-                continue;
-            };
-            let binding = draft.cell.bindings.iter().find(|b| b.name == name);
-            let mutable = match (known.get(name), binding) {
-                (Some(known), _) => known.mutable,
-                (None, binding) => binding.is_none_or(|binding| binding.mutable),
-            };
-            let copy = slot["copy"].as_bool().unwrap_or(false);
-            let kept = Kept {
-                full: written.clone(),
-                written,
-                mutable,
-                copy,
-                cell: known
-                    .get(name)
-                    .map_or_else(|| self.number_of(draft), |known| known.cell),
-                after: known
-                    .get(name)
-                    .map(|known| known.after.clone())
-                    .unwrap_or_default(),
-                about: slot["about"].as_str().unwrap_or_default().to_owned(),
-                bytes: slot["bytes"].as_u64().unwrap_or_default(),
-            };
-            self.state.variables.insert(name.to_owned(), kept);
-        }
-        Ok(revived)
-    }
-
-    /// The cells that made what this one takes away: run again, it needs them before it.
-    fn sources_of(&self, draft: &Draft) -> BTreeSet<u32> {
-        let taken = draft.taken.iter().filter(|taken| !taken.returned);
-        let known = taken.filter_map(|taken| self.state.variables.get(&taken.name));
-        known.flat_map(Kept::cells).collect()
-    }
-
     /// The number that the user knows the draft's cell by.
-    fn number_of(&self, draft: &Draft) -> u32 {
+    pub(super) fn number_of(&self, draft: &Draft) -> u32 {
         self.cells.get(draft.index).map_or(0, |(number, _)| *number)
-    }
-
-    /// As [`Self::process_died`], when no cell ran.
-    pub(super) fn idle_process_died(&mut self, sink: &mut dyn FnMut(Event)) -> Outcome {
-        let no_cell = self.state.draft(source::parse(""), "", self.cells.len());
-        self.process_died(&no_cell, &[], sink)
-    }
-
-    /// The cell process is gone: start another, and say what went with the old one.
-    fn process_died(
-        &mut self,
-        draft: &Draft,
-        last_words: &[u8],
-        sink: &mut dyn FnMut(Event),
-    ) -> Outcome {
-        let mut last_words = last_words.to_vec();
-        self.process.drain_output(&mut |incoming| {
-            if let Incoming::Event(event) = incoming {
-                if let Event::Stderr(bytes) = &event {
-                    last_words.extend_from_slice(bytes);
-                }
-                sink(event);
-            }
-        });
-        let killed_by_user = self.interrupter.ended_by_user();
-        let status = self.process.end();
-        let before: Vec<(String, BTreeSet<u32>)> = self
-            .state
-            .variables
-            .iter()
-            .map(|(name, kept)| (name.clone(), kept.cells()))
-            .collect();
-        self.forget.clear();
-        let restarted = self.start_again(draft);
-        let lost: Vec<(String, BTreeSet<u32>)> = before
-            .into_iter()
-            .filter(|(name, _)| !self.state.variables.contains_key(name))
-            .collect();
-        for (name, cells) in &lost {
-            let cells = report::listed(cells);
-            let what = format!("`{name}` went with the process that ended: run again {cells}");
-            self.gone.insert(name.clone(), what);
-        }
-        let gone = report::lost(&lost);
-        let kept = "Functions, types and imports of earlier cells are still there.";
-        let (ename, reason) = if killed_by_user {
-            (
-                "Interrupted",
-                "the cell was ended, as it did not stop by itself".to_owned(),
-            )
-        } else {
-            (
-                "ProcessDied",
-                match process::cause(&String::from_utf8_lossy(&last_words)) {
-                    Some(cause) => format!("the process that ran the cell ended: {cause}"),
-                    None => format!(
-                        "the process that ran the cell ended: {}",
-                        process::describe(status)
-                    ),
-                },
-            )
-        };
-        let mut traceback = vec![format!("\u{1b}[1m{ename}\u{1b}[0m: {reason}")];
-        match restarted {
-            Ok(revived) => traceback.extend(revived.told()),
-            Err(error) => traceback.push(format!(
-                "A new process could not be started: {error:#}. Restart the kernel."
-            )),
-        }
-        traceback.extend([gone, kept.to_owned()]);
-        Outcome::Failed(CellError {
-            ename: ename.into(),
-            evalue: reason,
-            traceback,
-        })
     }
 
     /// Variables as `:vars` lists them.
@@ -717,14 +430,6 @@ const INTERRUPTED_COMPILING: &str =
 
 const STILL_RUNNING: &str = "\ninterrupt: training stops at its next batch; other code cannot be stopped gently. \
     Interrupt again to end it; models, numbers, text and small tensors are then kept, other variables are lost.\n";
-
-fn not_kept(name: &str, kind: &str) -> Event {
-    let note = format!(
-        "note: `{name}` is {kind}, whose type cannot be written down, so it is not kept for the next cell. \
-         Put it in a box (`let {name}: Box<dyn Fn(f32) -> f32> = Box::new(…)`) or make it a `fn`.\n"
-    );
-    Event::Note(note)
-}
 
 struct Built {
     library: PathBuf,

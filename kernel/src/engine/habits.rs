@@ -1,7 +1,7 @@
 //! What those write who come from Python and Keras, and how it is said here.
 
 use super::diagnostics::{Diagnostic, Place, Sources};
-use super::hints::{distance, quoted};
+use super::hints::quoted;
 
 /// Where the names of the data sets are: the library declares each as a public module.
 const DATASETS: &str = include_str!("../../../dlcore/src/datasets/mod.rs");
@@ -238,7 +238,7 @@ pub(super) fn dataset(text: &str, message: &str) -> Option<String> {
     let names: Vec<&str> = declared.map(|name| name.trim_end_matches(';')).collect();
     let near = names
         .iter()
-        .map(|name| (distance(text, name), *name))
+        .map(|name| (strsim::osa_distance(text, name), *name))
         .min()?;
     Some(match 2 * near.0 <= text.len() {
         true => format!("did you mean `datasets::{}`?", near.1),

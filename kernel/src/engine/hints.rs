@@ -1,10 +1,12 @@
 //! One line of help for the mistakes that are made most in these notebooks.
 
-use syn::spanned::Spanned;
-use syn::visit::Visit;
+mod arithmetic;
+mod names;
 
 use super::diagnostics::{Diagnostic, Place, Sources};
 use super::habits;
+use arithmetic::arithmetic;
+use names::{is_named_argument, missing_method, unknown_name};
 
 /// The line that solves it, where there is one.
 pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
@@ -85,20 +87,6 @@ pub fn borrows(errors: &[&Diagnostic], sources: &Sources<'_>) -> Option<String> 
 
 fn wants_borrowed(message: &str) -> bool {
     message.contains("Tensor: Into<") && message.contains("Data>")
-}
-
-/// `units=3` among the arguments of a call.
-fn is_named_argument(error: &Diagnostic, sources: &Sources<'_>) -> bool {
-    let Some((cell, at)) = error.primary_in_cell(sources) else {
-        return false;
-    };
-    let code = sources.cells.get(cell).map_or("", |(_, code)| code);
-    let (before, after) = (code.get(..at.start), code.get(at.end..));
-    let assigned = after.is_some_and(|after| {
-        let after = after.trim_start();
-        after.starts_with('=') && !after.starts_with("==")
-    });
-    assigned && before.is_some_and(|before| before.trim_end().ends_with(['(', ',']))
 }
 
 const DTYPES: [&str; 6] = ["bool", "u8", "i32", "i64", "f32", "f64"];
@@ -216,124 +204,6 @@ fn mismatched(error: &Diagnostic, text: &str) -> Option<String> {
     }
 }
 
-fn is_integer(kind: &str) -> bool {
-    [
-        "{integer}",
-        "usize",
-        "isize",
-        "u8",
-        "u16",
-        "u32",
-        "u64",
-        "i8",
-        "i16",
-        "i32",
-        "i64",
-    ]
-    .contains(&kind)
-}
-
-fn is_float(kind: &str) -> bool {
-    ["{float}", "f32", "f64"].contains(&kind)
-}
-
-/// `cannot multiply `f32` by `&Tensor``: two numbers of two types, or a number left of a tensor.
-fn arithmetic(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
-    let types = quoted(&error.message);
-    let (left_type, right_type) = match types.as_slice() {
-        // Of a difference the compiler names the right side first.
-        [right, left, ..] if error.message.starts_with("cannot subtract") => (*left, *right),
-        [left, right, ..] => (*left, *right),
-        _ => habits::operand_types(error)?,
-    };
-    let (cell, at) = error.primary_in_cell(sources)?;
-    let operands = Operands::at(&sources.cells.get(cell)?.1, at.start);
-    let (left, operator, right) = match &operands {
-        Some(found) => (
-            found.left.as_str(),
-            found.operator.as_str(),
-            found.right.as_str(),
-        ),
-        None => ("a", "*", "b"),
-    };
-    let number = |kind: &str| is_integer(kind) || is_float(kind);
-    let tensor = |kind: &str| kind.trim_start_matches('&') == "Tensor";
-    if number(left_type) && tensor(right_type) {
-        return Some(match operator {
-            "*" | "+" => format!("put the tensor on the left: `{right} {operator} {left}`"),
-            _ => {
-                format!("left of a tensor a number is an f64: `({left} as f64) {operator} {right}`")
-            }
-        });
-    }
-    let (text, kind, other) = match (is_integer(left_type), is_float(right_type)) {
-        (true, true) => (left, left_type, right_type),
-        _ if is_float(left_type) && is_integer(right_type) => (right, right_type, left_type),
-        _ if number(left_type) && number(right_type) => {
-            return Some(format!(
-                "both sides need one type: `{left} {operator} {right} as {left_type}`"
-            ));
-        }
-        _ => return None,
-    };
-    let float = if other == "f32" { "f32" } else { "f64" };
-    Some(match kind {
-        "{integer}" => {
-            format!("write the whole number with a decimal point: `{text}.0` instead of `{text}`")
-        }
-        _ => format!("convert the whole number: `{text} as {float}`"),
-    })
-}
-
-/// The two sides of a binary operator.
-struct Operands {
-    operator_at: usize,
-    left: String,
-    operator: String,
-    right: String,
-}
-
-impl Operands {
-    /// Of the operator at this byte of a cell.
-    fn at(code: &str, operator_at: usize) -> Option<Operands> {
-        let statements = syn::parse::Parser::parse_str(syn::Block::parse_within, code).ok()?;
-        let mut found = Finder {
-            code,
-            operator_at,
-            found: None,
-        };
-        statements
-            .iter()
-            .for_each(|statement| found.visit_stmt(statement));
-        let found = found.found;
-        proc_macro2::extra::invalidate_current_thread_spans();
-        found.filter(|found| found.operator_at == operator_at)
-    }
-}
-
-struct Finder<'a> {
-    code: &'a str,
-    operator_at: usize,
-    found: Option<Operands>,
-}
-
-impl Visit<'_> for Finder<'_> {
-    fn visit_expr_binary(&mut self, binary: &syn::ExprBinary) {
-        let text =
-            |range: std::ops::Range<usize>| self.code.get(range).unwrap_or_default().to_owned();
-        let operator = binary.op.span().byte_range();
-        if operator.start == self.operator_at {
-            self.found = Some(Operands {
-                operator_at: operator.start,
-                left: text(binary.left.span().byte_range()),
-                operator: text(operator),
-                right: text(binary.right.span().byte_range()),
-            });
-        }
-        syn::visit::visit_expr_binary(self, binary);
-    }
-}
-
 fn unfulfilled(message: &str, text: &str) -> Option<String> {
     if message.starts_with("the `?` operator can only be applied") {
         return Some("`?` belongs behind a value of type Result; leave it out here".into());
@@ -374,164 +244,6 @@ fn not_mutable(error: &Diagnostic, message: &str, sources: &Sources<'_>) -> Stri
              or take it over: `let mut {name} = {name};`"
         ),
     }
-}
-
-/// What Keras calls something, without case and underscores, and how it is said here.
-const SAID_HERE: &[(&[&str], &str)] = &[
-    (
-        &["relu", "sigmoid", "tanh", "softmax", "linear"],
-        "activations are chosen by name: `.activation(\"relu\")`",
-    ),
-    (
-        &[
-            "meansquarederror",
-            "mse",
-            "meanabsoluteerror",
-            "mae",
-            "binarycrossentropy",
-            "categoricalcrossentropy",
-            "sparsecategoricalcrossentropy",
-        ],
-        "losses are chosen by name: `\"categorical_crossentropy\"`, or built: `Loss::categorical_crossentropy()`",
-    ),
-    (
-        &["accuracy", "acc"],
-        "metrics are chosen by name: `[\"accuracy\"]`",
-    ),
-    (&["rmsprop"], "it is written `RMSprop`"),
-    (&["sgd"], "it is written `SGD`"),
-    (&["adam"], "it is written `Adam`"),
-    (&["conv1d"], "it is written `Conv1D`"),
-    (&["conv2d"], "it is written `Conv2D`"),
-    (&["maxpooling2d"], "it is written `MaxPooling2D`"),
-    (&["lstm"], "it is written `LSTM`"),
-    (&["gru"], "it is written `GRU`"),
-    (&["simplernn"], "it is written `SimpleRNN`"),
-    (
-        &["inputlayer"],
-        "a model begins with `Input::new([784])`, or with a layer's `.input_shape([784])`",
-    ),
-    (
-        &[
-            "attention",
-            "multiheadattention",
-            "conv3d",
-            "maxpooling3d",
-            "convlstm2d",
-            "activityregularization",
-            "normalization",
-            "textvectorization",
-        ],
-        "this layer is not here; a layer of your own is a type that implements `Layer`",
-    ),
-    (
-        &["np", "numpy", "keras", "tf", "torch", "plt", "pd"],
-        "this is Rust: tensors, layers and plots are there without an import (`:help`)",
-    ),
-    (
-        &["true_", "none", "null", "self_"],
-        "in Rust it is `true`, `false`, `None`",
-    ),
-];
-
-/// Settings that are methods here and arguments in Python.
-const ARGUMENTS: [&str; 14] = [
-    "axis",
-    "keepdims",
-    "epochs",
-    "batch_size",
-    "validation_split",
-    "validation_data",
-    "verbose",
-    "callbacks",
-    "shuffle",
-    "activation",
-    "input_shape",
-    "optimizer",
-    "loss",
-    "metrics",
-];
-
-fn unknown_name(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> Option<String> {
-    let after = error.primary_in_cell(sources).and_then(|(cell, at)| {
-        let rest = sources.cells.get(cell)?.1.get(at.end..)?.trim_start();
-        Some(rest.starts_with('=') && !rest.starts_with("=="))
-    });
-    if ARGUMENTS.contains(&text) && after == Some(true) {
-        let said = "arguments have no names in Rust; settings are methods: `Fit::epochs(5).batch_size(128)`, \
-                    `Dense::new(512).activation(\"relu\")`";
-        return Some(said.into());
-    }
-    if is_named_argument(error, sources) {
-        let said = "arguments have no names in Rust: write the value alone, as in `Dense::new(3)`; settings are \
-                    methods, as in `Dense::new(3).activation(\"relu\")`";
-        return Some(said.into());
-    }
-    if let Some(said) = sources.gone.get(text) {
-        return Some(said.clone());
-    }
-    let plain = |name: &str| name.to_lowercase().replace('_', "");
-    let wanted = plain(text);
-    for (names, said) in SAID_HERE {
-        let close = |name: &&str| distance(&wanted, name) <= wanted.len() / 6;
-        if names.iter().any(close) && !sources.names.iter().any(|name| name == text) {
-            return Some((*said).to_owned());
-        }
-    }
-    let near = sources
-        .names
-        .iter()
-        .filter(|name| *name != text)
-        .map(|name| (distance(text, name), name))
-        .filter(|(edits, name)| *edits <= 1 + name.len().min(text.len()) / 4 && *edits < text.len())
-        .min();
-    match near {
-        Some((_, name)) => Some(format!("did you mean `{name}`?")),
-        // The compiler says itself what to write.
-        None if error.has_suggestion() => None,
-        None => Some("run the cell that defines it first, or check the spelling".into()),
-    }
-}
-
-/// Insertions, deletions, substitutions and swaps of neighbours that turn one into the other.
-pub fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let mut least = (rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]))
-                .min(rows[i - 1][j] + 1)
-                .min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
-fn missing_method(message: &str, text: &str) -> Option<String> {
-    if message.contains("Fit") && text == "new" {
-        return Some("settings begin with the number of epochs: `Fit::epochs(5)`".into());
-    }
-    let here = match text {
-        "lr" => "learning_rate",
-        "view" => "reshape",
-        "astype" => "cast",
-        "size" | "numel" => "len",
-        "numpy" | "tolist" => "to_vec",
-        "T" => "transpose",
-        "mm" => "dot",
-        "weights" | "trainable_weights" => "get_weights",
-        _ => return None,
-    };
-    let of_ours = ["Tensor", "Sequential", "Model", "Adam", "RMSprop", "SGD"]
-        .iter()
-        .any(|kind| message.contains(kind));
-    of_ours.then(|| format!("it is called `{here}` here"))
 }
 
 /// Text that is no Rust at all.

@@ -152,6 +152,7 @@ pub struct SessionView {
 
 mod commands;
 mod content;
+mod death;
 mod delimiters;
 mod deps;
 mod diagnostics;
@@ -175,6 +176,7 @@ mod settings;
 mod signatures;
 mod source;
 mod spent;
+mod taking_over;
 mod tried;
 mod types;
 mod variables;
@@ -186,7 +188,6 @@ mod tests;
 pub use commands::{listed as commands, split as split_commands};
 pub use evaluator::Engine;
 pub use export::{Program, program as export};
-pub use hints::distance;
 
 /// What became of the cache directory.
 #[derive(Debug)]

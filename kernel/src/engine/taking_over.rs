@@ -1,0 +1,185 @@
+//! What a cell leaves behind: which variables the next one finds, and what became of the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::draft::{Draft, Kept};
+use super::evaluator::Engine;
+use super::{Event, spent, types};
+
+impl Engine {
+    /// Learns names and types of what the store holds now.
+    pub(super) fn take_over(
+        &mut self,
+        draft: &Draft,
+        described: &Value,
+        failed: bool,
+        sink: &mut dyn FnMut(Event),
+    ) {
+        let mut variables = BTreeMap::new();
+        let sources = self.sources_of(draft);
+        for slot in described.as_array().into_iter().flatten() {
+            let (Some(name), Some(type_name)) = (slot["name"].as_str(), slot["type"].as_str())
+            else {
+                continue;
+            };
+            // A cell that failed has put none of what it binds.
+            let binding = draft
+                .cell
+                .bindings
+                .iter()
+                .find(|binding| binding.name == name && !failed);
+            let known = self.state.variables.get(name);
+            let taken = draft.taken.iter().find(|taken| taken.name == name);
+            let written = match (binding, known) {
+                (Some(binding), _) => binding
+                    .annotation
+                    .clone()
+                    .or_else(|| types::writable(type_name)),
+                (None, Some(known)) => {
+                    Some(taken.map_or(&known.written, |taken| &taken.written).clone())
+                }
+                (None, None) => types::writable(type_name),
+            };
+            let Some(written) = written else {
+                let kind =
+                    if type_name.contains("{{closure}}>") || type_name.ends_with("{{closure}}") {
+                        "a closure or holds one"
+                    } else {
+                        "of a type declared inside a block"
+                    };
+                sink(not_kept(name, kind));
+                self.forget.push(name.to_owned());
+                continue;
+            };
+            let mutable = binding.map_or_else(
+                || known.is_some_and(|known| known.mutable),
+                |binding| binding.mutable,
+            );
+            let copy = slot["copy"].as_bool().unwrap_or(false);
+            let renewed = taken.is_some_and(|taken| taken.renewed);
+            let (cell, after) = match (binding, known) {
+                (None, Some(known)) if !renewed => (known.cell, known.after.clone()),
+                _ => (self.number_of(draft), sources.clone()),
+            };
+            variables.insert(
+                name.to_owned(),
+                Kept {
+                    full: types::writable(type_name).unwrap_or_else(|| written.clone()),
+                    written,
+                    mutable,
+                    copy,
+                    cell,
+                    after,
+                    about: slot["about"].as_str().unwrap_or_default().to_owned(),
+                    bytes: slot["bytes"].as_u64().unwrap_or_default(),
+                },
+            );
+        }
+        let gone = |name: &str| failed && !variables.contains_key(name);
+        for taken in draft.taken.iter().filter(|taken| gone(&taken.name)) {
+            let name = &taken.name;
+            let note = format!(
+                "note: the cell had taken `{name}` over before it failed, so `{name}` is gone; \
+                 pass `&{name}` or `{name}.clone()` to keep it\n"
+            );
+            sink(Event::Note(note));
+        }
+        self.remember_gone(draft, &variables, failed, sink);
+        self.state.variables = variables;
+    }
+
+    /// Notes what the cell took away, and what it would have kept had it not failed.
+    fn remember_gone(
+        &mut self,
+        draft: &Draft,
+        variables: &BTreeMap<String, Kept>,
+        failed: bool,
+        sink: &mut dyn FnMut(Event),
+    ) {
+        let number = self.number_of(draft);
+        for name in draft.taken.iter().map(|taken| &taken.name) {
+            let code = self.cells.get(draft.index).map_or("", |(_, code)| code);
+            let used = spent::by_operator(code, name);
+            let used = used.filter(|_| self.state.variables.get(name).is_some_and(Kept::is_tensor));
+            let instead = match &used {
+                Some(used) => format!("write `{}` there", used.instead),
+                None => format!("pass `&{name}` or `{name}.clone()` there"),
+            };
+            if let Some(used) = used
+                && !failed
+                && !variables.contains_key(name)
+            {
+                sink(Event::Note(used.note(name)));
+            }
+            let what = format!(
+                "`{name}` was given away in cell {number}: {instead}, and run the cell that made it again"
+            );
+            self.gone.insert(name.clone(), what);
+        }
+        for name in &draft.nameless {
+            let what = format!(
+                "`{name}` was a closure or an `async` block, which no cell keeps: make it a `fn`"
+            );
+            self.gone.insert(name.clone(), what);
+        }
+        for name in &draft.spent {
+            let what = format!(
+                "cell {number}, which made `{name}`, gave it away: pass `&{name}` or `{name}.clone()` there"
+            );
+            self.gone.insert(name.clone(), what);
+        }
+        for name in &draft.unset {
+            let what =
+                format!("`{name}` had no value at the end of cell {number}, so it was not kept");
+            self.gone.insert(name.clone(), what);
+        }
+        let bound: Vec<&str> = draft
+            .cell
+            .bindings
+            .iter()
+            .map(|binding| binding.name.as_str())
+            .collect();
+        if failed && !bound.is_empty() {
+            for name in &bound {
+                let what = format!(
+                    "cell {number} failed before it could keep `{name}`: mend it and run it again"
+                );
+                self.gone.insert((*name).to_owned(), what);
+            }
+            let older: Vec<&str> = bound
+                .iter()
+                .copied()
+                .filter(|name| variables.contains_key(*name))
+                .collect();
+            let older = match older.as_slice() {
+                [] => String::new(),
+                [name] => format!("; `{name}` is again what it was before"),
+                names => format!("; `{}` are again what they were before", names.join("`, `")),
+            };
+            let note = format!(
+                "note: as the cell failed, what it bound is not kept: `{}`{older}\n",
+                bound.join("`, `")
+            );
+            sink(Event::Note(note));
+        }
+        self.gone.retain(|name, _| !variables.contains_key(name));
+    }
+
+    /// The cells that made what this one takes away: run again, it needs them before it.
+    fn sources_of(&self, draft: &Draft) -> BTreeSet<u32> {
+        let taken = draft.taken.iter().filter(|taken| !taken.returned);
+        let known = taken.filter_map(|taken| self.state.variables.get(&taken.name));
+        known.flat_map(Kept::cells).collect()
+    }
+}
+
+/// Says that a value is not kept, and how it could be.
+pub(super) fn not_kept(name: &str, kind: &str) -> Event {
+    let note = format!(
+        "note: `{name}` is {kind}, whose type cannot be written down, so it is not kept for the next cell. \
+         Put it in a box (`let {name}: Box<dyn Fn(f32) -> f32> = Box::new(…)`) or make it a `fn`.\n"
+    );
+    Event::Note(note)
+}
