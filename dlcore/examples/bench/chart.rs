@@ -223,13 +223,14 @@ pub fn scaling(figures: &Figures) -> String {
                 picture.dot((x.at(point.0), y.at(point.1)), color, &short(point.1));
             }
         }
+        let mut free_from = f64::MIN;
         for &(value, _) in &lines[0].1 {
-            picture.text(
-                &format!("{value}"),
-                (x.at(value), height - 32.0),
-                "middle",
-                MUTED,
-            );
+            let (label, at) = (format!("{value}"), x.at(value));
+            let half = 3.5 * label.len() as f64;
+            if at - half >= free_from {
+                picture.text(&label, (at, height - 32.0), "middle", MUTED);
+                free_from = at + half + 4.0;
+            }
         }
         picture.text(
             case,
