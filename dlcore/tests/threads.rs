@@ -13,7 +13,7 @@ fn the_pool_has_as_many_threads_as_the_variable_says() {
     if std::env::var_os("DLCORE_TEST_CHILD").is_some() {
         let _ = Tensor::ones([300, 300]).dot(&Tensor::ones([300, 300]));
         println!("{SEEN}{}", rayon::current_num_threads());
-        println!("{}", dlcore::device::available()[0]);
+        println!("{}", device::available()[0]);
         return;
     }
     let cores = std::thread::available_parallelism().unwrap().get();
