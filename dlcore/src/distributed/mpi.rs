@@ -15,14 +15,14 @@ use crate::{Error, Result, interrupt};
 const GLANCE: Duration = Duration::from_millis(5);
 /// Bytes of a message that says that a rank has left: its number, then as much of the reason as has room.
 const MESSAGE: usize = 1024;
-/// How often it is looked whether such a message is on its way.
-const GLANCES: usize = 100;
+/// How often it is looked whether the others have taken such a message: for two seconds.
+const GLANCES: usize = 400;
 
 /// Ranks that talk by MPI (`MPI_Iallreduce`), over whatever network it uses. There is one in a process; MPI ends with it.
 ///
 /// The library is the one that is on the machine (OpenMPI, or MPICH and its kin: Intel MPI, MVAPICH), found at run time as
-/// NVIDIA's are, so nothing of MPI is needed to build with the feature `mpi`. A rank that fails tells the others why. One
-/// whose process is killed is the launcher's business: `mpirun` says so, and ends all others.
+/// NVIDIA's are, so nothing of MPI is needed to build with the feature `mpi`. A rank that fails tells the others why. When
+/// the process of one ends early, or is killed, that is the launcher's business: `mpirun` says so, and ends all others.
 pub struct Mpi {
     library: &'static library::Mpi,
     rank: usize,
@@ -150,7 +150,8 @@ impl Mpi {
         let mut sent: Vec<Handle> = others
             .filter_map(|to| self.library.send(to, message).ok())
             .collect();
-        // Messages go on while MPI is asked for something.
+        // The launcher ends all ranks when this one's process ends: they are to hear the reason before. Who is in a long batch
+        // may not.
         for _ in 0..GLANCES {
             sent.retain_mut(|request| matches!(self.library.is_done(request), Ok(false)));
             if sent.is_empty() {

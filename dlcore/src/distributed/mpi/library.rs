@@ -54,7 +54,7 @@ pub(super) struct Mpi {
     ) -> c_int,
     ibcast: unsafe extern "C" fn(*mut c_void, c_int, Handle, c_int, Handle, *mut Handle) -> c_int,
     #[allow(clippy::type_complexity)]
-    isend: unsafe extern "C" fn(
+    issend: unsafe extern "C" fn(
         *const c_void,
         c_int,
         Handle,
@@ -161,7 +161,7 @@ impl Mpi {
                 comm_size: *library.get(b"MPI_Comm_size")?,
                 iallreduce: *library.get(b"MPI_Iallreduce")?,
                 ibcast: *library.get(b"MPI_Ibcast")?,
-                isend: *library.get(b"MPI_Isend")?,
+                issend: *library.get(b"MPI_Issend")?,
                 recv: *library.get(b"MPI_Recv")?,
                 iprobe: *library.get(b"MPI_Iprobe")?,
                 test: *library.get(b"MPI_Test")?,
@@ -271,12 +271,12 @@ impl Mpi {
         self.checked("go on", code).map(|()| done != 0)
     }
 
-    /// Sends a message to a rank, and does not wait until it is there.
+    /// Sends a message to a rank, and does not wait: it is done when that rank takes it.
     pub(super) fn send(&self, to: usize, message: &'static [u8]) -> Result<Handle, String> {
         let mut request = 0;
         // SAFETY: the message is there for ever.
         let code = unsafe {
-            (self.isend)(
+            (self.issend)(
                 message.as_ptr().cast(),
                 message.len() as c_int,
                 self.byte,
