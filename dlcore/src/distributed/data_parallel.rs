@@ -112,7 +112,7 @@ impl DataParallel {
     /// They talk by MPI where the library was built with the feature `mpi` and `mpirun` has started them
     /// (`DLCORE_COMMUNICATOR=mpi`: in any case; `=sockets`: not). Otherwise by TCP: rank 0 listens at `DLCORE_ADDRESS`, or
     /// at `DLCORE_MASTER_PORT` of the machine `DLCORE_MASTER_ADDR`; without these on the first machine of Slurm's list,
-    /// else on this one, `127.0.0.1:29500`, where all ranks are on it.
+    /// else on this one, `127.0.0.1:29500`, where all ranks are on it. Between machines it listens on all of its networks.
     ///
     /// ```sh
     /// mpirun -n 4 ./train                                        # one machine

@@ -38,6 +38,8 @@ pub(super) struct Launcher {
     local_size: &'static str,
     /// What must be there, too, for the others to mean processes of one program.
     also: Option<&'static str>,
+    /// Where Slurm lists the machines that have the ranks, the one of rank 0 first.
+    nodes: &'static [&'static str],
     /// By which one launch is told from another on the same machine.
     job: &'static [&'static str],
     /// Whether MPI is there.
@@ -52,6 +54,7 @@ const LAUNCHERS: [Launcher; 4] = [
         local_rank: "DLCORE_LOCAL_RANK",
         local_size: "",
         also: Some("DLCORE_RANKS"),
+        nodes: &[],
         job: &[],
         mpi: false,
     },
@@ -62,6 +65,8 @@ const LAUNCHERS: [Launcher; 4] = [
         local_rank: "OMPI_COMM_WORLD_LOCAL_RANK",
         local_size: "OMPI_COMM_WORLD_LOCAL_SIZE",
         also: None,
+        // Its own steps leave out the machine that it was started on.
+        nodes: &["SLURM_JOB_NODELIST"],
         job: &["PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid"],
         mpi: true,
     },
@@ -72,7 +77,8 @@ const LAUNCHERS: [Launcher; 4] = [
         local_rank: "MPI_LOCALRANKID",
         local_size: "MPI_LOCALNRANKS",
         also: None,
-        job: &["PMI_PORT", "PMI_ID", "HYDI_CONTROL_FD"],
+        nodes: &["SLURM_JOB_NODELIST"],
+        job: &["PMI_PORT"],
         mpi: true,
     },
     // In a batch script itself, and in a notebook that runs in an allocation, there is no step of several tasks.
@@ -83,6 +89,7 @@ const LAUNCHERS: [Launcher; 4] = [
         local_rank: "SLURM_LOCALID",
         local_size: "",
         also: Some("SLURM_STEP_ID"),
+        nodes: &["SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"],
         job: &["SLURM_JOB_ID"],
         mpi: false,
     },
@@ -158,18 +165,26 @@ impl Place {
             })?,
         };
         let here = |host: &str| format!("{host}:{port}");
-        if let Some(master) = get("DLCORE_MASTER_ADDR").or_else(|| self.first_of_slurm(get)) {
-            // Its own name may be one of the loopback to the machine itself.
-            return Ok(Address {
-                listen: here("0.0.0.0"),
-                reach: here(&master),
-            });
+        // Its own name may be one of the loopback to the machine itself.
+        let on = |master: &str| Address {
+            listen: here("0.0.0.0"),
+            reach: here(master),
+        };
+        let local = Address {
+            listen: here("127.0.0.1"),
+            reach: here("127.0.0.1"),
+        };
+        if let Some(master) = get("DLCORE_MASTER_ADDR") {
+            return Ok(on(&master));
         }
         if self.launcher.job.is_empty() || self.local_size == Some(self.size) {
-            return Ok(Address {
-                listen: here("127.0.0.1"),
-                reach: here("127.0.0.1"),
-            });
+            return Ok(local);
+        }
+        if let Some(nodes) = self.launcher.nodes.iter().find_map(|name| get(name)) {
+            return match nodes.contains([',', '[']) {
+                true => Ok(on(&first_host(&nodes))),
+                false => Ok(local),
+            };
         }
         Err(Error::Value(format!(
             "{} has started {} ranks, not all of them on this machine: say on which machine rank 0 is, \
@@ -193,13 +208,6 @@ impl Place {
         let mut hasher = DefaultHasher::new();
         job.hash(&mut hasher);
         PORT + (hasher.finish() % 2000) as u16
-    }
-
-    /// The machine of Slurm's first task, where the tasks of this step are on several.
-    fn first_of_slurm(&self, get: Variables<'_>) -> Option<String> {
-        let nodes = get("SLURM_STEP_NODELIST").or_else(|| get("SLURM_JOB_NODELIST"))?;
-        let several = nodes.contains([',', '[']);
-        several.then(|| first_host(&nodes))
     }
 }
 
@@ -319,6 +327,9 @@ mod tests {
         assert_eq!((rank, size, local), (5, 8, Some(1)));
         assert_eq!(address.reach, "n1:29500");
         assert!(with(&step[..4]).unwrap().is_none());
+        let mut alone = step.to_vec();
+        alone[3].1 = "n1";
+        assert_eq!(ranks(&alone).3, on("127.0.0.1:29500", "127.0.0.1:29500"));
         // A step of one task in an allocation of eight: a notebook.
         let mut notebook = step.to_vec();
         notebook[0].1 = "0";
