@@ -132,7 +132,7 @@ pub(crate) fn find() -> Result<(), String> {
 pub(crate) fn identity(number: usize) -> Result<String, String> {
     driver::start()?;
     let device = result::device::get(number as i32);
-    let uuid = device.and_then(|device| result::device::get_uuid(device));
+    let uuid = device.and_then(result::device::get_uuid);
     uuid.map(|uuid| format!("{:?}", uuid.bytes))
         .map_err(driver::words)
 }

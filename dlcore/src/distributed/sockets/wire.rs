@@ -229,7 +229,7 @@ impl Wire {
                 count: end as u64,
             };
             let mut bytes: Vec<u8> = header.bytes().collect();
-            bytes.extend(reason[..end].as_bytes());
+            bytes.extend(&reason.as_bytes()[..end]);
             // Who is not there any more need not hear it.
             let _ = (&self.stream).write_all(&bytes);
         }
