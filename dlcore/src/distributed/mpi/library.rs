@@ -2,7 +2,7 @@
 //!
 //! MPI's standard leaves open what a communicator or a type is to the machine. There are two kinds of it: OpenMPI's,
 //! where they are addresses of the library's own variables, and MPICH's, where they are the numbers of `mpi.h`, which Intel
-//! MPI, MVAPICH and Cray MPI share (https://www.mpich.org/abi).
+//! MPI, MVAPICH and Cray MPI share (<https://www.mpich.org/abi>).
 
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
