@@ -6,6 +6,7 @@ broken, a card that goes away, a process that was forked. Each is one error, and
 
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -169,3 +170,76 @@ def test_every_operation_and_layer_gives_what_the_processor_gives(card, tmp_path
     names = ["device_tests", "grad::ops", "layers::", "optimizers::", "models::tests"]
     command = ["cargo", "test", "--locked", "-p", "dlcore", "--lib", "--", *names]
     subprocess.run(command, cwd=REPO, env=environment, check=True, timeout=1800)
+
+
+@pytest.fixture(scope="session")
+def rank_program():
+    subprocess.run(["cargo", "build", "--locked", "-p", "dlcore", "--example", "rank_check"], cwd=REPO, check=True)
+    return TARGET / "debug/examples/rank_check"
+
+
+@pytest.fixture
+def ranks(card, rank_program, tmp_path):
+    """Runs so many ranks, each with a card of its own, beside one rank with the whole batch on the processor."""
+
+    def ranks(size, libraries=card, device="cuda", each=(), **variables):
+        with socket.socket() as own:
+            own.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{own.getsockname()[1]}"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMULATED_")}
+        environment |= {"LD_LIBRARY_PATH": str(libraries), "DLCORE_CACHE": str(tmp_path), "DLCORE_ADDRESS": address}
+        environment |= {"DLCORE_RANKS": str(size), "SIMULATED_CARDS": str(size), "DLCORE_JOIN_SECONDS": "60"}
+        environment |= {name: str(value) for name, value in variables.items()}
+        processes = []
+        for rank in range(size):
+            own = environment | {"DLCORE_RANK": str(rank)} | (each[rank] if each else {})
+            own["DLCORE_DEVICE"] = f"cuda:{rank}" if device == "cuda" else device
+            processes.append(subprocess.Popen(
+                [rank_program], env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        return [process.communicate(timeout=300)[0] for process in processes]
+
+    return ranks
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_ranks_with_a_card_each_give_the_weights_of_one_rank(ranks, size):
+    outputs = ranks(size)
+    for rank, out in enumerate(outputs):
+        assert f"rank {rank} on cuda:{rank}: sums on the card, largest difference " in out, out
+        assert float(out.split("largest difference ")[1].split()[0]) < 1e-6, out
+    # The same on each, bit for bit.
+    assert len({out.split("digest ")[1].split()[0] for out in outputs}) == 1, outputs
+
+
+def test_without_nccl_one_line_says_where_it_was_looked_for_and_sums_take_the_other_way(ranks, card, tmp_path):
+    without = tmp_path / "without"
+    without.mkdir()
+    for library in card.glob("lib*"):
+        if "nccl" not in library.name:
+            (without / library.name).symlink_to(library)
+    outputs = ranks(2, libraries=without)
+    together = "".join(outputs)
+    assert together.count("NCCL") == 1 and "looked for libnccl.so.2, libnccl.so in the loader's path" in outputs[0], together
+    for rank, out in enumerate(outputs):
+        assert f"rank {rank} on cuda:{rank}: sums on the processor, largest difference " in out, out
+        assert float(out.split("largest difference ")[1].split()[0]) < 1e-6, out
+
+
+def test_ranks_that_share_a_card_or_have_none_do_not_sum_on_it(ranks):
+    outputs = ranks(2, SIMULATED_SAME_CARD=1)
+    assert "rank 1: it has the card of rank 0; each rank needs one of its own" in outputs[1], outputs
+    for out in outputs + ranks(2, DLCORE_COMMUNICATOR="sockets"):
+        assert "sums on the processor, largest difference " in out, out
+
+
+def test_a_rank_that_nccl_refuses_or_that_leaves_a_sum_is_named_to_the_others(ranks):
+    outputs = ranks(2, each=[{}, {"SIMULATED_NCCL_ERROR": "5"}])
+    assert "cuda:1: NCCL cannot join the cards of all ranks: invalid usage" in outputs[1], outputs
+    assert "rank 1 has left: " in outputs[0] and "invalid usage" in outputs[0], outputs
+    # One that fails on its own while the others wait on their cards.
+    outputs = ranks(2, each=[{}, {"SIMULATED_LOST_AFTER": "120"}])
+    assert "CUDA_ERROR_UNKNOWN" in outputs[1], outputs
+    assert "rank 1 has left: " in outputs[0] and "CUDA_ERROR_UNKNOWN" in outputs[0], outputs
+    # One that is killed.
+    outputs = ranks(2, each=[{}, {"DIES_AFTER": "2"}])
+    assert "rank 1 has left: its process has ended" in outputs[0], outputs

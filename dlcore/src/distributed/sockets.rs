@@ -1,23 +1,30 @@
 //! Ranks in processes of their own, which rank 0 talks to over TCP.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+mod meeting;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::TcpListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use self::meeting::failed;
+use self::wire::{Header, Parting, Wire};
 use super::Communicator;
-use crate::{Error, Result, interrupt};
+use super::communicator::{WAS_INTERRUPTED, check_rank, interrupted, left, parted};
+use crate::{Error, Result};
 
-/// By which ranks know each other.
-const GREETING: &[u8; 8] = b"dlcore 2";
-/// How long a rank looks for rank 0.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a rank waits for another before it looks whether it is to stop.
-const GLANCE: Duration = Duration::from_millis(50);
-/// What the error says where that was so.
-pub(crate) const INTERRUPTED: &str = "interrupted while it waited for other ranks";
+/// How long ranks wait for each other to come, unless the variable says how many seconds.
+const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE_VARIABLE: &str = "DLCORE_JOIN_SECONDS";
 
-/// Ranks that talk over TCP, on one machine or several: rank 0 listens, the others connect to it.
+/// Ranks that talk over TCP, on one machine or several: rank 0 listens, the others connect to it. Sums are taken in the
+/// order of the ranks.
+///
+/// A rank that leaves, fails or whose process ends is an error on all others, with its number and its reason: at once, or,
+/// where a whole machine has gone without a word, after half a minute.
 ///
 /// Whoever reaches the address can take part, and nothing is encrypted: use the loopback address, or a network
 /// that you trust.
@@ -30,57 +37,21 @@ pub struct Sockets {
 /// The connections, and how far they have been used.
 struct Line {
     /// Of rank 0 to the others in order; of the others to rank 0.
-    streams: Vec<TcpStream>,
+    wires: Vec<Wire>,
     /// How many sums and broadcasts there were.
     step: u64,
-    /// Whether one of them failed, or this rank has left.
-    parted: bool,
+    /// Why ranks have parted, if they have.
+    parted: Option<String>,
 }
 
 impl Line {
-    fn part(&mut self) {
-        self.parted = true;
-        for stream in &self.streams {
-            // What is closed already needs no closing.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-/// What a rank sends: which step it is at, what it does there, and how many numbers follow.
-#[derive(Clone, Copy, PartialEq)]
-struct Header {
-    step: u64,
-    /// 0 for a sum, otherwise 1 more than the rank whose numbers all take.
-    kind: u64,
-    count: u64,
-}
-
-impl Header {
-    const BYTES: usize = 24;
-
-    fn bytes(self) -> impl Iterator<Item = u8> {
-        let fields = [self.step, self.kind, self.count];
-        fields.into_iter().flat_map(u64::to_le_bytes)
-    }
-
-    fn of(bytes: [u8; Self::BYTES]) -> Header {
-        Header {
-            step: number(&bytes[..8]) as u64,
-            kind: number(&bytes[8..16]) as u64,
-            count: number(&bytes[16..]) as u64,
-        }
-    }
-
-    fn doing(self) -> String {
-        match self.kind {
-            0 => format!("is at step {}, a sum of {} numbers", self.step, self.count),
-            from => format!(
-                "is at step {}, a broadcast of {} numbers by rank {}",
-                self.step,
-                self.count,
-                from - 1
-            ),
+    /// Tells those at the other ends that the rank `who` goes no further. Rank 0 tells all others, who know only it.
+    fn part(&mut self, who: usize, reason: &str) {
+        if self.parted.is_none() {
+            self.parted = Some(format!("rank {who} has left: {reason}"));
+            self.wires
+                .iter_mut()
+                .for_each(|wire| wire.part(who, reason));
         }
     }
 }
@@ -90,76 +61,61 @@ impl Sockets {
     ///
     /// # Errors
     /// [`Error::Value`] for a rank that is not below the size; [`Error::Io`] if rank 0 cannot listen there, or is not
-    /// found within a minute.
+    /// found, and [`Error::Device`] if other ranks do not come, within five minutes or what the environment variable
+    /// `DLCORE_JOIN_SECONDS` says.
     pub fn connect(rank: usize, size: usize, address: &str) -> Result<Sockets> {
-        check(rank, size)?;
-        let streams = match rank {
+        check_rank(rank, size)?;
+        match rank {
             0 => {
                 let listener = TcpListener::bind(address);
-                return Self::accept(
-                    listener.map_err(|e| failed(format!("listen on {address}"), e))?,
+                Self::accept(
+                    listener.map_err(|e| failed(format!("rank 0 listens on {address}"), e))?,
                     size,
-                );
+                )
             }
-            _ => vec![join(rank, size, address)?],
-        };
-        Self::new(rank, size, streams)
+            _ => Self::join(rank, size, address, patience()?),
+        }
     }
 
     /// Rank 0 of `size`, on a socket that listens already.
     ///
     /// # Errors
-    /// [`Error::Io`] if the socket fails.
+    /// As [`Sockets::connect`].
     pub fn accept(listener: TcpListener, size: usize) -> Result<Sockets> {
-        check(0, size)?;
-        let waiting = listener.set_nonblocking(true);
-        waiting.map_err(|e| failed("wait for ranks".into(), e))?;
-        let mut joined: Vec<Option<TcpStream>> = (1..size).map(|_| None).collect();
-        while joined.iter().any(Option::is_none) {
-            let mut stream = match listener.accept() {
-                Ok((stream, _)) => stream,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    pause()?;
-                    continue;
-                }
-                Err(error) => return Err(failed("wait for ranks".into(), error)),
-            };
-            // Whoever says something else, or nothing for a while, is none of them.
-            let greeted = (|| {
-                // Some systems hand the listener's mode on.
-                stream.set_nonblocking(false)?;
-                stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-                let mut greeting = [0; 24];
-                stream.read_exact(&mut greeting)?;
-                Ok::<_, std::io::Error>(greeting)
-            })();
-            let Ok(greeting) = greeted else { continue };
-            let (name, numbers) = greeting.split_at(8);
-            let (rank, of) = (number(&numbers[..8]), number(&numbers[8..]));
-            if name == GREETING && of == size && (1..size).contains(&rank) {
-                joined[rank - 1] = Some(stream);
-            }
-        }
-        Self::new(0, size, joined.into_iter().flatten().collect())
+        Self::accept_within(&listener, size, patience()?)
     }
 
-    fn new(rank: usize, size: usize, streams: Vec<TcpStream>) -> Result<Sockets> {
-        for stream in &streams {
-            let set = stream
-                .set_nodelay(true)
-                .and_then(|()| stream.set_read_timeout(Some(GLANCE)))
-                .and_then(|()| stream.set_write_timeout(Some(GLANCE)));
-            set.map_err(|error| failed("set up a connection".into(), error))?;
+    fn accept_within(listener: &TcpListener, size: usize, patience: Duration) -> Result<Sockets> {
+        check_rank(0, size)?;
+        Ok(Self::new(
+            0,
+            size,
+            meeting::accept(listener, size, patience)?,
+        ))
+    }
+
+    fn join(rank: usize, size: usize, address: &str, patience: Duration) -> Result<Sockets> {
+        match meeting::join(rank, size, address, patience)? {
+            Ok(wire) => Ok(Self::new(rank, size, vec![wire])),
+            Err(Parting::Left(who, reason)) => Err(left(who, &reason, rank, size)),
+            Err(Parting::Interrupted) => Err(interrupted(rank)),
+            Err(Parting::Elsewhere(who, header)) => Err(Error::Device(format!(
+                "ranks cannot meet: rank {who} {}",
+                header.doing()
+            ))),
         }
-        Ok(Sockets {
+    }
+
+    fn new(rank: usize, size: usize, wires: Vec<Wire>) -> Sockets {
+        Sockets {
             rank,
             size,
             line: Mutex::new(Line {
-                streams,
+                wires,
                 step: 0,
-                parted: false,
+                parted: None,
             }),
-        })
+        }
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -169,127 +125,69 @@ impl Sockets {
     /// One step that all ranks make together. After one that fails they are not in step any more, and part.
     fn together(
         &self,
-        kind: usize,
+        kind: u64,
         values: &mut [f32],
-        exchange: impl FnOnce(&mut [TcpStream], Header, &mut [f32]) -> Result<()>,
+        exchange: impl FnOnce(&mut [Wire], Header, &mut [f32]) -> Result<(), Parting>,
     ) -> Result<()> {
         let mut line = self.line();
-        if line.parted {
-            return Err(Error::Device(format!(
-                "rank {} of {} has parted from the others, since a training of theirs did not end as planned; connect \
-                 all ranks again",
-                self.rank, self.size
-            )));
+        if let Some(why) = &line.parted {
+            return Err(parted(why, self.rank, self.size));
         }
         let header = Header {
             step: line.step,
-            kind: kind as u64,
+            kind,
             count: values.len() as u64,
         };
         line.step += 1;
-        let done = exchange(&mut line.streams, header, values);
-        if done.is_err() {
-            line.part();
-        }
-        done
+        let done = exchange(&mut line.wires, header, values);
+        done.map_err(|parting| self.after(&mut line, parting, header))
     }
 
-    /// The rank at the other end of a stream.
-    fn other(&self, stream: usize) -> usize {
-        if self.rank == 0 { stream + 1 } else { 0 }
-    }
-
-    fn send(
-        &self,
-        streams: &mut [TcpStream],
-        to: usize,
-        header: Header,
-        values: &[f32],
-    ) -> Result<()> {
-        let mut bytes = Vec::with_capacity(Header::BYTES + 4 * values.len());
-        bytes.extend(header.bytes());
-        values
-            .iter()
-            .for_each(|value| bytes.extend(value.to_le_bytes()));
-        let mut rest = &bytes[..];
-        self.by_and_by(to, bytes.len(), || {
-            let sent = streams[to].write(rest)?;
-            rest = &rest[sent..];
-            Ok(sent)
-        })
-    }
-
-    fn receive(
-        &self,
-        streams: &mut [TcpStream],
-        from: usize,
-        expected: Header,
-        values: &mut [f32],
-    ) -> Result<()> {
-        let mut header = [0; Header::BYTES];
-        self.read(&mut streams[from], from, &mut header)?;
-        let header = Header::of(header);
-        if header != expected {
-            return Err(Error::Device(format!(
-                "rank {} {}, but this one, rank {}, {}: all ranks must train the same model on the same data with the \
-                 same settings",
-                self.other(from),
-                header.doing(),
-                self.rank,
-                expected.doing()
-            )));
-        }
-        let mut bytes = vec![0; 4 * values.len()];
-        self.read(&mut streams[from], from, &mut bytes)?;
-        for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(4)) {
-            *value = f32::from_le_bytes(bytes.try_into().expect("four bytes"));
-        }
-        Ok(())
-    }
-
-    fn read(&self, stream: &mut TcpStream, from: usize, bytes: &mut [u8]) -> Result<()> {
-        let mut done = 0;
-        self.by_and_by(from, bytes.len(), || {
-            let read = stream.read(&mut bytes[done..])?;
-            done += read;
-            Ok(read)
-        })
-    }
-
-    /// Moves so many bytes over a stream, part by part, as long as nobody asks to stop.
-    fn by_and_by(
-        &self,
-        stream: usize,
-        mut bytes: usize,
-        mut some: impl FnMut() -> std::io::Result<usize>,
-    ) -> Result<()> {
-        while bytes > 0 {
-            match some() {
-                Ok(0) => return Err(self.left(stream, "the connection is closed")),
-                Ok(moved) => bytes -= moved,
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut if interrupt::requested() => {
-                        return Err(Error::Device(format!(
-                            "rank {} was {INTERRUPTED}",
-                            self.rank
-                        )));
-                    }
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
-                    _ => return Err(self.left(stream, &error.to_string())),
-                },
+    /// Parts from the others, and says why.
+    fn after(&self, line: &mut Line, parting: Parting, own: Header) -> Error {
+        match parting {
+            Parting::Left(who, reason) => {
+                line.part(who, &reason);
+                left(who, &reason, self.rank, self.size)
+            }
+            Parting::Interrupted => {
+                line.part(self.rank, WAS_INTERRUPTED);
+                interrupted(self.rank)
+            }
+            Parting::Elsewhere(who, header) => {
+                let problem = format!(
+                    "rank {who} {}, but this one, rank {}, {}: all ranks must train the same model on the same data with \
+                     the same settings",
+                    header.doing(),
+                    self.rank,
+                    own.doing()
+                );
+                line.part(self.rank, &problem);
+                Error::Device(problem)
             }
         }
-        Ok(())
     }
+}
 
-    fn left(&self, stream: usize, error: &str) -> Error {
-        Error::Device(format!(
-            "rank {} has left ({error}): look at its output for the reason; this one is rank {} of {}",
-            self.other(stream),
-            self.rank,
-            self.size
+/// How long ranks wait for each other to come.
+fn patience() -> Result<Duration> {
+    let Some(text) = super::launcher::variable(PATIENCE_VARIABLE) else {
+        return Ok(PATIENCE);
+    };
+    let seconds = text.parse().ok();
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        Error::Value(format!(
+            "{PATIENCE_VARIABLE} must be a whole number of seconds, got {text:?}"
         ))
-    }
+    })
+}
+
+/// Takes what the rank of one wire sends; that another one leaves ends the wait.
+fn receive(wires: &[Wire], at: usize, header: Header, values: &mut [f32]) -> Result<(), Parting> {
+    wires[at].receive(header, values, || {
+        let mut others = wires.iter().enumerate().filter(|(other, _)| *other != at);
+        others.try_for_each(|(_, wire)| wire.look())
+    })
 }
 
 impl Communicator for Sockets {
@@ -302,213 +200,68 @@ impl Communicator for Sockets {
     }
 
     fn all_reduce(&self, values: &mut [f32]) -> Result<()> {
-        self.together(0, values, |streams, header, values| {
+        self.together(Header::SUM, values, |wires, header, values| {
             if self.rank > 0 {
-                self.send(streams, 0, header, values)?;
-                return self.receive(streams, 0, header, values);
+                wires[0].send(header, values)?;
+                return receive(wires, 0, header, values);
             }
             let mut other = vec![0.0; values.len()];
-            for stream in 0..streams.len() {
-                self.receive(streams, stream, header, &mut other)?;
+            for at in 0..wires.len() {
+                receive(wires, at, header, &mut other)?;
                 for (sum, value) in values.iter_mut().zip(&other) {
                     *sum += value;
                 }
             }
-            (0..streams.len()).try_for_each(|stream| self.send(streams, stream, header, values))
+            wires
+                .iter_mut()
+                .try_for_each(|wire| wire.send(header, values))
         })
     }
 
     fn broadcast(&self, from: usize, values: &mut [f32]) -> Result<()> {
-        self.together(1 + from, values, |streams, header, values| {
-            match self.rank {
+        self.together(
+            1 + from as u64,
+            values,
+            |wires, header, values| match self.rank {
                 0 => {
                     if from > 0 {
-                        self.receive(streams, from - 1, header, values)?;
+                        receive(wires, from - 1, header, values)?;
                     }
-                    let mut others = (0..streams.len()).filter(|stream| stream + 1 != from);
-                    others.try_for_each(|stream| self.send(streams, stream, header, values))
+                    let mut others = wires.iter_mut().filter(|wire| wire.rank != from);
+                    others.try_for_each(|wire| wire.send(header, values))
                 }
-                own if own == from => self.send(streams, 0, header, values),
-                _ => self.receive(streams, 0, header, values),
-            }
-        })
+                own if own == from => wires[0].send(header, values),
+                _ => receive(wires, 0, header, values),
+            },
+        )
     }
 
-    fn leave(&self) {
-        self.line().part();
-    }
-}
-
-fn check(rank: usize, size: usize) -> Result<()> {
-    if rank < size {
-        return Ok(());
-    }
-    Err(Error::Value(format!(
-        "ranks are counted from 0: of {size} there is none with number {rank}"
-    )))
-}
-
-fn number(bytes: &[u8]) -> usize {
-    u64::from_le_bytes(bytes.try_into().expect("eight bytes")) as usize
-}
-
-fn failed(doing: String, source: std::io::Error) -> Error {
-    Error::Io {
-        context: format!("ranks cannot meet: {doing}"),
-        source,
-    }
-}
-
-/// Lets some time pass, unless this rank is to stop.
-fn pause() -> Result<()> {
-    if interrupt::requested() {
-        return Err(Error::Device(format!("ranks cannot meet: {INTERRUPTED}")));
-    }
-    std::thread::sleep(GLANCE);
-    Ok(())
-}
-
-fn join(rank: usize, size: usize, address: &str) -> Result<TcpStream> {
-    let started = Instant::now();
-    let mut stream = loop {
-        match TcpStream::connect(address) {
-            Ok(stream) => break stream,
-            Err(error) if started.elapsed() > PATIENCE => {
-                return Err(failed(format!("rank 0 is not at {address}"), error));
-            }
-            // Rank 0 may be starting.
-            Err(_) => pause()?,
+    fn check(&self) -> Result<()> {
+        let mut line = self.line();
+        if let Some(why) = &line.parted {
+            return Err(parted(why, self.rank, self.size));
         }
-    };
-    let mut greeting = GREETING.to_vec();
-    greeting.extend((rank as u64).to_le_bytes());
-    greeting.extend((size as u64).to_le_bytes());
-    let greeted = stream.write_all(&greeting);
-    greeted.map_err(|error| failed(format!("rank 0 at {address} does not listen"), error))?;
-    Ok(stream)
+        let looked = line.wires.iter().try_for_each(Wire::look);
+        let header = Header {
+            step: line.step,
+            ..Header::WELCOME
+        };
+        looked.map_err(|parting| self.after(&mut line, parting, header))
+    }
+
+    fn leave(&self, reason: &str) {
+        self.line().part(self.rank, reason);
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Runs `each` as every rank, in a thread of its own.
-    fn ranks<T: Send>(size: usize, each: impl Fn(Sockets) -> T + Sync) -> Vec<T> {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        std::thread::scope(|scope| {
-            let (each, address) = (&each, &address);
-            let mut threads =
-                vec![scope.spawn(move || each(Sockets::accept(listener, size).unwrap()))];
-            for rank in 1..size {
-                threads.push(
-                    scope.spawn(move || each(Sockets::connect(rank, size, address).unwrap())),
-                );
-            }
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect()
-        })
-    }
-
-    #[test]
-    fn sums_are_the_same_on_each_rank_and_a_broadcast_reaches_all() {
-        let results = ranks(4, |sockets| {
-            let own = sockets.rank() as f32;
-            let mut sums = [own, 0.1, 1e8 * own];
-            sockets.all_reduce(&mut sums).unwrap();
-            let mut from_two = [own * 10.0];
-            sockets.broadcast(2, &mut from_two).unwrap();
-            let mut from_none = [own + 7.0];
-            sockets.broadcast(0, &mut from_none).unwrap();
-            (sums, from_two, from_none)
-        });
-        let fourfold = 0.1_f32 + 0.1 + 0.1 + 0.1;
-        for result in results {
-            assert_eq!(result, ([6.0, fourfold, 6e8], [20.0], [7.0]));
-        }
-    }
-
-    #[test]
-    fn a_rank_that_leaves_or_does_something_else_is_named() {
-        let errors = ranks(2, |sockets| {
-            let mut values = vec![0.0; if sockets.rank() == 0 { 3 } else { 2 }];
-            sockets.all_reduce(&mut values).unwrap_err().to_string()
-        });
-        assert!(
-            errors[0].starts_with("rank 1 is at step 0, a sum of 2 numbers"),
-            "{errors:?}"
-        );
-        assert!(errors[1].starts_with("rank 0 has left"), "{errors:?}");
-    }
-
-    #[test]
-    fn what_one_rank_has_begun_is_not_taken_for_something_else() {
-        let errors = ranks(2, |sockets| {
-            let mut values = [1.0];
-            sockets.all_reduce(&mut values).unwrap();
-            let next = match sockets.rank() {
-                0 => sockets.all_reduce(&mut values),
-                _ => sockets.broadcast(1, &mut values),
-            };
-            let after = sockets.all_reduce(&mut values).unwrap_err().to_string();
-            (next.err().map(|error| error.to_string()), after)
-        });
-        let error = errors[0].0.as_deref().unwrap();
-        assert!(
-            error.contains(
-                "a broadcast of 1 numbers by rank 1, but this one, rank 0, is at step 1, a sum"
-            ),
-            "{error}"
-        );
-        assert!(
-            errors[0].1.contains("connect all ranks again"),
-            "{errors:?}"
-        );
-    }
-
-    #[test]
-    fn who_leaves_ends_the_wait_of_the_others() {
-        let errors = ranks(2, |sockets| {
-            if sockets.rank() == 1 {
-                sockets.leave();
-            }
-            // The connection is there until all have heard of it.
-            let error = sockets.all_reduce(&mut [1.0]).unwrap_err().to_string();
-            (error, sockets)
-        });
-        assert!(
-            errors[0].0.starts_with("rank 1 has left"),
-            "{}",
-            errors[0].0
-        );
-        assert!(errors[1].0.contains("has parted"), "{}", errors[1].0);
-    }
-
-    #[test]
-    fn a_rank_that_is_none_is_refused_and_strangers_are_passed_over() {
-        let error = Sockets::connect(2, 2, "127.0.0.1:1")
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            error.contains("of 2 there is none with number 2"),
-            "{error}"
-        );
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let mut stranger = TcpStream::connect(&address).unwrap();
-        stranger
-            .write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-            .unwrap();
-        std::thread::scope(|scope| {
-            let zero = scope.spawn(|| Sockets::accept(listener, 2).unwrap());
-            let one = Sockets::connect(1, 2, &address).unwrap();
-            scope.spawn(move || one.all_reduce(&mut [1.0]).unwrap());
-            let mut sum = [1.0];
-            zero.join().unwrap().all_reduce(&mut sum).unwrap();
-            assert_eq!(sum, [2.0]);
-        });
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        let reason = match std::thread::panicking() {
+            true => "it has panicked",
+            false => "it has dropped its connection; its program may have ended",
+        };
+        let rank = self.rank;
+        let line = self.line.get_mut().unwrap_or_else(PoisonError::into_inner);
+        line.part(rank, reason);
     }
 }

@@ -10,6 +10,7 @@ use super::run::{Checked, Run, Source};
 use super::settings::{Fit, Validation, split};
 use super::step::Prepared;
 use super::weighting;
+use crate::distributed::DataParallel;
 use crate::{Error, Result};
 
 impl Model {
@@ -37,7 +38,17 @@ impl Model {
         self.fit_data(Batch::new(x, y), settings)
     }
 
-    fn fit_data(&mut self, mut data: Batch, mut settings: Fit) -> Result<History> {
+    fn fit_data(&mut self, data: Batch, mut settings: Fit) -> Result<History> {
+        let ready = self.ready_for_data(data, &mut settings);
+        let (source, validation, steps) = told(&settings, ready)?;
+        self.run(source, validation, steps, settings)
+    }
+
+    fn ready_for_data(
+        &mut self,
+        mut data: Batch,
+        settings: &mut Fit,
+    ) -> Result<(Source<'static>, Checked, usize)> {
         self.compiled("fit")?;
         settings.check()?;
         if settings.steps_per_epoch.is_some() {
@@ -47,10 +58,10 @@ impl Model {
             ));
         }
         data.sample_weight = settings.sample_weight.take();
-        let prepared = self.built_or_not("fit", |model| model.prepare(&data, &mut settings));
+        let prepared = self.built_or_not("fit", |model| model.prepare(&data, settings));
         let (data, validation) = prepared?;
         let steps = data.samples().div_ceil(settings.batch_size);
-        self.run(Source::Samples(data), validation, steps, settings)
+        Ok((Source::Samples(data), validation, steps))
     }
 
     /// What comes of `work`, which may build the model. Where that fails the model is as it was: data that was
@@ -99,6 +110,16 @@ impl Model {
         batches: Box<dyn Iterator<Item = Batch> + '_>,
         mut settings: Fit,
     ) -> Result<History> {
+        let ready = self.ready_for_source(batches, &mut settings);
+        let (source, validation, steps) = told(&settings, ready)?;
+        self.run(source, validation, steps, settings)
+    }
+
+    fn ready_for_source<'a>(
+        &mut self,
+        batches: Box<dyn Iterator<Item = Batch> + 'a>,
+        settings: &mut Fit,
+    ) -> Result<(Source<'a>, Checked, usize)> {
         self.compiled("fit_batches")?;
         settings.check()?;
         let Some(steps) = settings.steps_per_epoch else {
@@ -108,7 +129,7 @@ impl Model {
                     .to_string(),
             ));
         };
-        check_for_batches(&settings, "fit_batches")?;
+        check_for_batches(settings, "fit_batches")?;
         let mut batches = batches.peekable();
         let first = guarded("fit_batches", || Ok(batches.peek().cloned()))?;
         let Some(first) = first else {
@@ -118,14 +139,9 @@ impl Model {
         };
         let validation = self.built_or_not("fit_batches", |model| {
             model.prepare_built(&first, "fit_batches")?;
-            model.validation(&mut settings)
+            model.validation(settings)
         })?;
-        self.run(
-            Source::Batches(Box::new(batches)),
-            validation,
-            steps,
-            settings,
-        )
+        Ok((Source::Batches(Box::new(batches)), validation, steps))
     }
 
     /// Trains on batches of which it is known how many there are: each of them once an epoch, in a new order
@@ -144,10 +160,20 @@ impl Model {
         self.fit_known(batches.into(), settings)
     }
 
-    fn fit_known(&mut self, mut batches: BatchSequence, mut settings: Fit) -> Result<History> {
+    fn fit_known(&mut self, batches: BatchSequence, mut settings: Fit) -> Result<History> {
+        let ready = self.ready_for_known(batches, &mut settings);
+        let (source, validation, steps) = told(&settings, ready)?;
+        self.run(source, validation, steps, settings)
+    }
+
+    fn ready_for_known(
+        &mut self,
+        mut batches: BatchSequence,
+        settings: &mut Fit,
+    ) -> Result<(Source<'static>, Checked, usize)> {
         self.compiled("fit_sequence")?;
         settings.check()?;
-        check_for_batches(&settings, "fit_sequence")?;
+        check_for_batches(settings, "fit_sequence")?;
         let steps = settings.steps_per_epoch.unwrap_or(batches.len());
         if batches.is_empty() || steps > batches.len() {
             return Err(Error::Value(format!(
@@ -159,9 +185,9 @@ impl Model {
         let first = guarded("fit_sequence", || Ok(batches.first().clone()))?;
         let validation = self.built_or_not("fit_sequence", |model| {
             model.prepare_built(&first, "fit_sequence")?;
-            model.validation(&mut settings)
+            model.validation(settings)
         })?;
-        self.run(Source::Sequence(batches), validation, steps, settings)
+        Ok((Source::Sequence(batches), validation, steps))
     }
 
     fn run(
@@ -177,9 +203,9 @@ impl Model {
         if rate {
             names.push(LEARNING_RATE.to_string());
         }
-        for callback in &settings.callbacks {
-            callback.check(&names)?;
-        }
+        let mut callbacks = settings.callbacks.iter();
+        let checked = callbacks.try_for_each(|callback| callback.check(&names));
+        told(&settings, checked)?;
         Run::new(self, source, validation, steps, settings, names).run()
     }
 
@@ -245,6 +271,11 @@ impl Model {
         }
         names
     }
+}
+
+/// What came of what precedes training; ranks in other processes are told of an error, since they wait for this one.
+fn told<T>(settings: &Fit, result: Result<T>) -> Result<T> {
+    DataParallel::told(settings.distribution.as_ref(), result)
 }
 
 /// What is said of generators that cannot be.

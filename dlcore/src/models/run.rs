@@ -20,7 +20,7 @@ use super::{placement, shares};
 use crate::callbacks::{Logs, Trainable as _};
 use crate::device::cpu::buffers::ReleaseAtEnd;
 use crate::device::{Device, cuda};
-use crate::distributed::{DataParallel, INTERRUPTED};
+use crate::distributed::{DataParallel, INTERRUPTED, reason_of};
 use crate::plot::{LiveFit, LivePlan};
 use crate::random::permutation;
 use crate::{Error, Result, Tensor, interrupt};
@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
             steps_per_epoch: steps,
             has_validation,
             metrics: names[..measured].to_vec(),
-            verbose: settings.verbose,
+            verbose: shown(&settings),
             options: settings.callbacks.iter().find_map(|c| c.live_plot()),
         });
         let logs = Logs::from(
@@ -130,11 +130,15 @@ impl<'a> Run<'a> {
         if let Some(compiled) = &mut self.model.compiled {
             compiled.chain.forget();
         }
-        let ranks = self.settings.distribution.as_ref();
-        if let Some(ranks) = ranks
-            && !matches!(&end, Ok(Ok(end)) if end.is_that_of_all_ranks())
-        {
-            ranks.leave();
+        if let Some(ranks) = &self.settings.distribution {
+            let reason = match &end {
+                Ok(Ok(end)) => end.of_this_rank_alone(),
+                Ok(Err(error)) => Some(reason_of(error)),
+                Err(panic) => Some(guard::panic_text(&**panic)),
+            };
+            if let Some(reason) = reason {
+                ranks.leave(&reason);
+            }
         }
         match end {
             Ok(Ok(end)) => self.finish(end),
@@ -440,6 +444,14 @@ enum Validated {
     /// Of fewer batches than there were to be, and why.
     Short(Vec<f64>, String),
     Interrupted,
+}
+
+/// What is shown: of several ranks the first speaks for all.
+fn shown(settings: &Fit) -> u8 {
+    match &settings.distribution {
+        Some(ranks) if ranks.rank() > 0 => 0,
+        _ => settings.verbose,
+    }
 }
 
 /// The means of all ranks, each by the samples it has seen.

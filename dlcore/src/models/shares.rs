@@ -1,12 +1,14 @@
 //! A step that several ranks make together.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::layer_ref::LayerRef;
 use super::model::Model;
 use super::step::Prepared;
-use crate::distributed::DataParallel;
+use crate::device::{Device, default_device};
+use crate::distributed::{Communicator, DataParallel, exact};
 use crate::layers::own_losses;
 use crate::optimizers::Optimizer;
 use crate::tensor::DType;
@@ -21,6 +23,9 @@ pub(super) fn together(
     mut differentiate: impl FnMut(&Prepared) -> Result<(f64, Option<Vec<Tensor>>)>,
 ) -> Result<(f64, Option<Vec<Tensor>>)> {
     let shapes = shapes(trained);
+    if let Some(cards) = ranks.on_card() {
+        return on_card(ranks, &*cards, &shapes, batch, differentiate);
+    }
     let lengths: Vec<usize> = shapes.iter().map(|shape| shape.iter().product()).collect();
     // The loss goes with the gradients, so that all ranks see what is not finite.
     let mut sums = vec![0.0; 1 + lengths.iter().sum::<usize>()];
@@ -29,14 +34,7 @@ pub(super) fn together(
             continue;
         }
         let weight = share.len() as f32 / batch.samples() as f32;
-        let before = own_losses();
-        let share = batch.batch(None, share);
-        let (loss, gradients) = random::as_rank(ranks.rank(), || differentiate(&share))?;
-        if own_losses() > before && ranks.size() > 1 {
-            return Err(not_shared(
-                "a layer of the model adds a loss of its own (add_loss)",
-            ));
-        }
+        let (loss, gradients) = of_share(ranks, batch, share, &mut differentiate)?;
         sums[0] += weight * loss as f32;
         let mut rest = &mut sums[1..];
         for gradient in gradients.iter().flatten() {
@@ -60,6 +58,54 @@ pub(super) fn together(
         rest = next;
     }
     Ok((loss, Some(gradients)))
+}
+
+/// [`together`] where the weights are on a card: the gradients stay there, and the loss is among them.
+fn on_card(
+    ranks: &DataParallel,
+    cards: &dyn Communicator,
+    shapes: &[Vec<usize>],
+    batch: &Prepared,
+    mut differentiate: impl FnMut(&Prepared) -> Result<(f64, Option<Vec<Tensor>>)>,
+) -> Result<(f64, Option<Vec<Tensor>>)> {
+    let share = ranks.shares(batch.samples()).remove(0);
+    let weight = share.len() as f32 / batch.samples() as f32;
+    let (loss, gradients) = match share.is_empty() {
+        true => (0.0, None),
+        false => of_share(ranks, batch, share, &mut differentiate)?,
+    };
+    let device = default_device();
+    let mut sums = vec![Tensor::from_values(&[1], vec![weight * loss as f32]).to(device)?];
+    for (at, shape) in shapes.iter().enumerate() {
+        let own = match &gradients {
+            Some(gradients) => &gradients[at] * weight,
+            None => Tensor::from_values(shape, vec![0.0; shape.iter().product()]),
+        };
+        sums.push(own.to(device)?);
+    }
+    cards.all_reduce_on_card(&mut sums)?;
+    let gradients = sums.split_off(1);
+    let loss = sums[0].to(Device::Cpu)?.item();
+    let trains = !shapes.is_empty() && loss.is_finite();
+    Ok((loss, trains.then_some(gradients)))
+}
+
+/// The loss and the gradients of one share.
+fn of_share(
+    ranks: &DataParallel,
+    batch: &Prepared,
+    share: Range<usize>,
+    differentiate: &mut impl FnMut(&Prepared) -> Result<(f64, Option<Vec<Tensor>>)>,
+) -> Result<(f64, Option<Vec<Tensor>>)> {
+    let before = own_losses();
+    let share = batch.batch(None, share);
+    let of_share = random::as_rank(ranks.rank(), || differentiate(&share))?;
+    if own_losses() > before && ranks.size() > 1 {
+        return Err(not_shared(
+            "a layer of the model adds a loss of its own (add_loss)",
+        ));
+    }
+    Ok(of_share)
 }
 
 fn shapes(trained: &[LayerRef]) -> Vec<Vec<usize>> {
@@ -88,6 +134,7 @@ pub(super) fn begin(ranks: &DataParallel, model: &Model, plan: &[usize]) -> Resu
         }
     }
     agree(ranks, model, plan)?;
+    ranks.ready_cards()?;
     each(&model.leaves(), true, |values| ranks.of_first(values))
 }
 
@@ -149,11 +196,6 @@ fn digest(of: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);
     hasher.finish()
-}
-
-/// A number in parts that single precision holds exactly.
-fn exact(number: u64) -> [f32; 4] {
-    [0, 16, 32, 48].map(|shift| f32::from((number >> shift) as u16))
 }
 
 /// Gives every rank the state of the last: running means, which each has of its own shares.

@@ -56,6 +56,7 @@ def main():
         ("libcuda.so.1", [HERE / "libcuda.cpp", generated]),
         ("libnvrtc.so.12", [HERE / "libnvrtc.cpp"]),
         ("libcublas.so.12", [HERE / "libcublas.cpp"]),
+        ("libnccl.so.2", [HERE / "libnccl.cpp", "-pthread"]),
     ]:
         new = to / f".{name}.new"
         subprocess.run(["g++", *FLAGS, f"-Wl,-soname,{name}", *map(str, sources), "-o", str(new)], check=True)

@@ -7,12 +7,14 @@
 //   SIMULATED_DRIVER=12020     the driver's version (12040)
 //   SIMULATED_BROKEN=1         the driver does not start
 //   SIMULATED_LOST_AFTER=100   after so many kernels every call fails, as when a card has gone
+//   SIMULATED_SAME_CARD=1      all cards say that they are the same one
 //   SIMULATED_LAUNCH_ERROR=2   the kernel SIMULATED_LAUNCH_ERROR_AT (10) is refused with this error, and so are the
 //                              next ones until it was SIMULATED_LAUNCH_ERROR_TIMES (1)
 
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -36,6 +38,7 @@ enum Result {
     INVALID_IMAGE = 200,
     INVALID_CONTEXT = 201,
     NOT_FOUND = 500,
+    NOT_READY = 600,
     ILLEGAL_ADDRESS = 700,
     UNKNOWN = 999,
 };
@@ -63,12 +66,20 @@ Result state() {
     return after >= 0 && launches > after ? UNKNOWN : SUCCESS;
 }
 
+// What the simulated NCCL has begun on the one stream and has not done. What comes after it waits.
+std::atomic<int> undone{0};
+
+void wait_for_stream() {
+    while (undone > 0) usleep(100);
+}
+
 #define CHECKED                                   \
     std::lock_guard<std::recursive_mutex> guard(lock); \
     if (Result bad = state()) return bad
 
-#define WITH_CONTEXT \
-    CHECKED;         \
+#define WITH_CONTEXT   \
+    wait_for_stream(); \
+    CHECKED;           \
     if (!current) return INVALID_CONTEXT
 
 // Whether so many bytes at an address were handed out together.
@@ -233,6 +244,23 @@ int cuCtxSetCurrent(void* context) {
 
 int cuCtxSynchronize() {
     WITH_CONTEXT;
+    return SUCCESS;
+}
+
+int cuStreamQuery(void*) {
+    CHECKED;
+    if (!current) return INVALID_CONTEXT;
+    return undone > 0 ? NOT_READY : SUCCESS;
+}
+
+void simulated_busy(int change) { undone += change; }
+
+int cuDeviceGetUuid_v2(char* uuid, int device) {
+    CHECKED;
+    // Where ranks are to share a card, each has it under another number.
+    int own = number("SIMULATED_SAME_CARD", 0) ? 0 : device;
+    memset(uuid, 0, 16);
+    memcpy(uuid, &own, sizeof own);
     return SUCCESS;
 }
 

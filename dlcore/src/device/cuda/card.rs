@@ -106,7 +106,7 @@ impl Card {
     }
 
     /// Makes it the calling thread's.
-    fn enter(&self) -> Result<()> {
+    pub(super) fn enter(&self) -> Result<()> {
         let started = driver::start().map_err(Error::Device)?;
         if started.process != std::process::id() {
             return Err(Error::Device(format!(
@@ -143,7 +143,7 @@ impl Card {
         ))
     }
 
-    fn failed(&self, doing: &str, error: DriverError) -> Error {
+    pub(super) fn failed(&self, doing: &str, error: DriverError) -> Error {
         let words = format!("{doing}: {}", driver::words(error));
         if driver::is_final(error) {
             return self.lose(&words);

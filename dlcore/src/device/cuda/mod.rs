@@ -20,6 +20,7 @@ mod layout;
 mod library;
 mod matrix;
 mod memory;
+pub(crate) mod nccl;
 mod optimizers;
 mod pointwise;
 mod window;

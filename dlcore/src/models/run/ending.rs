@@ -26,9 +26,15 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Whether training ends like this on each rank at the same batch, by what all have in common.
-    pub(super) fn is_that_of_all_ranks(&self) -> bool {
-        matches!(self, End::Completed | End::Diverged | End::NotFinite { .. })
+    /// Why training has ended on this rank, where it goes on on others: the rest ends on each at the same batch, by what all
+    /// have in common.
+    pub(super) fn of_this_rank_alone(&self) -> Option<String> {
+        match self {
+            End::Completed | End::Diverged | End::NotFinite { .. } => None,
+            End::Stopped(reason) => Some(format!("its training was stopped: {reason}")),
+            End::Failed(reason) => Some(format!("fit: {reason}")),
+            End::Interrupted => Some("it was interrupted".to_string()),
+        }
     }
 
     /// What a callback decided, if training is not to go on.

@@ -158,11 +158,92 @@ fn a_rank_that_ends_early_is_an_error_for_the_others_not_a_wait() {
         (ended.map_err(|error| error.to_string()), again, ranks)
     });
     let error = results[0].0.as_ref().unwrap_err();
-    assert!(error.contains("rank 1 has left"), "{error}");
+    assert!(
+        error.contains("rank 1 has left: its training was stopped: enough"),
+        "{error}"
+    );
     assert_eq!(results[1].0.as_ref().unwrap().stop_reason(), "enough");
     for (_, again, _) in &results {
         assert!(again.contains("connect all ranks again"), "{again}");
     }
+}
+
+#[test]
+fn a_rank_whose_fit_fails_before_training_is_an_error_for_the_others_with_its_reason() {
+    type Fails = fn(&DataParallel) -> Result<History>;
+    let fails: [(Fails, &str); 5] = [
+        (
+            |ranks| {
+                let settings = Fit::epochs(1).verbose(0).distribution(ranks);
+                model(Box::new(SGD::new())).fit(&numbers([44, 5], 3), &data().1, settings)
+            },
+            "[44, 5]",
+        ),
+        (
+            |ranks| {
+                let mut model = Sequential::new().add(Dense::new(3).input_shape([6]));
+                fit(&mut model, Some(ranks))
+            },
+            "compile",
+        ),
+        (
+            |ranks| {
+                let (x, y) = data();
+                let settings = Fit::epochs(1).batch_size(0).distribution(ranks);
+                model(Box::new(SGD::new())).fit(&x, &y, settings)
+            },
+            "batch_size must be at least 1",
+        ),
+        (
+            |ranks| {
+                let none: Vec<(Tensor, Tensor)> = Vec::new();
+                let settings = Fit::epochs(1).steps_per_epoch(3).distribution(ranks);
+                model(Box::new(SGD::new())).fit_batches(none, settings)
+            },
+            "the generator has no batch",
+        ),
+        (
+            |ranks| {
+                let none: Vec<(Tensor, Tensor)> = Vec::new();
+                let settings = Fit::epochs(1).distribution(ranks);
+                model(Box::new(SGD::new())).fit_sequence(none, settings)
+            },
+            "the sequence has 0",
+        ),
+    ];
+    for failing in [0, 2] {
+        for (fails, words) in fails {
+            let errors = as_ranks(3, |ranks| {
+                let fitted = match ranks.rank() == failing {
+                    true => fails(&ranks),
+                    false => fit(&mut model(Box::new(SGD::new())), Some(&ranks)),
+                };
+                // The connection outlives the training, as in a notebook.
+                (fitted.unwrap_err().to_string(), ranks)
+            });
+            for (error, ranks) in &errors {
+                assert!(error.contains(words), "{error}");
+                let told = error.contains(&format!("rank {failing} has left: "));
+                assert_eq!(told, ranks.rank() != failing, "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rank_can_say_that_its_data_are_missing() {
+    let errors = as_ranks(2, |ranks| {
+        if ranks.rank() == 1 {
+            ranks.leave("mnist was not found");
+        }
+        let error = fit(&mut model(Box::new(SGD::new())), Some(&ranks)).unwrap_err();
+        (error.to_string(), ranks)
+    });
+    let error = &errors[0].0;
+    assert!(
+        error.contains("rank 1 has left: mnist was not found"),
+        "{error}"
+    );
 }
 
 #[test]

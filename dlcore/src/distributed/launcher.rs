@@ -1,0 +1,371 @@
+//! What the environment says of the ranks: our own variables, and those that `mpirun` and `srun` set.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::{Error, Result};
+
+/// Where rank 0 listens unless something else is said.
+const PORT: u16 = 29500;
+
+/// Reads a variable of the environment.
+pub(super) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// One that says something.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// Which rank this process is, as the one who started it says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Place {
+    pub(super) rank: usize,
+    pub(super) size: usize,
+    /// Which one on its machine.
+    pub(super) local_rank: Option<usize>,
+    /// How many there are on its machine.
+    local_size: Option<usize>,
+    launcher: &'static Launcher,
+}
+
+/// The variables of one kind of launcher.
+#[derive(Debug, PartialEq)]
+pub(super) struct Launcher {
+    name: &'static str,
+    rank: &'static str,
+    /// The first that is there counts.
+    sizes: &'static [&'static str],
+    local_rank: &'static str,
+    local_size: &'static str,
+    /// What must be there, too, for the others to mean processes of one program.
+    also: Option<&'static str>,
+    /// Where Slurm lists the machines that have the ranks, the one of rank 0 first.
+    nodes: &'static [&'static str],
+    /// By which one launch is told from another on the same machine.
+    job: &'static [&'static str],
+    /// Whether MPI is there.
+    pub(super) mpi: bool,
+}
+
+const LAUNCHERS: [Launcher; 4] = [
+    Launcher {
+        name: "DLCORE_RANK",
+        rank: "DLCORE_RANK",
+        sizes: &["DLCORE_RANKS"],
+        local_rank: "DLCORE_LOCAL_RANK",
+        local_size: "",
+        also: Some("DLCORE_RANKS"),
+        nodes: &[],
+        job: &[],
+        mpi: false,
+    },
+    Launcher {
+        name: "OpenMPI's mpirun",
+        rank: "OMPI_COMM_WORLD_RANK",
+        sizes: &["OMPI_COMM_WORLD_SIZE"],
+        local_rank: "OMPI_COMM_WORLD_LOCAL_RANK",
+        local_size: "OMPI_COMM_WORLD_LOCAL_SIZE",
+        also: None,
+        // Its own steps leave out the machine that it was started on.
+        nodes: &["SLURM_JOB_NODELIST"],
+        job: &["PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid"],
+        mpi: true,
+    },
+    Launcher {
+        name: "MPICH's or Intel's mpirun",
+        rank: "PMI_RANK",
+        sizes: &["PMI_SIZE"],
+        local_rank: "MPI_LOCALRANKID",
+        local_size: "MPI_LOCALNRANKS",
+        also: None,
+        nodes: &["SLURM_JOB_NODELIST"],
+        job: &["PMI_PORT"],
+        mpi: true,
+    },
+    // In a batch script itself, and in a notebook that runs in an allocation, there is no step of several tasks.
+    Launcher {
+        name: "srun",
+        rank: "SLURM_PROCID",
+        sizes: &["SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"],
+        local_rank: "SLURM_LOCALID",
+        local_size: "",
+        also: Some("SLURM_STEP_ID"),
+        nodes: &["SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"],
+        job: &["SLURM_JOB_ID"],
+        mpi: false,
+    },
+];
+
+/// This process's place; none where nobody says that there are several.
+///
+/// # Errors
+/// [`Error::Value`] for what is no number, or says half of it.
+pub(super) fn place(get: Variables<'_>) -> Result<Option<Place>> {
+    let there = |launcher: &&Launcher| {
+        get(launcher.rank).is_some() && launcher.also.is_none_or(|also| get(also).is_some())
+    };
+    let Some(launcher) = LAUNCHERS.iter().find(there) else {
+        return Ok(None);
+    };
+    let number = |name: &str| {
+        let text = get(name);
+        let number = text.as_ref().map(|text| text.parse::<usize>());
+        number.transpose().map_err(|_| {
+            let text = text.unwrap_or_default();
+            Error::Value(format!("{name} must be a number, got {text:?}"))
+        })
+    };
+    let sizes = launcher.sizes.iter().map(|name| number(name));
+    let size = sizes.collect::<Result<Vec<_>>>()?.into_iter().flatten();
+    let Some(size) = size.into_iter().next() else {
+        return Err(Error::Value(format!(
+            "{} is set, so this is one of several ranks, but {} is not, which says how many",
+            launcher.rank, launcher.sizes[0]
+        )));
+    };
+    let rank = number(launcher.rank)?.unwrap_or_default();
+    super::communicator::check_rank(rank, size)?;
+    Ok(Some(Place {
+        rank,
+        size,
+        local_rank: number(launcher.local_rank)?,
+        local_size: number(launcher.local_size)?,
+        launcher,
+    }))
+}
+
+/// Where rank 0 listens, and where the others look for it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Address {
+    pub(super) listen: String,
+    pub(super) reach: String,
+}
+
+impl Place {
+    pub(super) fn has_mpi(&self) -> bool {
+        self.launcher.mpi
+    }
+
+    /// Where the ranks meet.
+    ///
+    /// # Errors
+    /// [`Error::Value`] where they are on several machines and nobody says on which one rank 0 is.
+    pub(super) fn address(&self, get: Variables<'_>) -> Result<Address> {
+        if let Some(address) = get("DLCORE_ADDRESS") {
+            return Ok(Address {
+                listen: address.clone(),
+                reach: address,
+            });
+        }
+        let port = match get("DLCORE_MASTER_PORT") {
+            None => self.port(get),
+            Some(text) => text.parse().map_err(|_| {
+                Error::Value(format!(
+                    "DLCORE_MASTER_PORT must be a number from 1 to 65535, got {text:?}"
+                ))
+            })?,
+        };
+        let here = |host: &str| format!("{host}:{port}");
+        // Its own name may be one of the loopback to the machine itself.
+        let on = |master: &str| Address {
+            listen: here("0.0.0.0"),
+            reach: here(master),
+        };
+        let local = Address {
+            listen: here("127.0.0.1"),
+            reach: here("127.0.0.1"),
+        };
+        if let Some(master) = get("DLCORE_MASTER_ADDR") {
+            return Ok(on(&master));
+        }
+        if self.launcher.job.is_empty() || self.local_size == Some(self.size) {
+            return Ok(local);
+        }
+        if let Some(nodes) = self.launcher.nodes.iter().find_map(|name| get(name)) {
+            return match nodes.contains([',', '[']) {
+                true => Ok(on(&first_host(&nodes))),
+                false => Ok(local),
+            };
+        }
+        Err(Error::Value(format!(
+            "{} has started {} ranks, not all of them on this machine: say on which machine rank 0 is, \
+             DLCORE_MASTER_ADDR=its-name-or-address (with OpenMPI: mpirun -x DLCORE_MASTER_ADDR=…), or build dlcore with the \
+             feature mpi",
+            self.launcher.name, self.size
+        )))
+    }
+
+    /// The same port on all ranks, and another one for another launch.
+    fn port(&self, get: Variables<'_>) -> u16 {
+        let jobs: Vec<String> = self
+            .launcher
+            .job
+            .iter()
+            .filter_map(|name| get(name))
+            .collect();
+        let Some(job) = jobs.first() else {
+            return PORT;
+        };
+        let mut hasher = DefaultHasher::new();
+        job.hash(&mut hasher);
+        PORT + (hasher.finish() % 2000) as u16
+    }
+}
+
+/// The first machine of a list as Slurm writes it: `gpu[007-009,012],login` begins with `gpu007`.
+fn first_host(nodes: &str) -> String {
+    let end = nodes.find([',', '[']).unwrap_or(nodes.len());
+    let (name, rest) = nodes.split_at(end);
+    let Some(rest) = rest.strip_prefix('[') else {
+        return name.to_string();
+    };
+    let number = rest.find(['-', ',', ']']).unwrap_or(rest.len());
+    let suffix = rest.split_once(']').map_or("", |(_, after)| after);
+    let suffix = suffix.split(',').next().unwrap_or_default();
+    match suffix.is_empty() {
+        true => format!("{name}{}", &rest[..number]),
+        // A name with numbers in two places.
+        false => first_host(&format!("{name}{}{}", &rest[..number], suffix)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> Result<Option<(Place, Result<Address>)>> {
+        let get = |name: &str| {
+            let found = variables.iter().find(|(own, _)| *own == name);
+            found.map(|(_, value)| value.to_string())
+        };
+        Ok(place(&get)?.map(|place| (place, place.address(&get))))
+    }
+
+    fn ranks(variables: &[(&str, &str)]) -> (usize, usize, Option<usize>, Address) {
+        let (place, address) = with(variables).unwrap().unwrap();
+        let address = address.unwrap();
+        (place.rank, place.size, place.local_rank, address)
+    }
+
+    fn on(listen: &str, reach: &str) -> Address {
+        Address {
+            listen: listen.to_string(),
+            reach: reach.to_string(),
+        }
+    }
+
+    #[test]
+    fn our_own_variables_come_first() {
+        assert!(with(&[]).unwrap().is_none());
+        let own = [("DLCORE_RANK", "1"), ("DLCORE_RANKS", "3")];
+        let here = on("127.0.0.1:29500", "127.0.0.1:29500");
+        assert_eq!(ranks(&own), (1, 3, None, here));
+        let more = [
+            ("OMPI_COMM_WORLD_RANK", "0"),
+            ("OMPI_COMM_WORLD_SIZE", "8"),
+            ("DLCORE_ADDRESS", "10.0.0.1:77"),
+            own[0],
+            own[1],
+        ];
+        let there = on("10.0.0.1:77", "10.0.0.1:77");
+        assert_eq!(ranks(&more), (1, 3, None, there));
+    }
+
+    #[test]
+    fn mpirun_on_one_machine_needs_no_address() {
+        let (rank, size, local, address) = ranks(&[
+            ("OMPI_COMM_WORLD_RANK", "3"),
+            ("OMPI_COMM_WORLD_SIZE", "4"),
+            ("OMPI_COMM_WORLD_LOCAL_RANK", "3"),
+            ("OMPI_COMM_WORLD_LOCAL_SIZE", "4"),
+            ("PMIX_NAMESPACE", "1077477377"),
+        ]);
+        assert_eq!((rank, size, local), (3, 4, Some(3)));
+        assert_eq!(address.listen, address.reach);
+        assert!(address.reach.starts_with("127.0.0.1:"));
+        let (rank, size, local, address) = ranks(&[
+            ("PMI_RANK", "1"),
+            ("PMI_SIZE", "2"),
+            ("MPI_LOCALRANKID", "1"),
+            ("MPI_LOCALNRANKS", "2"),
+        ]);
+        assert_eq!((rank, size, local), (1, 2, Some(1)));
+        assert_eq!(address.reach, "127.0.0.1:29500");
+    }
+
+    #[test]
+    fn on_several_machines_the_first_one_is_named_or_asked_for() {
+        let mpi = [
+            ("OMPI_COMM_WORLD_RANK", "3"),
+            ("OMPI_COMM_WORLD_SIZE", "4"),
+            ("OMPI_COMM_WORLD_LOCAL_RANK", "1"),
+            ("OMPI_COMM_WORLD_LOCAL_SIZE", "2"),
+        ];
+        let (_, address) = with(&mpi).unwrap().unwrap();
+        let error = address.unwrap_err().to_string();
+        assert!(error.contains("DLCORE_MASTER_ADDR"), "{error}");
+        let mut said = mpi.to_vec();
+        said.push(("DLCORE_MASTER_ADDR", "node7"));
+        said.push(("DLCORE_MASTER_PORT", "4000"));
+        let there = on("0.0.0.0:4000", "node7:4000");
+        assert_eq!(ranks(&said), (3, 4, Some(1), there));
+        // mpirun within an allocation of Slurm's.
+        let mut slurm = mpi.to_vec();
+        slurm.push(("SLURM_JOB_NODELIST", "gpu[007-009]"));
+        assert_eq!(ranks(&slurm).3.reach, "gpu007:29500");
+    }
+
+    #[test]
+    fn tasks_of_srun_are_ranks_and_a_batch_script_is_none() {
+        let step = [
+            ("SLURM_PROCID", "5"),
+            ("SLURM_NTASKS", "8"),
+            ("SLURM_LOCALID", "1"),
+            ("SLURM_STEP_NODELIST", "n[1-2]"),
+            ("SLURM_STEP_ID", "0"),
+        ];
+        let (rank, size, local, address) = ranks(&step);
+        assert_eq!((rank, size, local), (5, 8, Some(1)));
+        assert_eq!(address.reach, "n1:29500");
+        assert!(with(&step[..4]).unwrap().is_none());
+        let mut alone = step.to_vec();
+        alone[3].1 = "n1";
+        assert_eq!(ranks(&alone).3, on("127.0.0.1:29500", "127.0.0.1:29500"));
+        // A step of one task in an allocation of eight: a notebook.
+        let mut notebook = step.to_vec();
+        notebook[0].1 = "0";
+        notebook.push(("SLURM_STEP_NUM_TASKS", "1"));
+        assert_eq!(ranks(&notebook).1, 1);
+    }
+
+    #[test]
+    fn the_first_of_slurms_list_of_machines() {
+        for (nodes, first) in [
+            ("login", "login"),
+            ("a,b", "a"),
+            ("gpu[007-009,012],login", "gpu007"),
+            ("gpu[3,5]", "gpu3"),
+            ("rack[1-2]node[08-09],x", "rack1node08"),
+            ("n[1-2].cluster,x", "n1.cluster"),
+        ] {
+            assert_eq!(first_host(nodes), first, "{nodes}");
+        }
+    }
+
+    #[test]
+    fn what_is_half_said_or_no_number_is_an_error() {
+        for (variables, words) in [
+            (
+                &[("DLCORE_RANK", "one"), ("DLCORE_RANKS", "2")][..],
+                "DLCORE_RANK must be a number",
+            ),
+            (&[("PMI_RANK", "1")], "PMI_SIZE is not"),
+            (
+                &[("DLCORE_RANK", "2"), ("DLCORE_RANKS", "2")],
+                "of 2 there is none with number 2",
+            ),
+        ] {
+            let error = with(variables).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

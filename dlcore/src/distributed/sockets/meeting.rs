@@ -1,0 +1,171 @@
+//! How ranks find each other: rank 0 listens, the others come and say who they are.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use super::wire::{GLANCE, Header, Parting, Wire, number};
+use crate::distributed::communicator::INTERRUPTED;
+use crate::{Error, Result, interrupt};
+
+/// By which ranks know each other.
+const GREETING: &[u8; 8] = b"dlcore 3";
+/// How long one who has come may take to say who he is.
+const POLITE: Duration = Duration::from_secs(5);
+
+/// Rank 0 waits for the others, and tells all when they are there.
+pub(super) fn accept(listener: &TcpListener, size: usize, patience: Duration) -> Result<Vec<Wire>> {
+    let started = Instant::now();
+    let waiting = listener.set_nonblocking(true);
+    waiting.map_err(|e| failed("wait for ranks".into(), e))?;
+    let mut joined: Vec<Option<Wire>> = (1..size).map(|_| None).collect();
+    // What was odd about those who came.
+    let mut odd = String::new();
+    while let Some(missing) = joined.iter().position(Option::is_none) {
+        let stream = match listener.accept() {
+            Ok((stream, _)) => Some(stream),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            Err(error) => return Err(failed("wait for ranks".into(), error)),
+        };
+        forget_who_left(&mut joined, &mut odd);
+        let Some(stream) = stream else {
+            let end = match interrupt::requested() {
+                true => Some(INTERRUPTED.to_string()),
+                false if started.elapsed() > patience => Some(late(&joined, patience, &odd)),
+                false => None,
+            };
+            let Some(end) = end else {
+                std::thread::sleep(GLANCE);
+                continue;
+            };
+            let told = match interrupt::requested() {
+                true => (0, "it was interrupted before all ranks were there"),
+                false => (missing + 1, &*end),
+            };
+            let there = joined.iter_mut().flatten();
+            there.for_each(|wire| wire.part(told.0, told.1));
+            return Err(Error::Device(format!("ranks cannot meet: {end}")));
+        };
+        // Whoever says something else, or nothing for a while, is none of them.
+        let Ok((rank, of)) = greeted(&stream) else {
+            continue;
+        };
+        let Ok(mut wire) = Wire::new(stream, rank) else {
+            continue;
+        };
+        let problem = match joined.get(rank.wrapping_sub(1)) {
+            _ if of != size => format!("rank {rank} was told of {of} ranks, rank 0 of {size}"),
+            None => format!("of {size} ranks there is none with number {rank} that joins"),
+            Some(Some(_)) => format!("there are two with number {rank}"),
+            Some(None) => {
+                joined[rank - 1] = Some(wire);
+                continue;
+            }
+        };
+        wire.part(0, &problem);
+        odd = format!("; {problem}");
+    }
+    let mut wires: Vec<Wire> = joined.into_iter().flatten().collect();
+    for wire in &mut wires {
+        // Who has left meanwhile is noticed when he is needed.
+        let _ = wire.send(Header::WELCOME, &[]);
+    }
+    Ok(wires)
+}
+
+/// Who has come and gone again, as a notebook that was restarted, may come once more.
+fn forget_who_left(joined: &mut [Option<Wire>], odd: &mut String) {
+    for place in joined {
+        if let Some(wire) = place
+            && let Err(Parting::Left(rank, reason)) = wire.look()
+        {
+            *odd = format!("; rank {rank} had come and has left: {reason}");
+            *place = None;
+        }
+    }
+}
+
+/// What is said when not all have come.
+fn late(joined: &[Option<Wire>], patience: Duration, odd: &str) -> String {
+    let missing = joined.iter().zip(1..).filter(|(wire, _)| wire.is_none());
+    let missing: Vec<String> = missing.map(|(_, rank)| rank.to_string()).collect();
+    format!(
+        "{} {} of {} did not come within {} s{odd}",
+        if missing.len() == 1 { "rank" } else { "ranks" },
+        missing.join(", "),
+        joined.len() + 1,
+        patience.as_secs_f32(),
+    )
+}
+
+fn greeted(stream: &TcpStream) -> std::io::Result<(usize, usize)> {
+    // Some systems hand the listener's mode on.
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(POLITE))?;
+    let mut greeting = [0; 24];
+    let mut reader = stream;
+    reader.read_exact(&mut greeting)?;
+    let (name, numbers) = greeting.split_at(8);
+    match name == GREETING {
+        true => Ok((number(&numbers[..8]), number(&numbers[8..]))),
+        false => Err(ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Another rank looks for rank 0; all are there when it has said so.
+pub(super) fn join(
+    rank: usize,
+    size: usize,
+    address: &str,
+    patience: Duration,
+) -> Result<Result<Wire, Parting>> {
+    let started = Instant::now();
+    let mut stream = loop {
+        match reach(address) {
+            Ok(stream) => break stream,
+            Err(error) if started.elapsed() > patience => {
+                return Err(failed(
+                    format!(
+                        "rank 0 is not at {address} within {} s, as rank {rank} has seen",
+                        patience.as_secs_f32()
+                    ),
+                    error,
+                ));
+            }
+            Err(_) if interrupt::requested() => {
+                return Err(Error::Device(format!("ranks cannot meet: {INTERRUPTED}")));
+            }
+            // Rank 0 may be starting.
+            Err(_) => std::thread::sleep(GLANCE),
+        }
+    };
+    let mut greeting = GREETING.to_vec();
+    greeting.extend((rank as u64).to_le_bytes());
+    greeting.extend((size as u64).to_le_bytes());
+    let greeted = stream.write_all(&greeting);
+    let wire = greeted.and_then(|()| Wire::new(stream, 0));
+    let wire =
+        wire.map_err(|error| failed(format!("rank 0 at {address} does not listen"), error))?;
+    Ok(wire
+        .receive(Header::WELCOME, &mut [], || Ok(()))
+        .map(|()| wire))
+}
+
+/// An address that does not answer is not waited for as long as the system would.
+fn reach(address: &str) -> std::io::Result<TcpStream> {
+    let mut last = std::io::Error::from(ErrorKind::AddrNotAvailable);
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, POLITE) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+pub(super) fn failed(doing: String, source: std::io::Error) -> Error {
+    Error::Io {
+        context: format!("ranks cannot meet: {doing}"),
+        source,
+    }
+}
