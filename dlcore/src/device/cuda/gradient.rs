@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::array::DeviceArray;
 use super::card::{Argument, Card};
-use super::forward::{Fold, fold, zip};
-use super::pointwise::{self, From};
+use super::pointwise::{self, From, zip};
+use super::reduce::{Fold, fold};
 use super::window::{ConvStep, conv_shares, pool_share};
 use super::{card_of, countable, matrix, on_card};
 use crate::grad::ops::{Op, Step};

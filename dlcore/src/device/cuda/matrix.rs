@@ -1,7 +1,7 @@
 //! A matrix product, as the library is asked for it.
 
 use super::array::DeviceArray;
-use super::card::Buffer;
+use super::card::{Argument, Buffer, Card};
 use crate::Result;
 
 /// A matrix, or several, that lies as said or transposed.
@@ -76,6 +76,57 @@ pub(super) fn batched(
             columns,
             batch,
         })?;
+    }
+    Ok(out)
+}
+
+/// The product over the last two axes; none where the axes before them differ in more than being there or not.
+pub(super) fn matmul(
+    left: &DeviceArray,
+    right: &DeviceArray,
+    shape: &[usize],
+) -> Option<Result<DeviceArray>> {
+    let [before @ .., rows, columns] = shape else {
+        return None;
+    };
+    let batch = before.iter().product();
+    let own = |array: &DeviceArray| array.shape()[..array.shape().len() - 2].to_vec();
+    let repeated = |array: &DeviceArray| match own(array) {
+        axes if axes == before => Some(false),
+        axes if axes.iter().product::<usize>() == 1 => Some(true),
+        _ => None,
+    };
+    let inner = left.shape()[left.shape().len() - 1];
+    Some(batched(
+        (left, false, repeated(left)?),
+        (right, false, repeated(right)?),
+        (batch, *rows, inner, *columns),
+        shape,
+    ))
+}
+
+/// `x · kernel + bias`, and its relu.
+pub(super) fn dense(
+    card: &'static Card,
+    x: &DeviceArray,
+    kernel: &DeviceArray,
+    bias: Option<&DeviceArray>,
+    relu: bool,
+    shape: &[usize],
+) -> Result<DeviceArray> {
+    let (inner, units) = (kernel.shape()[0], kernel.shape()[1]);
+    let rows = shape[..shape.len() - 1].iter().product();
+    let out = product((x, false), (kernel, false), (rows, inner, units), shape)?;
+    if bias.is_some() || relu {
+        let arguments = [
+            Argument::Buffer(out.buffer()),
+            bias.map_or(Argument::Nothing, |bias| Argument::Buffer(bias.buffer())),
+            Argument::Long(out.len() as i64),
+            Argument::Int(units as i32),
+            Argument::Int(i32::from(bias.is_some())),
+            Argument::Int(i32::from(relu)),
+        ];
+        card.each("add_bias", out.len(), &arguments)?;
     }
     Ok(out)
 }

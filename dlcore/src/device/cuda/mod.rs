@@ -20,8 +20,11 @@ mod layout;
 mod library;
 mod matrix;
 mod memory;
+mod moving;
 mod optimizers;
 mod pointwise;
+mod reduce;
+mod rows;
 mod window;
 
 pub use array::DeviceArray;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::array::DeviceArray;
 use super::card::{Argument, Card};
-use super::forward::{Fold, dense, fold, zip};
-use super::matrix;
+use super::matrix::{self, dense};
+use super::pointwise::zip;
+use super::reduce::{Fold, fold};
 use crate::Result;
 use crate::device::cpu::Window;
 use crate::grad::ops::{Conv, Pool};
