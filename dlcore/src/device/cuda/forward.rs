@@ -9,7 +9,7 @@ use super::moving::moved;
 use super::pointwise::{self, map, zip};
 use super::reduce::{Fold, fold};
 use super::rows::{losses, rows};
-use super::{card_of, countable, on_card, window};
+use super::{all_on_card, card_of, countable, normalize, recurrent, window};
 use crate::grad::ops::Op;
 use crate::{Result, Tensor};
 
@@ -21,14 +21,17 @@ pub(crate) fn forward(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Option<Re
     if !has_kernels(op) || !countable(shapes.chain([shape])) {
         return None;
     }
-    let mut operands = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        match on_card(card, input)? {
-            Ok(operand) => operands.push(operand),
-            Err(error) => return Some(Err(error)),
+    let operands = match all_on_card(card, inputs.iter().copied())? {
+        Ok(operands) => operands,
+        Err(error) => return Some(Err(error)),
+    };
+    let result = match op {
+        Op::Recurrent(pass) => {
+            let keep = inputs.iter().any(|input| input.node().is_some());
+            recurrent::forward(card, pass, &operands, keep, shape)?
         }
-    }
-    let result = compute(card, op, &operands, shape)?;
+        _ => compute(card, op, &operands, shape)?,
+    };
     Some(result.map(|array| Tensor::from_card(Arc::new(array))))
 }
 
@@ -62,6 +65,9 @@ fn has_kernels(op: &Op) -> bool {
                 | Op::Dense(_)
                 | Op::Conv(_)
                 | Op::Pool(_)
+                | Op::BatchNorm(_)
+                | Op::LayerNorm(_)
+                | Op::Recurrent(_)
                 | Op::SoftmaxCrossEntropy(_)
                 | Op::SigmoidCrossEntropy(_)
         )
@@ -126,6 +132,8 @@ fn reduced(
             return window::conv(card, conv, x, &operands[1], bias, shape);
         }
         Op::Pool(pool) => return window::pool(card, pool, x, shape),
+        Op::BatchNorm(norm) => return normalize::batch_norm(card, norm, operands, shape),
+        Op::LayerNorm(norm) => normalize::layer_norm(card, norm, operands, shape),
         Op::SoftmaxCrossEntropy(_) => losses(card, "softmax_cross_entropy", x, &operands[1], shape),
         Op::SigmoidCrossEntropy(_) => losses(card, "sigmoid_cross_entropy", x, &operands[1], shape),
         _ => return None,

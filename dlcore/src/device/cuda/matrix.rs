@@ -40,44 +40,54 @@ pub(super) fn product(
 
 /// [`product`] for each of a batch; an operand may be one matrix for all.
 pub(super) fn batched(
-    (left, left_transposed, left_repeated): (&DeviceArray, bool, bool),
-    (right, right_transposed, right_repeated): (&DeviceArray, bool, bool),
-    (batch, rows, inner, columns): (usize, usize, usize, usize),
+    left: (&DeviceArray, bool, bool),
+    right: (&DeviceArray, bool, bool),
+    sizes: (usize, usize, usize, usize),
     shape: &[usize],
 ) -> Result<DeviceArray> {
-    let times = |repeated: bool| if repeated { 1 } else { batch };
-    assert_eq!(left.len(), times(left_repeated) * rows * inner, "left");
-    assert_eq!(
-        right.len(),
-        times(right_repeated) * inner * columns,
-        "right"
-    );
-    let card = left.card();
+    let (card, inner) = (left.0.card(), sizes.2);
     if inner == 0 {
         return DeviceArray::zeros(card, shape);
     }
     let out = DeviceArray::empty(card, shape)?;
-    assert_eq!(out.len(), batch * rows * columns, "result");
-    if !out.is_empty() {
-        card.gemm(&Product {
-            left: Operand {
-                buffer: left.buffer(),
-                transposed: left_transposed,
-                repeated: left_repeated,
-            },
-            right: Operand {
-                buffer: right.buffer(),
-                transposed: right_transposed,
-                repeated: right_repeated,
-            },
-            out: out.buffer(),
-            rows,
-            inner,
-            columns,
-            batch,
-        })?;
-    }
+    write(left, right, sizes, &out)?;
     Ok(out)
+}
+
+/// [`batched`] into room that is there already. An operand may be longer than what is read of it, its beginning.
+pub(super) fn write(
+    (left, left_transposed, left_repeated): (&DeviceArray, bool, bool),
+    (right, right_transposed, right_repeated): (&DeviceArray, bool, bool),
+    (batch, rows, inner, columns): (usize, usize, usize, usize),
+    out: &DeviceArray,
+) -> Result<()> {
+    let times = |repeated: bool| if repeated { 1 } else { batch };
+    assert!(left.len() >= times(left_repeated) * rows * inner, "left");
+    assert!(
+        right.len() >= times(right_repeated) * inner * columns,
+        "right"
+    );
+    assert_eq!(out.len(), batch * rows * columns, "result");
+    if out.is_empty() {
+        return Ok(());
+    }
+    left.card().gemm(&Product {
+        left: Operand {
+            buffer: left.buffer(),
+            transposed: left_transposed,
+            repeated: left_repeated,
+        },
+        right: Operand {
+            buffer: right.buffer(),
+            transposed: right_transposed,
+            repeated: right_repeated,
+        },
+        out: out.buffer(),
+        rows,
+        inner,
+        columns,
+        batch,
+    })
 }
 
 /// The product over the last two axes; none where the axes before them differ in more than being there or not.

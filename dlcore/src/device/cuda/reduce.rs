@@ -1,7 +1,7 @@
 //! Sums and extremes.
 
 use super::array::DeviceArray;
-use super::card::{Argument, Card};
+use super::card::{Argument, BLOCK, Card};
 use super::moving::{join, part};
 use crate::Result;
 use crate::tensor::split_at;
@@ -27,6 +27,72 @@ impl Fold {
 /// Numbers that one block folds on its own, where all are folded into one.
 const PIECE: usize = 1 << 12;
 
+/// How the columns of a matrix `[rows, width]` are shared among blocks.
+pub(super) struct Tiles {
+    rows: usize,
+    width: usize,
+    /// Columns of a tile; the block's other threads are lanes over the rows.
+    across: usize,
+    /// Rows of a piece.
+    piece: usize,
+}
+
+impl Tiles {
+    /// Pieces of 8 rows a lane at least, so that putting them together is little beside, and 256 of them at most.
+    pub(super) fn of(rows: usize, width: usize) -> Tiles {
+        let across = width.next_power_of_two().min(32);
+        let lanes = BLOCK as usize / across;
+        Tiles {
+            rows,
+            width,
+            across,
+            piece: (8 * lanes).max(rows.div_ceil(256)),
+        }
+    }
+
+    pub(super) fn pieces(&self) -> usize {
+        self.rows.div_ceil(self.piece)
+    }
+
+    /// Tiles of one piece.
+    pub(super) fn tiles(&self) -> usize {
+        self.width.div_ceil(self.across)
+    }
+
+    /// What kernels are told of it.
+    pub(super) fn arguments(&self) -> [Argument<'static>; 4] {
+        [self.rows, self.width, self.across, self.piece].map(|size| Argument::Int(size as i32))
+    }
+
+    /// Begins a kernel with a block for each tile of each piece.
+    pub(super) fn launch(
+        &self,
+        card: &'static Card,
+        kernel: &'static str,
+        arrays: &[&DeviceArray],
+        rest: &[Argument<'_>],
+    ) -> Result<()> {
+        let arrays = arrays.iter().map(|array| Argument::Buffer(array.buffer()));
+        let mut arguments: Vec<Argument<'_>> = arrays.collect();
+        arguments.extend(self.arguments());
+        arguments.extend(rest);
+        card.launch(kernel, self.pieces() * self.tiles(), &arguments)
+    }
+}
+
+/// The sums of a matrix's columns, by many threads for each.
+fn sum_columns(
+    card: &'static Card,
+    x: &DeviceArray,
+    (rows, width): (usize, usize),
+    shape: &[usize],
+) -> Result<DeviceArray> {
+    let tiles = Tiles::of(rows, width);
+    let sums = DeviceArray::empty(card, &[tiles.pieces(), width])?;
+    tiles.launch(card, "sum_columns", &[&sums, x], &[])?;
+    fold(card, Fold::Sum, &sums, Some(0), shape)
+}
+
 /// A reduction along an axis or over all.
 pub(super) fn fold(
     card: &'static Card,
@@ -42,6 +108,10 @@ pub(super) fn fold(
     };
     if outer == 1 && inner == 1 && steps > 2 * PIECE {
         return fold_all(card, which, x, shape);
+    }
+    // Few results of many numbers: with a thread for each, most of the card would wait.
+    if outer == 1 && inner > 1 && steps > 256 && matches!(which, Fold::Sum) {
+        return sum_columns(card, x, (steps, inner), shape);
     }
     let out = DeviceArray::empty(card, shape)?;
     let (to, from) = (Argument::Buffer(out.buffer()), Argument::Buffer(x.buffer()));

@@ -3,6 +3,7 @@
 //! On the processor both sides are the same numbers, which shows that the cases run.
 
 use super::tests::{cases, some};
+use super::{Memory, Recurrent, batch_norm, layer_norm, recurrent};
 use crate::device::default_device;
 use crate::grad::GradientTape;
 use crate::tensor::SliceItem;
@@ -12,7 +13,7 @@ use crate::{DType, Tensor};
 /// sums are taken in another order.
 const TOLERANCE: f64 = 2e-5;
 
-/// The value of `Σ weights · f(x)`'s function and its gradients.
+/// The value of a function, and the gradients of `Σ weights · f(x)`.
 fn computed(function: &dyn Fn(&[Tensor]) -> Tensor, inputs: &[Tensor]) -> Vec<Tensor> {
     let tape = GradientTape::new();
     let watched: Vec<Tensor> = inputs.iter().map(|input| tape.watch(input)).collect();
@@ -35,28 +36,102 @@ fn distance(left: &Tensor, right: &Tensor) -> f64 {
         .fold(0.0, f64::max)
 }
 
-#[test]
-fn every_operation_gives_what_the_processor_gives() {
+/// What is wrong with the device's result and gradients, in words.
+fn differences(
+    what: &str,
+    inputs: &[Tensor],
+    function: &dyn Fn(&[Tensor]) -> Tensor,
+) -> Vec<String> {
     let device = default_device();
+    let here: Vec<Tensor> = inputs.iter().map(|x| x.cast(DType::F32)).collect();
+    let there: Vec<Tensor> = here.iter().map(|x| x.to(device).unwrap()).collect();
+    let pairs = computed(function, &here)
+        .into_iter()
+        .zip(computed(function, &there));
     let mut wrong = Vec::new();
-    for (index, (name, inputs, function)) in cases().iter().enumerate() {
-        let here: Vec<Tensor> = inputs.iter().map(|x| x.cast(DType::F32)).collect();
-        let there: Vec<Tensor> = here.iter().map(|x| x.to(device).unwrap()).collect();
-        let pairs = computed(function, &here)
-            .into_iter()
-            .zip(computed(function, &there));
-        for (place, (expected, got)) in pairs.enumerate() {
-            assert_eq!(got.shape(), expected.shape(), "{name}");
-            let scale = expected.abs().max().item().max(1.0);
-            let worst = distance(&got, &expected);
-            if worst > TOLERANCE * scale {
-                wrong.push(format!(
-                    "case {index}, {name}, part {place}: off by {worst:.1e}"
-                ));
-            }
+    for (place, (expected, got)) in pairs.enumerate() {
+        assert_eq!(got.shape(), expected.shape(), "{what}");
+        let scale = expected.abs().max().item().max(1.0);
+        let worst = distance(&got, &expected);
+        if worst > TOLERANCE * scale {
+            wrong.push(format!("{what}, part {place}: off by {worst:.1e}"));
         }
     }
-    assert!(wrong.is_empty(), "on {device}:\n{}", wrong.join("\n"));
+    wrong
+}
+
+#[test]
+fn every_operation_gives_what_the_processor_gives() {
+    let cases = cases();
+    let wrong = cases.iter().enumerate();
+    let wrong = wrong.flat_map(|(index, (name, inputs, function))| {
+        differences(&format!("case {index}, {name}"), inputs, function)
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(
+        wrong.is_empty(),
+        "on {}:\n{}",
+        default_device(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn every_way_through_a_sequence_gives_what_the_processor_gives() {
+    use super::recurrent::tests::{every_activation, every_way, uneven_drops};
+    let all = [every_way(), uneven_drops(), every_activation()].concat();
+    let wrong: Vec<String> = all
+        .iter()
+        .flat_map(|(pass, operands)| {
+            let function = |x: &[Tensor]| {
+                let fresh = Recurrent {
+                    memory: Memory::default(),
+                    ..pass.clone()
+                };
+                recurrent(fresh, &x.iter().collect::<Vec<_>>()).unwrap()
+            };
+            differences(&format!("{pass:?}"), operands, &function)
+        })
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "on {}:\n{}",
+        default_device(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn normalization_of_many_rows_and_columns_agrees() {
+    let device = default_device();
+    // Tiles and pieces that are full, and such that are not; rows longer than a block, and shorter.
+    for (rows, width) in [(1, 1), (9_001, 3), (300, 70), (3, 600), (2_100, 32)] {
+        let x = Tensor::uniform([rows, width], -1.0, 2.0);
+        let (gamma, beta) = (some(&[width]).cast(DType::F32), some(&[width]) * 0.5);
+        let inputs = [x, gamma, beta.cast(DType::F32)];
+        let batch = |x: &[Tensor]| batch_norm(&x[0], &x[1], &x[2], 1e-3).unwrap().output;
+        let layer = |x: &[Tensor]| layer_norm(&x[0], &x[1], &x[2], 1e-3).unwrap();
+        let mut wrong = differences(&format!("batch {rows} by {width}"), &inputs, &batch);
+        wrong.extend(differences(
+            &format!("layer {rows} by {width}"),
+            &inputs,
+            &layer,
+        ));
+        assert!(wrong.is_empty(), "on {device}:\n{}", wrong.join("\n"));
+    }
+}
+
+#[test]
+fn a_large_mean_does_not_swallow_the_variance() {
+    let values: Vec<f32> = (0..30_000).map(|i| 1000.0 + (i % 2) as f32).collect();
+    let x = Tensor::from(values).to(default_device()).unwrap();
+    let (ones, zeros) = (Tensor::ones([3]), Tensor::zeros([3]));
+    let by_columns = batch_norm(&x.reshape([10_000, 3]), &ones, &zeros, 0.0).unwrap();
+    assert!((by_columns.mean - 1000.5).abs().max().item() < 1e-3);
+    assert!((by_columns.variance - 0.25).abs().max().item() < 1e-4);
+    let (ones, zeros) = (Tensor::ones([10_000]), Tensor::zeros([10_000]));
+    let by_rows = layer_norm(&x.reshape([3, 10_000]), &ones, &zeros, 0.0).unwrap();
+    assert!((by_rows.abs() - 1.0).abs().max().item() < 1e-2);
 }
 
 /// NaN, infinities and halves, which every device must treat as the processor does. (Not denormals, which the
