@@ -18,7 +18,7 @@ use crate::{Result, Tensor};
 pub(crate) fn forward(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Option<Result<Tensor>> {
     let card = card_of(inputs.iter().copied())?;
     let shapes = inputs.iter().map(|input| input.shape());
-    if !has_kernels(op) || !countable(shapes.chain([shape])) {
+    if is_left_to_processor(op) || !countable(shapes.chain([shape])) {
         return None;
     }
     let operands = match all_on_card(card, inputs.iter().copied())? {
@@ -35,42 +35,20 @@ pub(crate) fn forward(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Option<Re
     Some(result.map(|array| Tensor::from_card(Arc::new(array))))
 }
 
-/// Whether the operation is computed on cards at all.
-fn has_kernels(op: &Op) -> bool {
-    pointwise::of(op).is_some()
-        || matches!(
-            op,
-            Op::Add(_)
-                | Op::Sub(_)
-                | Op::Mul(_)
-                | Op::Div(_)
-                | Op::Power(_)
-                | Op::Maximum(_)
-                | Op::Minimum(_)
-                | Op::SquaredDifference(_)
-                | Op::Softmax(_)
-                | Op::LogSoftmax(_)
-                | Op::Sum(_)
-                | Op::Mean(_)
-                | Op::Extreme(_)
-                | Op::Reshape(_)
-                | Op::Permute(_)
-                | Op::BroadcastTo(_)
-                | Op::Slice(_)
-                | Op::Unslice(_)
-                | Op::Concat(_)
-                | Op::Gather(_)
-                | Op::ScatterRows(_)
-                | Op::Matmul(_)
-                | Op::Dense(_)
-                | Op::Conv(_)
-                | Op::Pool(_)
-                | Op::BatchNorm(_)
-                | Op::LayerNorm(_)
-                | Op::Recurrent(_)
-                | Op::SoftmaxCrossEntropy(_)
-                | Op::SigmoidCrossEntropy(_)
-        )
+/// Operations that have no kernels: the processor computes them, and `fallback` counts what that copies. So it does
+/// with convolutions in groups, softmax along another axis than the last, products whose batches are broadcast along
+/// some axes only, operands in double precision, and gradients that a tape watches.
+fn is_left_to_processor(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Cast(_)
+            | Op::ConvTranspose(_)
+            | Op::CumSum(_)
+            | Op::Custom(_)
+            | Op::DepthwiseConv(_)
+            | Op::Repeat(_)
+            | Op::Where(_)
+    )
 }
 
 fn compute(

@@ -6,7 +6,7 @@
 //!
 //! A tensor on a card holds a [`DeviceArray`]. An operation of the op table with an operand on a card is asked for in
 //! `forward` (and its gradient in `gradient`); where there is no kernel for it, or for operands as they are,
-//! it is computed on the processor from a copy, which `fallback` counts.
+//! it is computed on the processor from a copy, which `fallback` counts; `forward` lists what that concerns.
 
 mod array;
 mod blas;

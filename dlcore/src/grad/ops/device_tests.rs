@@ -60,6 +60,14 @@ fn differences(
     wrong
 }
 
+/// These operations were computed where their operands are.
+fn assert_nothing_left(operations: &[&str]) {
+    let left = crate::device::cuda::fallback::summary().unwrap_or_default();
+    for operation in operations {
+        assert!(!left.contains(&format!("{operation} (")), "{left}");
+    }
+}
+
 #[test]
 fn every_operation_gives_what_the_processor_gives() {
     let cases = cases();
@@ -99,6 +107,7 @@ fn every_way_through_a_sequence_gives_what_the_processor_gives() {
         default_device(),
         wrong.join("\n")
     );
+    assert_nothing_left(&["Recurrent"]);
 }
 
 #[test]
@@ -119,6 +128,7 @@ fn normalization_of_many_rows_and_columns_agrees() {
         ));
         assert!(wrong.is_empty(), "on {device}:\n{}", wrong.join("\n"));
     }
+    assert_nothing_left(&["BatchNorm", "LayerNorm"]);
 }
 
 #[test]
