@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::array::DeviceArray;
+use super::array::{DeviceArray, buffers};
 use super::card::{Argument, Card};
 use super::pointwise::{self, From, zip};
 use super::reduce::{Fold, fold};
@@ -172,21 +172,13 @@ fn logits(
     let (z, t, g) = (z?, t?, g?);
     let out = DeviceArray::empty(card, z.shape())?;
     let steps = z.shape().last().copied().unwrap_or(1);
-    let common = [
-        Argument::Buffer(out.buffer()),
-        Argument::Buffer(z.buffer()),
-        Argument::Buffer(t.buffer()),
-        Argument::Buffer(g.buffer()),
-    ];
-    let [to, z, t, g_argument] = common;
-    let steps_argument = Argument::Int(steps as i32);
+    let mut arguments = buffers(&[&out, &z, &t, &g]);
+    let steps = Argument::Int(steps as i32);
     if softmax {
-        let rows = Argument::Int(g.len() as i32);
-        let arguments = [to, z, t, g_argument, rows, steps_argument];
+        arguments.extend([Argument::Int(g.len() as i32), steps]);
         card.launch("softmax_cross_entropy_slope", g.len(), &arguments)?;
     } else {
-        let count = Argument::Long(out.len() as i64);
-        let arguments = [to, z, t, g_argument, count, steps_argument];
+        arguments.extend([Argument::Long(out.len() as i64), steps]);
         card.each("sigmoid_cross_entropy_slope", out.len(), &arguments)?;
     }
     Ok(tensor(out))

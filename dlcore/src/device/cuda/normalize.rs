@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::array::DeviceArray;
+use super::array::{DeviceArray, buffers};
 use super::card::{Argument, Card};
 use super::reduce::{Fold, Tiles, fold};
 use super::{all_on_card, countable};
@@ -40,11 +40,6 @@ fn moments_of_columns(card: &'static Card, x: &DeviceArray) -> Result<[DeviceArr
 fn sizes(x: &DeviceArray) -> (usize, usize) {
     let width = x.shape().last().copied().unwrap_or(1);
     (x.len() / width.max(1), width)
-}
-
-fn buffers<'a>(arrays: &[&'a DeviceArray]) -> Vec<Argument<'a>> {
-    let arrays = arrays.iter().map(|array| Argument::Buffer(array.buffer()));
-    arrays.collect()
 }
 
 /// `gamma · (x - mean) / √(variance + epsilon) + beta`, by the moments that the operation has.

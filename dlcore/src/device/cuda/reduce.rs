@@ -1,6 +1,6 @@
 //! Sums and extremes.
 
-use super::array::DeviceArray;
+use super::array::{DeviceArray, buffers};
 use super::card::{Argument, BLOCK, Card};
 use super::moving::{join, part};
 use crate::Result;
@@ -72,8 +72,7 @@ impl Tiles {
         arrays: &[&DeviceArray],
         rest: &[Argument<'_>],
     ) -> Result<()> {
-        let arrays = arrays.iter().map(|array| Argument::Buffer(array.buffer()));
-        let mut arguments: Vec<Argument<'_>> = arrays.collect();
+        let mut arguments = buffers(arrays);
         arguments.extend(self.arguments());
         arguments.extend(rest);
         card.launch(kernel, self.pieces() * self.tiles(), &arguments)

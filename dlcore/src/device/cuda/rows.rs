@@ -1,6 +1,6 @@
 //! Softmax and the losses computed with it.
 
-use super::array::DeviceArray;
+use super::array::{DeviceArray, buffers};
 use super::card::{Argument, Card};
 use crate::Result;
 
@@ -11,17 +11,7 @@ pub(super) fn rows(
     x: &DeviceArray,
     shape: &[usize],
 ) -> Result<DeviceArray> {
-    let out = DeviceArray::empty(card, shape)?;
-    let steps = x.shape().last().copied().unwrap_or(1);
-    let count = x.len() / steps.max(1);
-    let arguments = [
-        Argument::Buffer(out.buffer()),
-        Argument::Buffer(x.buffer()),
-        Argument::Int(count as i32),
-        Argument::Int(steps as i32),
-    ];
-    card.launch(kernel, count, &arguments)?;
-    Ok(out)
+    each_row(card, kernel, &[x], shape)
 }
 
 /// A loss for each row.
@@ -32,15 +22,24 @@ pub(super) fn losses(
     targets: &DeviceArray,
     shape: &[usize],
 ) -> Result<DeviceArray> {
+    each_row(card, kernel, &[logits, targets], shape)
+}
+
+/// A kernel with a block for each row of its operands, which have one shape.
+fn each_row(
+    card: &'static Card,
+    kernel: &'static str,
+    operands: &[&DeviceArray],
+    shape: &[usize],
+) -> Result<DeviceArray> {
     let out = DeviceArray::empty(card, shape)?;
-    let steps = logits.shape().last().copied().unwrap_or(1);
-    let arguments = [
-        Argument::Buffer(out.buffer()),
-        Argument::Buffer(logits.buffer()),
-        Argument::Buffer(targets.buffer()),
-        Argument::Int(out.len() as i32),
-        Argument::Int(steps as i32),
-    ];
-    card.launch(kernel, out.len(), &arguments)?;
+    let (count, steps) = match operands[0].shape() {
+        [before @ .., steps] => (before.iter().product(), *steps),
+        [] => (1, 1),
+    };
+    let mut arguments = buffers(&[&out]);
+    arguments.extend(buffers(operands));
+    arguments.extend([count, steps].map(|size| Argument::Int(size as i32)));
+    card.launch(kernel, count, &arguments)?;
     Ok(out)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::array::DeviceArray;
+use super::array::{DeviceArray, buffers};
 use super::card::{Argument, Card};
 use super::matrix::{self, dense};
 use super::pointwise::zip;
@@ -51,12 +51,8 @@ fn slide(
     shape: &[usize],
 ) -> Result<DeviceArray> {
     let out = DeviceArray::empty(card, shape)?;
-    let mut arguments = vec![Argument::Buffer(out.buffer())];
-    arguments.extend(
-        operands
-            .iter()
-            .map(|operand| Argument::Buffer(operand.buffer())),
-    );
+    let mut arguments = buffers(&[&out]);
+    arguments.extend(buffers(operands));
     arguments.extend([Argument::Long(out.len() as i64), Argument::Slide(slide)]);
     card.each(kernel, out.len(), &arguments)?;
     Ok(out)
