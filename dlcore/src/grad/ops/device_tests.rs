@@ -3,7 +3,8 @@
 //! On the processor both sides are the same numbers, which shows that the cases run.
 
 use super::tests::{cases, some};
-use super::{Memory, Recurrent, batch_norm, layer_norm, recurrent};
+use super::{Memory, Pool, Recurrent, batch_norm, layer_norm, pool, recurrent};
+use crate::device::cpu::Window;
 use crate::device::default_device;
 use crate::grad::GradientTape;
 use crate::tensor::SliceItem;
@@ -146,6 +147,26 @@ fn normalization_of_many_rows_and_columns_agrees() {
         }
     }
     assert_nothing_left(&["BatchNorm", "LayerNorm"]);
+}
+
+#[test]
+fn of_equal_numbers_in_a_window_the_same_one_has_the_gradient() {
+    let window = Window {
+        size: [2, 3],
+        strides: [2, 1],
+        dilation: [1, 2],
+        before: [1, 1],
+    };
+    let pooled = |x: &[Tensor]| {
+        let op = Pool {
+            window,
+            positions: [3, 4],
+            largest: true,
+        };
+        pool(&x[0], op).unwrap()
+    };
+    let few_values = some(&[2, 5, 6, 4]).round();
+    assert_none(&differences("max_pool", &[few_values], &pooled));
 }
 
 #[test]
