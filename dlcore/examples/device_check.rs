@@ -3,9 +3,11 @@
 //!
 //!     cargo run --release --example device_check -- devices
 //!     DLCORE_DEVICE=cuda cargo run --release --example device_check -- agree
+//!     DLCORE_DEVICE=cuda cargo run --release --example device_check -- networks
 //!     DLCORE_DEVICE=cuda DLCORE_DATA=DIR cargo run --release --example device_check -- train
 //!     DLCORE_DEVICE=cuda cargo run --release --example device_check -- fill
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use dlcore::device::{self, default_device, set_default_device};
@@ -19,6 +21,7 @@ fn main() {
             Ok(())
         }
         "agree" => agree(),
+        "networks" => networks(),
         "train" => train(),
         "fill" => fill(),
         "fail" => fail(),
@@ -28,7 +31,7 @@ fn main() {
         "full" => full(),
         "forked" => forked(),
         _ => Err(Error::Value(
-            "device_check: say devices, agree, train, fill, fail, broken, outlived, refused, full or forked"
+            "device_check: say devices, agree, networks, train, fill, fail, broken, outlived, refused, full or forked"
                 .to_string(),
         )),
     };
@@ -67,9 +70,35 @@ fn last(history: &History, name: &str) -> f64 {
     history.get(name).last().copied().unwrap_or(f64::NAN)
 }
 
-/// Training with each optimizer gives the processor's weights.
-fn agree() -> Result<()> {
+/// Training on the device gives the weights that training on the processor gives.
+fn compare(name: &str, train: impl Fn() -> Result<(Vec<Tensor>, History)>) -> Result<()> {
     let device = default_device();
+    let (there, history) = train()?;
+    let where_they_are: Vec<Device> = there.iter().map(Tensor::device).collect();
+    set_default_device(Device::Cpu)?;
+    let (here, expected) = train()?;
+    set_default_device(device)?;
+    let mut worst: f64 = 0.0;
+    for (here, there) in here.iter().zip(&there) {
+        let off = (here - there.to(Device::Cpu)?).abs().max().item();
+        worst = worst.max(if off.is_nan() { f64::INFINITY } else { off });
+    }
+    println!(
+        "{name}: weights on {}, largest difference {worst:.1e}, loss {:.6} and {:.6}",
+        where_they_are[0],
+        last(&history, "loss"),
+        last(&expected, "loss")
+    );
+    if where_they_are.iter().any(|&place| place != device) || worst > 1e-4 {
+        return Err(Error::Device(format!(
+            "{name}: {device} does not agree with the CPU"
+        )));
+    }
+    Ok(())
+}
+
+/// Training with each optimizer.
+fn agree() -> Result<()> {
     type Make = fn() -> Box<dyn Optimizer>;
     let optimizers: [(&str, Make); 5] = [
         ("sgd", || Box::new(SGD::new().learning_rate(0.1))),
@@ -81,25 +110,71 @@ fn agree() -> Result<()> {
         ("adamw", || Box::new(AdamW::new())),
     ];
     for (name, make) in optimizers {
-        set_default_device(device)?;
-        let (there, history) = trained(make())?;
-        let where_they_are: Vec<Device> = there.iter().map(Tensor::device).collect();
-        set_default_device(Device::Cpu)?;
-        let (here, expected) = trained(make())?;
-        let mut worst: f64 = 0.0;
-        for (here, there) in here.iter().zip(&there) {
-            let off = (here - there.to(Device::Cpu)?).abs().max().item();
-            worst = worst.max(if off.is_nan() { f64::INFINITY } else { off });
-        }
-        println!(
-            "{name}: weights on {}, largest difference {worst:.1e}, loss {:.6} and {:.6}",
-            where_they_are[0],
-            last(&history, "loss"),
-            last(&expected, "loss")
-        );
-        if where_they_are.iter().any(|&place| place != device) || worst > 1e-4 {
+        compare(name, || trained(make()))?;
+    }
+    println!("{}", device::report());
+    Ok(())
+}
+
+/// Training of networks with normalization and of recurrent ones, and what of them was left to the processor.
+fn networks() -> Result<()> {
+    type Make = fn() -> Sequential;
+    let all: [(&str, &[usize], Make); 5] = [
+        ("convnet", &[8, 8, 2], || {
+            Sequential::new()
+                .add(Conv2D::new(4, (3, 3)).input_shape([8, 8, 2]))
+                .add(BatchNormalization::new())
+                .add(ReLU::new())
+                .add(MaxPooling2D::new((2, 2)))
+                .add(GroupNormalization::new(2))
+                .add(Flatten::new())
+                .add(LayerNormalization::new())
+        }),
+        ("simple_rnn", &[6, 7], || {
+            Sequential::new().add(SimpleRNN::new(8).input_shape([6, 7]))
+        }),
+        ("lstm", &[6, 7], || {
+            Sequential::new()
+                .add(LSTM::new(8).return_sequences(true).input_shape([6, 7]))
+                .add(LSTM::new(8).dropout(0.2).go_backwards(true))
+        }),
+        ("gru", &[6, 7], || {
+            Sequential::new()
+                .add(
+                    GRU::new(8)
+                        .recurrent_dropout(0.2)
+                        .return_sequences(true)
+                        .input_shape([6, 7]),
+                )
+                .add(GRU::new(8).reset_after(false))
+        }),
+        ("bidirectional", &[6, 7], || {
+            Sequential::new().add(Bidirectional::new(LSTM::new(8)).input_shape([6, 7]))
+        }),
+    ];
+    let evaluated = RefCell::new(Vec::new());
+    for (name, shape, make) in all {
+        compare(name, || {
+            set_seed(5);
+            let x = Tensor::uniform([&[96], shape].concat(), -1.0, 1.0);
+            let labels = x.reshape([96, -1]).slice((.., 0..5)).argmax(1);
+            let y = to_categorical(&labels, 5);
+            let mut model = make().add(Dense::new(5).activation("softmax"));
+            model.compile(
+                SGD::new().learning_rate(0.1).momentum(0.9),
+                "categorical_crossentropy",
+                ["accuracy"],
+            )?;
+            let fit = Fit::epochs(2).batch_size(24).validation_split(0.25);
+            let history = model.fit(&x, &y, fit.verbose(0))?;
+            evaluated.borrow_mut().push(last(&history, "val_loss"));
+            Ok((model.get_weights(), history))
+        })?;
+        let losses = evaluated.take();
+        if (losses[0] - losses[1]).abs() > 1e-4 {
             return Err(Error::Device(format!(
-                "{name}: {device} does not agree with the CPU"
+                "{name}: the device evaluates to {}, the CPU to {}",
+                losses[0], losses[1]
             )));
         }
     }

@@ -19,6 +19,7 @@ say "every operation and layer on $DLCORE_DEVICE against the processor"
 ./suite device_tests grad::ops layers:: optimizers:: --skip parity || failed=1
 say "training on $DLCORE_DEVICE against the processor"
 ./device_check agree || failed=1
+./device_check networks || failed=1
 if [ -d data ]; then
     say "seconds an epoch on $DLCORE_DEVICE"
     DLCORE_DATA="$PWD/data" ./device_check train "${SAMPLES:-60000}" || failed=1

@@ -65,9 +65,20 @@ def test_training_gives_the_processors_weights_and_leaves_it_nothing(run, device
     out = run("agree", device=device, CARDS=2)
     for optimizer in ["sgd", "sgd with momentum", "rmsprop", "adam", "adamw"]:
         assert f"\n{optimizer}: weights on cuda:{device[5:] or 0}, " in "\n" + out
-    # Losses and predictions are looked at; no operation was left to the processor.
+    nothing_was_left_to_the_processor(out)
+
+
+def nothing_was_left_to_the_processor(out):
+    """Losses and predictions are looked at; no operation was computed elsewhere."""
     line = out[out.index("copied from the card"):]
-    assert line.split(": ", 1)[1].startswith("reading numbers") and line.count("times") == 1
+    assert line.split(": ", 1)[1].startswith("reading numbers") and line.count("times") == 1, line
+
+
+def test_normalized_and_recurrent_networks_train_on_the_card_alone(run):
+    out = run("networks")
+    for network in ["convnet", "simple_rnn", "lstm", "gru", "bidirectional"]:
+        assert f"\n{network}: weights on cuda:0, " in "\n" + out
+    nothing_was_left_to_the_processor(out)
 
 
 def test_kernels_are_compiled_once(run, tmp_path):

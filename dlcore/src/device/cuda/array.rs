@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::card::{Buffer, Card};
+use super::card::{Argument, Buffer, Card};
 use super::fallback;
 use crate::Result;
 use crate::tensor::{Array, Storage, array_from_vec, with_slice};
@@ -120,4 +120,10 @@ impl DeviceArray {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// Arrays as kernels are given them.
+pub(super) fn buffers<'a>(arrays: &[&'a DeviceArray]) -> Vec<Argument<'a>> {
+    let arrays = arrays.iter().map(|array| Argument::Buffer(array.buffer()));
+    arrays.collect()
 }

@@ -43,6 +43,7 @@ pub(super) enum Argument<'a> {
     Float(f32),
     Layout(&'a super::layout::Layout),
     Slide(&'a super::window::Slide),
+    Sequence(&'a super::recurrent::Sequence),
     Tensors(&'a super::optimizers::Tensors),
 }
 
@@ -272,6 +273,7 @@ impl Card {
                     Argument::Long(value) => std::ptr::from_ref(value).cast(),
                     Argument::Float(value) => std::ptr::from_ref(value).cast(),
                     Argument::Slide(slide) => std::ptr::from_ref(*slide).cast(),
+                    Argument::Sequence(sequence) => std::ptr::from_ref(*sequence).cast(),
                     Argument::Layout(layout) => std::ptr::from_ref(*layout).cast(),
                     Argument::Tensors(tensors) => std::ptr::from_ref(*tensors).cast(),
                 };

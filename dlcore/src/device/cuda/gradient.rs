@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::array::DeviceArray;
+use super::array::{DeviceArray, buffers};
 use super::card::{Argument, Card};
-use super::forward::{Fold, fold, zip};
-use super::pointwise::{self, From};
+use super::pointwise::{self, From, zip};
+use super::reduce::{Fold, fold};
 use super::window::{ConvStep, conv_shares, pool_share};
-use super::{card_of, countable, matrix, on_card};
+use super::{card_of, countable, matrix, normalize, on_card, recurrent};
 use crate::grad::ops::{Op, Step};
 use crate::{Result, Tensor};
 
@@ -58,10 +58,6 @@ pub(crate) fn gradient(op: &Op, step: &Step<'_>, gradient: &Tensor) -> Option<Sh
                 Ok(known) => conv_shares(card, conv, &known)?,
                 Err(error) => Err(error),
             };
-            let tensors = |shares: Vec<Option<DeviceArray>>| {
-                let shares = shares.into_iter();
-                shares.map(|share| share.map(tensor)).collect()
-            };
             Some(shares.map(tensors))
         }
         Op::Pool(pool) => {
@@ -71,6 +67,18 @@ pub(crate) fn gradient(op: &Op, step: &Step<'_>, gradient: &Tensor) -> Option<Sh
                 (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Err(error),
             };
             Some(share.map(|share| vec![Some(tensor(share))]))
+        }
+        Op::BatchNorm(norm) => {
+            let shares = normalize::batch_norm_shares(card, norm, step, gradient)?;
+            Some(shares.map(tensors))
+        }
+        Op::LayerNorm(norm) => {
+            let shares = normalize::layer_norm_shares(card, norm, step, gradient)?;
+            Some(shares.map(tensors))
+        }
+        Op::Recurrent(pass) => {
+            let shares = recurrent::shares(card, pass, step, gradient)?;
+            Some(shares.map(tensors))
         }
         Op::Mean(_) => {
             let shape = step.inputs[0].shape();
@@ -83,6 +91,11 @@ pub(crate) fn gradient(op: &Op, step: &Step<'_>, gradient: &Tensor) -> Option<Sh
 
 fn tensor(array: DeviceArray) -> Tensor {
     Tensor::from_card(Arc::new(array))
+}
+
+fn tensors(shares: Vec<Option<DeviceArray>>) -> Vec<Option<Tensor>> {
+    let shares = shares.into_iter();
+    shares.map(|share| share.map(tensor)).collect()
 }
 
 fn slope(
@@ -148,7 +161,7 @@ fn dense_shares(
             )?),
         });
     }
-    Ok(shares.into_iter().map(|share| share.map(tensor)).collect())
+    Ok(tensors(shares))
 }
 
 fn logits(
@@ -159,21 +172,13 @@ fn logits(
     let (z, t, g) = (z?, t?, g?);
     let out = DeviceArray::empty(card, z.shape())?;
     let steps = z.shape().last().copied().unwrap_or(1);
-    let common = [
-        Argument::Buffer(out.buffer()),
-        Argument::Buffer(z.buffer()),
-        Argument::Buffer(t.buffer()),
-        Argument::Buffer(g.buffer()),
-    ];
-    let [to, z, t, g_argument] = common;
-    let steps_argument = Argument::Int(steps as i32);
+    let mut arguments = buffers(&[&out, &z, &t, &g]);
+    let steps = Argument::Int(steps as i32);
     if softmax {
-        let rows = Argument::Int(g.len() as i32);
-        let arguments = [to, z, t, g_argument, rows, steps_argument];
+        arguments.extend([Argument::Int(g.len() as i32), steps]);
         card.launch("softmax_cross_entropy_slope", g.len(), &arguments)?;
     } else {
-        let count = Argument::Long(out.len() as i64);
-        let arguments = [to, z, t, g_argument, count, steps_argument];
+        arguments.extend([Argument::Long(out.len() as i64), steps]);
         card.each("sigmoid_cross_entropy_slope", out.len(), &arguments)?;
     }
     Ok(tensor(out))

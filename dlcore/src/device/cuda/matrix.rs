@@ -1,7 +1,7 @@
 //! A matrix product, as the library is asked for it.
 
 use super::array::DeviceArray;
-use super::card::Buffer;
+use super::card::{Argument, Buffer, Card};
 use crate::Result;
 
 /// A matrix, or several, that lies as said or transposed.
@@ -40,42 +40,103 @@ pub(super) fn product(
 
 /// [`product`] for each of a batch; an operand may be one matrix for all.
 pub(super) fn batched(
-    (left, left_transposed, left_repeated): (&DeviceArray, bool, bool),
-    (right, right_transposed, right_repeated): (&DeviceArray, bool, bool),
-    (batch, rows, inner, columns): (usize, usize, usize, usize),
+    left: (&DeviceArray, bool, bool),
+    right: (&DeviceArray, bool, bool),
+    sizes: (usize, usize, usize, usize),
     shape: &[usize],
 ) -> Result<DeviceArray> {
-    let times = |repeated: bool| if repeated { 1 } else { batch };
-    assert_eq!(left.len(), times(left_repeated) * rows * inner, "left");
-    assert_eq!(
-        right.len(),
-        times(right_repeated) * inner * columns,
-        "right"
-    );
-    let card = left.card();
+    let (card, inner) = (left.0.card(), sizes.2);
     if inner == 0 {
         return DeviceArray::zeros(card, shape);
     }
     let out = DeviceArray::empty(card, shape)?;
+    write(left, right, sizes, &out)?;
+    Ok(out)
+}
+
+/// [`batched`] into room that is there already. An operand may be longer than what is read of it, its beginning.
+pub(super) fn write(
+    (left, left_transposed, left_repeated): (&DeviceArray, bool, bool),
+    (right, right_transposed, right_repeated): (&DeviceArray, bool, bool),
+    (batch, rows, inner, columns): (usize, usize, usize, usize),
+    out: &DeviceArray,
+) -> Result<()> {
+    let times = |repeated: bool| if repeated { 1 } else { batch };
+    assert!(left.len() >= times(left_repeated) * rows * inner, "left");
+    assert!(
+        right.len() >= times(right_repeated) * inner * columns,
+        "right"
+    );
     assert_eq!(out.len(), batch * rows * columns, "result");
-    if !out.is_empty() {
-        card.gemm(&Product {
-            left: Operand {
-                buffer: left.buffer(),
-                transposed: left_transposed,
-                repeated: left_repeated,
-            },
-            right: Operand {
-                buffer: right.buffer(),
-                transposed: right_transposed,
-                repeated: right_repeated,
-            },
-            out: out.buffer(),
-            rows,
-            inner,
-            columns,
-            batch,
-        })?;
+    if out.is_empty() {
+        return Ok(());
+    }
+    left.card().gemm(&Product {
+        left: Operand {
+            buffer: left.buffer(),
+            transposed: left_transposed,
+            repeated: left_repeated,
+        },
+        right: Operand {
+            buffer: right.buffer(),
+            transposed: right_transposed,
+            repeated: right_repeated,
+        },
+        out: out.buffer(),
+        rows,
+        inner,
+        columns,
+        batch,
+    })
+}
+
+/// The product over the last two axes; none where the axes before them differ in more than being there or not.
+pub(super) fn matmul(
+    left: &DeviceArray,
+    right: &DeviceArray,
+    shape: &[usize],
+) -> Option<Result<DeviceArray>> {
+    let [before @ .., rows, columns] = shape else {
+        return None;
+    };
+    let batch = before.iter().product();
+    let own = |array: &DeviceArray| array.shape()[..array.shape().len() - 2].to_vec();
+    let repeated = |array: &DeviceArray| match own(array) {
+        axes if axes == before => Some(false),
+        axes if axes.iter().product::<usize>() == 1 => Some(true),
+        _ => None,
+    };
+    let inner = left.shape()[left.shape().len() - 1];
+    Some(batched(
+        (left, false, repeated(left)?),
+        (right, false, repeated(right)?),
+        (batch, *rows, inner, *columns),
+        shape,
+    ))
+}
+
+/// `x · kernel + bias`, and its relu.
+pub(super) fn dense(
+    card: &'static Card,
+    x: &DeviceArray,
+    kernel: &DeviceArray,
+    bias: Option<&DeviceArray>,
+    relu: bool,
+    shape: &[usize],
+) -> Result<DeviceArray> {
+    let (inner, units) = (kernel.shape()[0], kernel.shape()[1]);
+    let rows = shape[..shape.len() - 1].iter().product();
+    let out = product((x, false), (kernel, false), (rows, inner, units), shape)?;
+    if bias.is_some() || relu {
+        let arguments = [
+            Argument::Buffer(out.buffer()),
+            bias.map_or(Argument::Nothing, |bias| Argument::Buffer(bias.buffer())),
+            Argument::Long(out.len() as i64),
+            Argument::Int(units as i32),
+            Argument::Int(i32::from(bias.is_some())),
+            Argument::Int(i32::from(relu)),
+        ];
+        card.each("add_bias", out.len(), &arguments)?;
     }
     Ok(out)
 }

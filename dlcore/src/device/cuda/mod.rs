@@ -6,7 +6,7 @@
 //!
 //! A tensor on a card holds a [`DeviceArray`]. An operation of the op table with an operand on a card is asked for in
 //! `forward` (and its gradient in `gradient`); where there is no kernel for it, or for operands as they are,
-//! it is computed on the processor from a copy, which `fallback` counts.
+//! it is computed on the processor from a copy, which `fallback` counts; `forward` lists what that concerns.
 
 mod array;
 mod blas;
@@ -20,9 +20,14 @@ mod layout;
 mod library;
 mod matrix;
 mod memory;
+mod moving;
 pub(crate) mod nccl;
+mod normalize;
 mod optimizers;
 mod pointwise;
+mod recurrent;
+mod reduce;
+mod rows;
 mod window;
 
 pub use array::DeviceArray;
@@ -30,6 +35,7 @@ pub(crate) use card::Card;
 pub(crate) use forward::forward;
 pub(crate) use gradient::gradient;
 pub(crate) use memory::OUT_OF_MEMORY;
+pub(crate) use normalize::column_moments;
 pub(crate) use optimizers::{
     Part as OptimizerPart, Rule as OptimizerRule, slot as optimizer_slot, step as optimizer_step,
     zeros as optimizer_zeros,
@@ -153,6 +159,16 @@ fn on_card(card: &'static Card, tensor: &Tensor) -> Option<Result<Arc<DeviceArra
         return None;
     };
     Some(DeviceArray::upload(card, array).map(Arc::new))
+}
+
+/// [`on_card`] for each of several.
+fn all_on_card<'a>(
+    card: &'static Card,
+    tensors: impl IntoIterator<Item = &'a Tensor>,
+) -> Option<Result<Vec<Arc<DeviceArray>>>> {
+    let arrays = tensors.into_iter().map(|tensor| on_card(card, tensor));
+    let arrays: Option<Vec<_>> = arrays.collect();
+    arrays.map(|arrays| arrays.into_iter().collect())
 }
 
 /// The card that any of these are on.

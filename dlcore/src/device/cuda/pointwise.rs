@@ -1,5 +1,9 @@
-//! Which kernels the functions of one number have.
+//! Functions of one number, and which kernels they have; functions of two.
 
+use super::array::DeviceArray;
+use super::card::{Argument, Card};
+use super::layout::Layout;
+use crate::Result;
 use crate::grad::ops::AddScalar;
 use crate::grad::ops::{Clip, DivScalar, Elu, LeakyRelu, MulScalar, Op, Pow};
 
@@ -74,4 +78,46 @@ pub(super) fn of(op: &Op) -> Option<Kernels> {
         Op::GeluTanh(_) => kernels!("gelu_tanh", Input, []),
         _ => None,
     }
+}
+
+/// A function of one number.
+pub(super) fn map(
+    card: &'static Card,
+    kernel: &'static str,
+    x: &DeviceArray,
+    [a, b, c]: [f32; 3],
+) -> Result<DeviceArray> {
+    let out = DeviceArray::empty(card, x.shape())?;
+    let arguments = [
+        Argument::Buffer(out.buffer()),
+        Argument::Buffer(x.buffer()),
+        Argument::Long(x.len() as i64),
+        Argument::Float(a),
+        Argument::Float(b),
+        Argument::Float(c),
+    ];
+    card.each(kernel, x.len(), &arguments)?;
+    Ok(out)
+}
+
+/// A function of two numbers, broadcast; none for more axes than kernels know.
+pub(super) fn zip(
+    card: &'static Card,
+    kernel: &'static str,
+    left: &DeviceArray,
+    right: &DeviceArray,
+    shape: &[usize],
+) -> Option<Result<DeviceArray>> {
+    let layout = Layout::broadcast(shape, left.shape(), right.shape())?;
+    Some(DeviceArray::empty(card, shape).and_then(|out| {
+        let arguments = [
+            Argument::Buffer(out.buffer()),
+            Argument::Buffer(left.buffer()),
+            Argument::Buffer(right.buffer()),
+            Argument::Long(out.len() as i64),
+            Argument::Layout(&layout),
+        ];
+        card.each(kernel, out.len(), &arguments)?;
+        Ok(out)
+    }))
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::array::DeviceArray;
+use super::array::{DeviceArray, buffers};
 use super::card::{Argument, Card};
-use super::forward::{Fold, dense, fold, zip};
-use super::matrix;
+use super::matrix::{self, dense};
+use super::pointwise::zip;
+use super::reduce::{Fold, fold};
 use crate::Result;
 use crate::device::cpu::Window;
 use crate::grad::ops::{Conv, Pool};
@@ -50,12 +51,8 @@ fn slide(
     shape: &[usize],
 ) -> Result<DeviceArray> {
     let out = DeviceArray::empty(card, shape)?;
-    let mut arguments = vec![Argument::Buffer(out.buffer())];
-    arguments.extend(
-        operands
-            .iter()
-            .map(|operand| Argument::Buffer(operand.buffer())),
-    );
+    let mut arguments = buffers(&[&out]);
+    arguments.extend(buffers(operands));
     arguments.extend([Argument::Long(out.len() as i64), Argument::Slide(slide)]);
     card.each(kernel, out.len(), &arguments)?;
     Ok(out)

@@ -3,6 +3,8 @@
 //! On the processor both sides are the same numbers, which shows that the cases run.
 
 use super::tests::{cases, some};
+use super::{Memory, Pool, Recurrent, batch_norm, layer_norm, pool, recurrent};
+use crate::device::cpu::Window;
 use crate::device::default_device;
 use crate::grad::GradientTape;
 use crate::tensor::SliceItem;
@@ -12,12 +14,13 @@ use crate::{DType, Tensor};
 /// sums are taken in another order.
 const TOLERANCE: f64 = 2e-5;
 
-/// The value of `Σ weights · f(x)`'s function and its gradients.
+/// The value of a function, and the gradients of `Σ weights · f(x)`.
 fn computed(function: &dyn Fn(&[Tensor]) -> Tensor, inputs: &[Tensor]) -> Vec<Tensor> {
     let tape = GradientTape::new();
     let watched: Vec<Tensor> = inputs.iter().map(|input| tape.watch(input)).collect();
     let output = function(&watched);
-    let weights = some(output.shape()).cast(DType::F32) + 0.3;
+    // Of the size of 1, however many there are.
+    let weights = some(output.shape()).sin().cast(DType::F32) + 0.3;
     let loss = (&output * weights).sum();
     let mut all = vec![output.detach()];
     all.extend(tape.gradient(&loss, &watched.iter().collect::<Vec<_>>()));
@@ -35,28 +38,148 @@ fn distance(left: &Tensor, right: &Tensor) -> f64 {
         .fold(0.0, f64::max)
 }
 
-#[test]
-fn every_operation_gives_what_the_processor_gives() {
+/// What is wrong with the device's result and gradients, in words. `within` says by how much one of these may differ.
+fn differences_within(
+    what: &str,
+    inputs: &[Tensor],
+    function: &dyn Fn(&[Tensor]) -> Tensor,
+    within: impl Fn(usize, &Tensor) -> f64,
+) -> Vec<String> {
     let device = default_device();
+    let here: Vec<Tensor> = inputs.iter().map(|x| x.cast(DType::F32)).collect();
+    let there: Vec<Tensor> = here.iter().map(|x| x.to(device).unwrap()).collect();
+    let pairs = computed(function, &here)
+        .into_iter()
+        .zip(computed(function, &there));
     let mut wrong = Vec::new();
-    for (index, (name, inputs, function)) in cases().iter().enumerate() {
-        let here: Vec<Tensor> = inputs.iter().map(|x| x.cast(DType::F32)).collect();
-        let there: Vec<Tensor> = here.iter().map(|x| x.to(device).unwrap()).collect();
-        let pairs = computed(function, &here)
-            .into_iter()
-            .zip(computed(function, &there));
-        for (place, (expected, got)) in pairs.enumerate() {
-            assert_eq!(got.shape(), expected.shape(), "{name}");
-            let scale = expected.abs().max().item().max(1.0);
-            let worst = distance(&got, &expected);
-            if worst > TOLERANCE * scale {
-                wrong.push(format!(
-                    "case {index}, {name}, part {place}: off by {worst:.1e}"
-                ));
-            }
+    for (place, (expected, got)) in pairs.enumerate() {
+        assert_eq!(got.shape(), expected.shape(), "{what}");
+        let worst = distance(&got, &expected);
+        if worst > within(place, &expected) {
+            wrong.push(format!("{what}, part {place}: off by {worst:.1e}"));
         }
     }
-    assert!(wrong.is_empty(), "on {device}:\n{}", wrong.join("\n"));
+    wrong
+}
+
+/// [`TOLERANCE`] of the largest number.
+fn relative(expected: &Tensor) -> f64 {
+    TOLERANCE * expected.abs().max().item().max(1.0)
+}
+
+fn differences(
+    what: &str,
+    inputs: &[Tensor],
+    function: &dyn Fn(&[Tensor]) -> Tensor,
+) -> Vec<String> {
+    differences_within(what, inputs, function, |_, expected| relative(expected))
+}
+
+fn assert_none(wrong: &[String]) {
+    assert!(
+        wrong.is_empty(),
+        "on {}:\n{}",
+        default_device(),
+        wrong.join("\n")
+    );
+}
+
+/// These operations were computed where their operands are.
+fn assert_nothing_left(operations: &[&str]) {
+    let left = crate::device::cuda::fallback::summary().unwrap_or_default();
+    for operation in operations {
+        assert!(!left.contains(&format!("{operation} (")), "{left}");
+    }
+}
+
+#[test]
+fn every_operation_gives_what_the_processor_gives() {
+    let cases = cases();
+    let wrong = cases.iter().enumerate();
+    let wrong = wrong.flat_map(|(index, (name, inputs, function))| {
+        differences(&format!("case {index}, {name}"), inputs, function)
+    });
+    assert_none(&wrong.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_way_through_a_sequence_gives_what_the_processor_gives() {
+    use super::recurrent::tests::{every_activation, every_way, uneven_drops};
+    let all = [every_way(), uneven_drops(), every_activation()].concat();
+    let wrong: Vec<String> = all
+        .iter()
+        .flat_map(|(pass, operands)| {
+            let function = |x: &[Tensor]| {
+                let fresh = Recurrent {
+                    memory: Memory::default(),
+                    ..pass.clone()
+                };
+                recurrent(fresh, &x.iter().collect::<Vec<_>>()).unwrap()
+            };
+            differences(&format!("{pass:?}"), operands, &function)
+        })
+        .collect();
+    assert_none(&wrong);
+    assert_nothing_left(&["Recurrent"]);
+}
+
+#[test]
+fn normalization_of_many_rows_and_columns_agrees() {
+    type Function = fn(&[Tensor]) -> Tensor;
+    let functions: [(&str, Function); 2] = [
+        ("batch", |x| {
+            batch_norm(&x[0], &x[1], &x[2], 1e-3).unwrap().output
+        }),
+        ("layer", |x| layer_norm(&x[0], &x[1], &x[2], 1e-3).unwrap()),
+    ];
+    // Tiles and pieces that are full, and such that are not; rows longer than a block, and shorter.
+    for (rows, width) in [(1, 1), (9_001, 3), (300, 70), (3, 600), (2_100, 32)] {
+        let x = (some(&[rows, width]) * 1.7).sin() * 1.5 + 0.5;
+        let inputs = [x, some(&[width]), some(&[width]) * 0.5];
+        for (name, function) in functions {
+            let what = format!("{name} {rows} by {width}");
+            // The gradients of gamma and beta are sums of numbers of about 1, which may cancel.
+            let within = |place: usize, expected: &Tensor| match place {
+                2 | 3 => relative(expected).max(1e-6 * rows as f64),
+                _ => relative(expected),
+            };
+            assert_none(&differences_within(&what, &inputs, &function, within));
+        }
+    }
+    assert_nothing_left(&["BatchNorm", "LayerNorm"]);
+}
+
+#[test]
+fn of_equal_numbers_in_a_window_the_same_one_has_the_gradient() {
+    let window = Window {
+        size: [2, 3],
+        strides: [2, 1],
+        dilation: [1, 2],
+        before: [1, 1],
+    };
+    let pooled = |x: &[Tensor]| {
+        let op = Pool {
+            window,
+            positions: [3, 4],
+            largest: true,
+        };
+        pool(&x[0], op).unwrap()
+    };
+    let few_values = some(&[2, 5, 6, 4]).round();
+    assert_none(&differences("max_pool", &[few_values], &pooled));
+}
+
+#[test]
+fn a_large_mean_does_not_swallow_the_variance() {
+    let values: Vec<f32> = (0..30_000).map(|i| 1000.0 + (i % 2) as f32).collect();
+    let x = Tensor::from(values).to(default_device()).unwrap();
+    let (ones, zeros) = (Tensor::ones([3]), Tensor::zeros([3]));
+    let by_columns = batch_norm(&x.reshape([10_000, 3]), &ones, &zeros, 0.0).unwrap();
+    assert!((by_columns.mean - 1000.5).abs().max().item() < 1e-3);
+    assert!((by_columns.variance - 0.25).abs().max().item() < 1e-4);
+    let (ones, zeros) = (Tensor::ones([10_000]), Tensor::zeros([10_000]));
+    let by_rows = layer_norm(&x.reshape([3, 10_000]), &ones, &zeros, 0.0).unwrap();
+    assert!((by_rows.abs() - 1.0).abs().max().item() < 1e-2);
 }
 
 /// NaN, infinities and halves, which every device must treat as the processor does. (Not denormals, which the

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Rule, Step, apply};
-use crate::device::cpu;
+use crate::device::{cpu, cuda};
 use crate::tensor::{Real, float, with_slice};
 use crate::{Error, Result, Tensor};
 
@@ -37,10 +37,13 @@ pub fn batch_norm(
     let (x, gamma, beta) = operands(x, gamma, beta);
     per_column("batch_norm", &[x.shape(), gamma.shape(), beta.shape()])?;
     let width = gamma.len();
-    let (mean, variance) = float!(&x, array => with_slice(array, |values| {
-        let (mean, variance) = cpu::column_moments(values, width);
-        (Tensor::from_values(&[width], mean), Tensor::from_values(&[width], variance))
-    }));
+    let [mean, variance] = match cuda::column_moments(&x) {
+        Some(moments) => moments?,
+        None => float!(&x, array => with_slice(array, |values| {
+            let (mean, variance) = cpu::column_moments(values, width);
+            [Tensor::from_values(&[width], mean), Tensor::from_values(&[width], variance)]
+        })),
+    };
     let op = BatchNorm {
         moments: Arc::new([mean.clone(), variance.clone()]),
         epsilon,
@@ -95,6 +98,16 @@ pub(crate) struct BatchNorm {
 }
 
 impl BatchNorm {
+    /// Mean and variance of each channel.
+    pub(crate) fn moments(&self) -> &[Tensor; 2] {
+        &self.moments
+    }
+
+    /// What is added to the variance.
+    pub(crate) fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
     /// Mean and `1 / √(variance + epsilon)` of each channel.
     fn statistics<T: Real>(&self) -> (Vec<T>, Vec<T>) {
         let inverse = |v: T| T::one() / (v + T::from_f64(self.epsilon)).sqrt();
@@ -182,6 +195,11 @@ pub(crate) struct LayerNorm {
 }
 
 impl LayerNorm {
+    /// What is added to the variance.
+    pub(crate) fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
     fn run<T: Real>(&self, x: &[T], gamma: &[T], beta: &[T]) -> Vec<T> {
         let moments = cpu::row_moments(x, gamma.len(), T::from_f64(self.epsilon));
         cpu::scale_rows(x, &moments, gamma, beta)

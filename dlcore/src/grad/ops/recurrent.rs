@@ -51,11 +51,12 @@ impl fmt::Debug for Memory {
 }
 
 impl Memory {
-    fn keep<T: Real>(&self, kept: Vec<Kept<T>>) {
+    pub(crate) fn keep<K: Any + Send + Sync>(&self, kept: K) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(kept));
     }
 
-    fn kept<T: Real>(&self) -> Option<Arc<Vec<Kept<T>>>> {
+    /// What was kept last, if it is of this type: each device has its own.
+    pub(crate) fn kept<K: Any + Send + Sync>(&self) -> Option<Arc<K>> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.clone()?.downcast().ok()
     }
@@ -142,7 +143,7 @@ impl Recurrent {
     fn run_back<T: Real>(&self, gradient: &Array<T>, step: &Step<'_>) -> Vec<Option<Tensor>> {
         let operands = self.operands::<T>(step.inputs.iter());
         let pass = self.pass(&operands);
-        let kept = match self.memory.kept::<T>() {
+        let kept = match self.memory.kept::<Vec<Kept<T>>>() {
             Some(kept) => kept,
             None => Arc::new(forward(&pass, true).1),
         };

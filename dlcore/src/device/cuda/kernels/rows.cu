@@ -11,28 +11,23 @@ __device__ inline void log_sum(const float* row, int steps, float* parts, float*
     *largest = most;
 }
 
-BLOCK_KERNEL(softmax)(float* out, const float* in, int rows, int steps) {
-    __shared__ float parts[BLOCK];
-    for (int row = blockIdx.x; row < rows; row += gridDim.x) {
-        const float* x = in + (long long)row * steps;
-        float largest, sum;
-        log_sum(x, steps, parts, &largest, &sum);
-        for (int i = threadIdx.x; i < steps; i += BLOCK)
-            out[(long long)row * steps + i] = expf(x[i] - largest) / sum;
+// What `value` makes of an element's distance to the row's largest, and of the sum of all e^distance.
+#define SOFTMAX(name, value) \
+    BLOCK_KERNEL(name)(float* out, const float* in, int rows, int steps) { \
+        __shared__ float parts[BLOCK]; \
+        for (int row = blockIdx.x; row < rows; row += gridDim.x) { \
+            const float* x = in + (long long)row * steps; \
+            float largest, sum; \
+            log_sum(x, steps, parts, &largest, &sum); \
+            for (int i = threadIdx.x; i < steps; i += BLOCK) { \
+                float distance = x[i] - largest; \
+                out[(long long)row * steps + i] = value; \
+            } \
+        } \
     }
-}
 
-BLOCK_KERNEL(log_softmax)(float* out, const float* in, int rows, int steps) {
-    __shared__ float parts[BLOCK];
-    for (int row = blockIdx.x; row < rows; row += gridDim.x) {
-        const float* x = in + (long long)row * steps;
-        float largest, sum;
-        log_sum(x, steps, parts, &largest, &sum);
-        float rest = logf(sum);
-        for (int i = threadIdx.x; i < steps; i += BLOCK)
-            out[(long long)row * steps + i] = (x[i] - largest) - rest;
-    }
-}
+SOFTMAX(softmax, expf(distance) / sum)
+SOFTMAX(log_softmax, distance - logf(sum))
 
 // -sum of t * log_softmax(z), a number for each row; a target of 0 contributes nothing.
 BLOCK_KERNEL(softmax_cross_entropy)(float* out, const float* logits, const float* targets, int rows, int steps) {

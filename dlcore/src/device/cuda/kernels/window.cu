@@ -41,6 +41,13 @@ __device__ inline Spot spot_of(long long i, int height, int width, int channels)
     return spot;
 }
 
+// Where the window is whose `place` lies over a pixel, and where that is among all positions; -1 if there is none.
+__device__ inline long long window_over(const Slide& s, const Spot& pixel, int place, int* y, int* x) {
+    *y = position_over(pixel.y, place / s.size_x, s.stride_y, s.dilation_y, s.before_y, s.down);
+    *x = position_over(pixel.x, place % s.size_x, s.stride_x, s.dilation_x, s.before_x, s.across);
+    return *y < 0 || *x < 0 ? -1 : ((long long)pixel.image * s.down + *y) * s.across + *x;
+}
+
 // A row for each position, the numbers under its window.
 KERNEL(patches)(float* out, const float* in, long long n, Slide s) {
     EACH(i, n) {
@@ -60,11 +67,9 @@ KERNEL(patches_back)(float* out, const float* rows, long long n, Slide s) {
         int places = s.size_y * s.size_x;
         float sum = 0.0f;
         for (int place = 0; place < places; place++) {
-            int y = position_over(spot.y, place / s.size_x, s.stride_y, s.dilation_y, s.before_y, s.down);
-            int x = position_over(spot.x, place % s.size_x, s.stride_x, s.dilation_x, s.before_x, s.across);
-            if (y < 0 || x < 0) continue;
-            long long row = ((long long)spot.image * s.down + y) * s.across + x;
-            sum += rows[(row * places + place) * s.channels + spot.channel];
+            int y, x;
+            long long row = window_over(s, spot, place, &y, &x);
+            if (row >= 0) sum += rows[(row * places + place) * s.channels + spot.channel];
         }
         out[i] = sum;
     }
@@ -90,10 +95,10 @@ KERNEL(max_pool_back)
         Spot spot = spot_of(i, s.height, s.width, s.channels);
         float sum = 0.0f;
         for (int place = 0; place < s.size_y * s.size_x; place++) {
-            int y = position_over(spot.y, place / s.size_x, s.stride_y, s.dilation_y, s.before_y, s.down);
-            int x = position_over(spot.x, place % s.size_x, s.stride_x, s.dilation_x, s.before_x, s.across);
-            if (y < 0 || x < 0) continue;
-            long long window = (((long long)spot.image * s.down + y) * s.across + x) * s.channels + spot.channel;
+            int y, x;
+            long long row = window_over(s, spot, place, &y, &x);
+            if (row < 0) continue;
+            long long window = row * s.channels + spot.channel;
             if (in[i] != result[window]) continue;
             bool first = true;
             for (int earlier = 0; earlier < place; earlier++) {
@@ -131,11 +136,10 @@ KERNEL(average_pool_back)(float* out, const float* gradient, long long n, Slide 
         Spot spot = spot_of(i, s.height, s.width, s.channels);
         float sum = 0.0f;
         for (int place = 0; place < s.size_y * s.size_x; place++) {
-            int y = position_over(spot.y, place / s.size_x, s.stride_y, s.dilation_y, s.before_y, s.down);
-            int x = position_over(spot.x, place % s.size_x, s.stride_x, s.dilation_x, s.before_x, s.across);
-            if (y < 0 || x < 0) continue;
-            long long window = (((long long)spot.image * s.down + y) * s.across + x) * s.channels + spot.channel;
-            sum += gradient[window] * (1.0f / covered(s, y, x));
+            int y, x;
+            long long row = window_over(s, spot, place, &y, &x);
+            if (row < 0) continue;
+            sum += gradient[row * s.channels + spot.channel] * (1.0f / covered(s, y, x));
         }
         out[i] = sum;
     }

@@ -230,8 +230,9 @@ fn equals_its_twin(pass: &Recurrent, operands: &[Tensor]) {
     }
 }
 
-#[test]
-fn every_way_through_a_sequence_equals_its_twin() {
+/// Every setting with every other.
+pub(in super::super) fn every_way() -> Vec<(Recurrent, Vec<Tensor>)> {
+    let mut all = Vec::new();
     for cell in CELLS {
         for (batch, steps) in [(1, 1), (3, 4)] {
             for bits in 0..96 {
@@ -254,9 +255,64 @@ fn every_way_through_a_sequence_equals_its_twin() {
                     }),
                     ..plain(cell)
                 };
-                equals_its_twin(&pass, &operands(&pass, batch, steps, bit(0) ^ bit(4)));
+                let operands = operands(&pass, batch, steps, bit(0) ^ bit(4));
+                all.push((pass, operands));
             }
         }
+    }
+    all
+}
+
+/// Dropout of one kind, or of two kinds that do not go by the same gates.
+pub(in super::super) fn uneven_drops() -> Vec<(Recurrent, Vec<Tensor>)> {
+    let mut all = Vec::new();
+    for cell in CELLS {
+        let each = |width, seed| Some(uneven(&[cell.gates(), 3, width], 1.3, seed));
+        let same = |width, seed| Some(uneven(&[3, width], 1.4, seed));
+        for (input_dropout, dropout) in [
+            (each(3, 7), None),
+            (None, each(2, 8)),
+            (each(3, 7), same(2, 8)),
+            (same(3, 7), each(2, 8)),
+        ] {
+            let pass = Recurrent {
+                sides: Box::new(Sides {
+                    mask: Some(mask(3, 4)),
+                    input_dropout,
+                    dropout,
+                }),
+                ..plain(cell)
+            };
+            let operands = operands(&pass, 3, 4, true);
+            all.push((pass, operands));
+        }
+    }
+    all
+}
+
+/// Every function in every place.
+pub(in super::super) fn every_activation() -> Vec<(Recurrent, Vec<Tensor>)> {
+    let mut all = Vec::new();
+    for cell in CELLS {
+        for name in Nonlinearity::NAMES {
+            let function = Nonlinearity::named(name).unwrap();
+            for cell in [
+                with(cell, function, Nonlinearity::Sigmoid),
+                with(cell, Nonlinearity::Tanh, function),
+            ] {
+                let pass = plain(cell);
+                let operands = operands(&pass, 2, 3, true);
+                all.push((pass, operands));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_way_through_a_sequence_equals_its_twin() {
+    for (pass, operands) in every_way().iter().chain(&uneven_drops()) {
+        equals_its_twin(pass, operands);
     }
 }
 
@@ -293,17 +349,8 @@ fn chunks_and_blocks_join_without_a_seam() {
 
 #[test]
 fn every_activation_equals_its_twin() {
-    for cell in CELLS {
-        for name in Nonlinearity::NAMES {
-            let function = Nonlinearity::named(name).unwrap();
-            for cell in [
-                with(cell, function, Nonlinearity::Sigmoid),
-                with(cell, Nonlinearity::Tanh, function),
-            ] {
-                let pass = plain(cell);
-                equals_its_twin(&pass, &operands(&pass, 2, 3, true));
-            }
-        }
+    for (pass, operands) in every_activation() {
+        equals_its_twin(&pass, &operands);
     }
 }
 
@@ -320,13 +367,13 @@ fn without_a_tape_nothing_is_kept_and_the_output_is_the_same() {
             let single: Vec<Tensor> = plain.iter().map(|o| o.cast(DType::F32)).collect();
             let all: Vec<&Tensor> = single.iter().collect();
             let free = recurrent(pass.clone(), &all).unwrap();
-            assert!(pass.memory.kept::<f32>().is_none());
+            assert!(pass.memory.kept::<Vec<Kept<f32>>>().is_none());
             let tape = GradientTape::new();
             let x = tape.watch(&single[0]);
             let mut watched = all.clone();
             watched[0] = &x;
             let taped = recurrent(pass.clone(), &watched).unwrap();
-            assert!(pass.memory.kept::<f32>().is_some());
+            assert!(pass.memory.kept::<Vec<Kept<f32>>>().is_some());
             assert_eq!(taped.detach(), free);
         }
     }

@@ -1,0 +1,208 @@
+//! Operations that move elements.
+
+use std::sync::Arc;
+
+use super::array::DeviceArray;
+use super::card::{Argument, Card};
+use super::layout::{Layout, row_major};
+use crate::Result;
+use crate::grad::ops::Op;
+use crate::tensor::Part;
+
+/// Operations that move elements.
+pub(super) fn moved(
+    card: &'static Card,
+    op: &Op,
+    operands: &[Arc<DeviceArray>],
+    shape: &[usize],
+) -> Option<Result<DeviceArray>> {
+    let x = &*operands[0];
+    Some(match op {
+        Op::Reshape(_) => Ok(x.reshaped(shape)),
+        Op::Permute(permute) => {
+            let own = row_major(x.shape());
+            let strides: Vec<isize> = permute.axes.iter().map(|&axis| own[axis]).collect();
+            copy_from(card, x, &Layout::strided(shape, &strides)?, 0, shape)
+        }
+        Op::BroadcastTo(_) => {
+            let layout = Layout::broadcast(shape, x.shape(), &[])?;
+            copy_from(card, x, &layout, 0, shape)
+        }
+        Op::Slice(slice) => {
+            let (first, strides) = taken(&slice.parts, x.shape());
+            copy_from(card, x, &Layout::strided(shape, &strides)?, first, shape)
+        }
+        Op::Unslice(unslice) => {
+            let (first, strides) = taken(&unslice.parts, shape);
+            let layout = Layout::strided(x.shape(), &strides)?;
+            DeviceArray::zeros(card, shape).and_then(|out| {
+                card.each("copy_to", x.len(), &copy(&out, x, x.len(), &layout, first))?;
+                Ok(out)
+            })
+        }
+        Op::Concat(concat) => {
+            let parts: Vec<&DeviceArray> = operands.iter().map(|part| &**part).collect();
+            Layout::strided(shape, &row_major(shape))?;
+            join(card, &parts, concat.axis, shape)
+        }
+        Op::Gather(gather) => self::gather(card, x, &gather.rows, shape),
+        Op::ScatterRows(scatter) => self::scatter(card, x, &scatter.rows, shape),
+        _ => return None,
+    })
+}
+
+/// Numbers from `first` on; without a copy where they are all.
+pub(super) fn part(
+    card: &'static Card,
+    x: &DeviceArray,
+    first: usize,
+    shape: &[usize],
+) -> Result<DeviceArray> {
+    let count: usize = shape.iter().product();
+    if first == 0 && count == x.len() {
+        return Ok(x.reshaped(shape));
+    }
+    let layout = Layout::strided(&[count], &[1]).expect("one axis");
+    copy_from(card, x, &layout, first, shape)
+}
+
+pub(super) fn copy_from(
+    card: &'static Card,
+    x: &DeviceArray,
+    layout: &Layout,
+    first: usize,
+    shape: &[usize],
+) -> Result<DeviceArray> {
+    let out = DeviceArray::empty(card, shape)?;
+    card.each(
+        "copy_from",
+        out.len(),
+        &copy(&out, x, out.len(), layout, first),
+    )?;
+    Ok(out)
+}
+
+fn copy<'a>(
+    to: &'a DeviceArray,
+    from: &'a DeviceArray,
+    count: usize,
+    layout: &'a Layout,
+    first: usize,
+) -> [Argument<'a>; 5] {
+    [
+        Argument::Buffer(to.buffer()),
+        Argument::Buffer(from.buffer()),
+        Argument::Long(count as i64),
+        Argument::Layout(layout),
+        Argument::Long(first as i64),
+    ]
+}
+
+/// Arrays one after another along an axis.
+pub(super) fn join(
+    card: &'static Card,
+    parts: &[&DeviceArray],
+    axis: usize,
+    shape: &[usize],
+) -> Result<DeviceArray> {
+    let out = DeviceArray::empty(card, shape)?;
+    let strides = row_major(shape);
+    let mut start = 0;
+    for part in parts {
+        let layout = Layout::strided(part.shape(), &strides).expect("checked by the caller");
+        let first = start * strides[axis] as usize;
+        card.each(
+            "copy_to",
+            part.len(),
+            &copy(&out, part, part.len(), &layout, first),
+        )?;
+        start += part.shape()[axis];
+    }
+    Ok(out)
+}
+
+/// The first element that a slice takes, and its strides.
+fn taken(parts: &[Part], shape: &[usize]) -> (usize, Vec<isize>) {
+    let own = row_major(shape);
+    let (mut first, mut strides, mut axis) = (0, Vec::new(), 0);
+    for part in parts {
+        match *part {
+            Part::New => strides.push(0),
+            Part::Index(index) => {
+                first += index * own[axis] as usize;
+                axis += 1;
+            }
+            Part::Range { start, end, step } => {
+                let from = if step < 0 {
+                    end.saturating_sub(1)
+                } else {
+                    start
+                };
+                first += from * own[axis] as usize;
+                strides.push(step * own[axis]);
+                axis += 1;
+            }
+        }
+    }
+    (first, strides)
+}
+
+fn numbers(rows: impl IntoIterator<Item = usize>) -> Vec<i32> {
+    rows.into_iter().map(|row| row as i32).collect()
+}
+
+fn gather(
+    card: &'static Card,
+    table: &DeviceArray,
+    chosen: &[usize],
+    shape: &[usize],
+) -> Result<DeviceArray> {
+    let out = DeviceArray::empty(card, shape)?;
+    let rows = card.upload(&numbers(chosen.iter().copied()))?;
+    let width: usize = shape[1..].iter().product();
+    let arguments = [
+        Argument::Buffer(out.buffer()),
+        Argument::Buffer(table.buffer()),
+        Argument::Buffer(&rows),
+        Argument::Long(out.len() as i64),
+        Argument::Int(width as i32),
+    ];
+    card.each("gather_rows", out.len(), &arguments)?;
+    Ok(out)
+}
+
+/// Rows that go to the same place are brought together here, so that each sum has one thread and a fixed order.
+fn scatter(
+    card: &'static Card,
+    x: &DeviceArray,
+    rows: &[usize],
+    shape: &[usize],
+) -> Result<DeviceArray> {
+    let out = DeviceArray::zeros(card, shape)?;
+    let mut positions: Vec<usize> = (0..rows.len()).collect();
+    positions.sort_by_key(|&position| rows[position]);
+    let (mut starts, mut targets) = (Vec::new(), Vec::new());
+    for (at, &position) in positions.iter().enumerate() {
+        if targets.last() != Some(&rows[position]) {
+            starts.push(at);
+            targets.push(rows[position]);
+        }
+    }
+    starts.push(positions.len());
+    let width: usize = shape[1..].iter().product();
+    let count = targets.len() * width;
+    let positions = card.upload(&numbers(positions))?;
+    let starts = card.upload(&numbers(starts))?;
+    let targets = card.upload(&numbers(targets))?;
+    let arguments = [
+        Argument::Buffer(out.buffer()),
+        Argument::Buffer(x.buffer()),
+        Argument::Buffer(&positions),
+        Argument::Buffer(&starts),
+        Argument::Buffer(&targets),
+        Argument::Long(count as i64),
+        Argument::Int(width as i32),
+    ];
+    card.each("scatter_rows", count, &arguments)?;
+    Ok(out)
+}
