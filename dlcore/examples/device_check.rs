@@ -27,8 +27,9 @@ fn main() {
         "refused" => refused(),
         "full" => full(),
         "forked" => forked(),
+        "tf32" => tf32(),
         _ => Err(Error::Value(
-            "device_check: say devices, agree, train, fill, fail, broken, outlived, refused, full or forked"
+            "device_check: say devices, agree, train, fill, fail, broken, outlived, refused, full, forked or tf32"
                 .to_string(),
         )),
     };
@@ -262,6 +263,17 @@ fn forked() -> Result<()> {
     ended
         .map(|_| ())
         .map_err(|error| Error::Device(error.to_string()))
+}
+
+/// A product whose last digits TF32 does not keep: without it, with it, and without it again.
+fn tf32() -> Result<()> {
+    let one_and_little = Tensor::from([[1.0 + 1.0 / 4096.0]]).to(default_device())?;
+    let one = Tensor::ones([1, 1]).to(default_device())?;
+    for allowed in [false, true, false] {
+        device::set_tf32(allowed);
+        println!("tf32 {allowed}: {}", one_and_little.dot(&one).item());
+    }
+    Ok(())
 }
 
 /// Seconds an epoch of the book's networks.

@@ -160,6 +160,13 @@ def test_a_forked_process_is_told_so(run):
     assert "on the CPU: [2.0, 4.0]" in out
 
 
+def test_products_are_shortened_only_where_it_is_allowed(run):
+    exact = "1.000244140625"
+    expected = [f"tf32 false: {exact}", "tf32 true: 1", f"tf32 false: {exact}"]
+    assert run("tf32").splitlines() == expected
+    assert run("tf32", device="cpu").splitlines() == [line.replace("true: 1", f"true: {exact}") for line in expected]
+
+
 def test_a_compiler_newer_than_the_driver_is_taken_where_there_is_no_other(run):
     assert "trained on cuda:0" in run("fail", COMPILER=13)
 

@@ -8,7 +8,11 @@ use super::matrix::{Operand, Product};
 use super::memory::OUT_OF_MEMORY;
 
 /// A handle of the library, for the thread that holds it.
-pub(super) struct Blas(sys::cublasHandle_t);
+pub(super) struct Blas {
+    handle: sys::cublasHandle_t,
+    /// Whether it was told that it may round to TF32.
+    tf32: bool,
+}
 
 // SAFETY: the handle may be used from any thread, one at a time, which its mutex sees to.
 unsafe impl Send for Blas {}
@@ -35,7 +39,11 @@ impl Blas {
             Ok(())
         })?;
         let handle = result::create_handle();
-        handle.map(Blas).map_err(|error| {
+        let opened = |handle| Blas {
+            handle,
+            tf32: false,
+        };
+        handle.map(opened).map_err(|error| {
             let problem = match is_full(error) {
                 true => format!("{OUT_OF_MEMORY}, {error:?}"),
                 false => format!("{error:?}"),
@@ -44,9 +52,26 @@ impl Blas {
         })
     }
 
+    /// Tells the library how [`set_tf32`](crate::device::set_tf32) stands, where it does not know.
+    fn set_math_mode(&mut self) -> Result<(), CublasError> {
+        use sys::cublasMath_t::{CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH};
+        let tf32 = crate::device::tf32();
+        if tf32 != self.tf32 {
+            let mode = match tf32 {
+                true => CUBLAS_TF32_TENSOR_OP_MATH,
+                false => CUBLAS_DEFAULT_MATH,
+            };
+            // SAFETY: the handle is one that the library gave.
+            unsafe { sys::cublasSetMathMode(self.handle, mode) }.result()?;
+            self.tf32 = tf32;
+        }
+        Ok(())
+    }
+
     /// `out = left · right`, for each matrix of the batch. The library thinks in columns: there, the product of
     /// what lies in rows is `outᵀ = rightᵀ · leftᵀ`, with nothing to be moved.
-    pub(super) fn gemm(&self, product: &Product<'_>) -> Result<(), CublasError> {
+    pub(super) fn gemm(&mut self, product: &Product<'_>) -> Result<(), CublasError> {
+        self.set_math_mode()?;
         use sys::cublasOperation_t::{CUBLAS_OP_N, CUBLAS_OP_T};
         let Product {
             rows,
@@ -74,7 +99,7 @@ impl Blas {
         // SAFETY: the buffers hold matrices of these sizes, which `Product::new` has seen to.
         unsafe {
             result::sgemm_strided_batched(
-                self.0,
+                self.handle,
                 right_as,
                 left_as,
                 columns as i32,

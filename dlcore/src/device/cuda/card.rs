@@ -303,7 +303,7 @@ impl Card {
     /// A matrix product.
     pub(super) fn gemm(&self, product: &matrix::Product<'_>) -> Result<()> {
         self.enter()?;
-        let blas = self.blas.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut blas = self.blas.lock().unwrap_or_else(PoisonError::into_inner);
         let mut begun = blas.gemm(product);
         if begun.is_err_and(blas::is_full) {
             self.memory.release();
