@@ -167,6 +167,13 @@ def test_products_are_shortened_only_where_it_is_allowed(run):
     assert run("tf32", device="cpu").splitlines() == [line.replace("true: 1", f"true: {exact}") for line in expected]
 
 
+def test_mixed_precision_is_that_of_the_processor_on_every_card(run):
+    out = run("mixed")
+    assert "from the processor's" in out
+    # An older card rounds, and multiplies floats: the same numbers.
+    assert run("mixed", CAPABILITY=75) == out
+
+
 def test_a_compiler_newer_than_the_driver_is_taken_where_there_is_no_other(run):
     assert "trained on cuda:0" in run("fail", COMPILER=13)
 

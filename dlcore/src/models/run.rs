@@ -14,13 +14,14 @@ use super::guard;
 use super::history::{History, LEARNING_RATE};
 use super::model::Model;
 use super::settings::Fit;
-use super::step::{self, Prepared, Samples};
+use super::step::{self, Manner, Prepared, Samples};
 use super::tally::Tally;
 use super::{placement, shares};
 use crate::callbacks::{Logs, Trainable as _};
 use crate::device::cpu::buffers::ReleaseAtEnd;
 use crate::device::{Device, cuda};
 use crate::distributed::{DataParallel, INTERRUPTED};
+use crate::grad::ops::Products;
 use crate::plot::{LiveFit, LivePlan};
 use crate::random::permutation;
 use crate::{Error, Result, Tensor, interrupt};
@@ -206,6 +207,7 @@ impl<'a> Run<'a> {
                 settings.epochs,
                 self.steps,
                 settings.batch_size,
+                usize::from(settings.products != Products::Single),
             ];
             shares::begin(ranks, self.model, &plan)?;
             self.before_epoch = here(self.model)?;
@@ -289,7 +291,11 @@ impl<'a> Run<'a> {
                 (Own::Samples(_), _) => unreachable!("only whole data are taken in ranges"),
             };
             let ranks = self.settings.distribution.as_ref();
-            let loss = step::train(self.model, &mut self.tally, &samples, ranks)?;
+            let manner = Manner {
+                ranks,
+                products: self.settings.products,
+            };
+            let loss = step::train(self.model, &mut self.tally, &samples, manner)?;
             self.seen += match ranks {
                 None => samples.count(),
                 Some(ranks) => {

@@ -5,6 +5,7 @@
 //   SIMULATED_CARDS=2          how many cards there are (1)
 //   SIMULATED_MEMORY=1000000   bytes of each (2 GB)
 //   SIMULATED_DRIVER=12020     the driver's version (12040)
+//   SIMULATED_CAPABILITY=70    the compute capability, 7.0 (8.0)
 //   SIMULATED_BROKEN=1         the driver does not start
 //   SIMULATED_LOST_AFTER=100   after so many kernels every call fails, as when a card has gone
 //   SIMULATED_LAUNCH_ERROR=2   the kernel SIMULATED_LAUNCH_ERROR_AT (10) is refused with this error, and so are the
@@ -209,7 +210,8 @@ int cuDeviceTotalMem_v2(size_t* bytes, int) {
 
 int cuDeviceGetAttribute(int* value, int attribute, int) {
     CHECKED;
-    *value = attribute == 75 ? 8 : 0;  // compute capability 8.0
+    long capability = number("SIMULATED_CAPABILITY", 80);
+    *value = attribute == 75 ? capability / 10 : capability % 10;
     return SUCCESS;
 }
 

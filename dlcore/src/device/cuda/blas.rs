@@ -1,5 +1,7 @@
 //! Matrix products by cuBLAS.
 
+use std::ffi::c_void;
+
 use cudarc::cublas::result::CublasError;
 use cudarc::cublas::{result, sys};
 
@@ -86,37 +88,63 @@ impl Blas {
                 true => (CUBLAS_OP_T, across),
             };
             let stride = if operand.repeated { 0 } else { across * along };
-            (
-                operation,
-                leading as i32,
-                stride as i64,
-                operand.buffer.address() as *const f32,
-            )
+            let address = operand.buffer.address() as *const c_void;
+            (operation, leading as i32, stride as i64, address)
         };
         let (left_as, left_leading, left_stride, left) = side(&product.left, rows, inner);
         let (right_as, right_leading, right_stride, right) = side(&product.right, inner, columns);
         let (one, zero) = (1.0_f32, 0.0_f32);
-        // SAFETY: the buffers hold matrices of these sizes, which `Product::new` has seen to.
+        if !product.bfloat16 {
+            // SAFETY: the buffers hold matrices of these sizes, which `batched_in` has seen to.
+            return unsafe {
+                result::sgemm_strided_batched(
+                    self.handle,
+                    right_as,
+                    left_as,
+                    columns as i32,
+                    rows as i32,
+                    inner as i32,
+                    &raw const one,
+                    right.cast(),
+                    right_leading,
+                    right_stride,
+                    left.cast(),
+                    left_leading,
+                    left_stride,
+                    &raw const zero,
+                    product.out.address() as *mut f32,
+                    columns as i32,
+                    (rows * columns) as i64,
+                    batch as i32,
+                )
+            };
+        }
+        // SAFETY: as above; operands of bfloat16, the result, the scales and the sums of single precision.
         unsafe {
-            result::sgemm_strided_batched(
+            result::gemm_strided_batched_ex(
                 self.handle,
                 right_as,
                 left_as,
                 columns as i32,
                 rows as i32,
                 inner as i32,
-                &raw const one,
+                (&raw const one).cast(),
                 right,
+                sys::cudaDataType::CUDA_R_16BF,
                 right_leading,
                 right_stride,
                 left,
+                sys::cudaDataType::CUDA_R_16BF,
                 left_leading,
                 left_stride,
-                &raw const zero,
-                product.out.address() as *mut f32,
+                (&raw const zero).cast(),
+                product.out.address() as *mut c_void,
+                sys::cudaDataType::CUDA_R_32F,
                 columns as i32,
                 (rows * columns) as i64,
                 batch as i32,
+                sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
+                sys::cublasGemmAlgo_t::CUBLAS_GEMM_DFALT,
             )
         }
     }

@@ -22,6 +22,7 @@ const BLOCKS: usize = 1 << 14;
 /// A card that is ready.
 pub(crate) struct Card {
     number: usize,
+    capability: (u32, u32),
     context: Context,
     memory: Memory<Context>,
     module: Module,
@@ -92,6 +93,7 @@ impl Card {
         })?;
         Ok(Card {
             number,
+            capability: about.capability,
             context,
             memory: Memory::new(context),
             module,
@@ -103,6 +105,11 @@ impl Card {
 
     pub(crate) fn device(&self) -> Device {
         Device::Cuda(self.number)
+    }
+
+    /// Whether its matrix library multiplies bfloat16: since Ampere.
+    pub(super) fn multiplies_bfloat16(&self) -> bool {
+        self.capability >= (8, 0)
     }
 
     /// Makes it the calling thread's.

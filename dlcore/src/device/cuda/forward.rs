@@ -6,7 +6,7 @@ use super::array::DeviceArray;
 use super::card::{Argument, Card};
 use super::layout::{Layout, row_major};
 use super::{card_of, countable, matrix, on_card, pointwise, window};
-use crate::grad::ops::Op;
+use crate::grad::ops::{Op, Products};
 use crate::tensor::{Part, split_at};
 use crate::{Result, Tensor};
 
@@ -113,10 +113,10 @@ fn reduced(
             };
             fold(card, which, x, extreme.axis, shape)
         }
-        Op::Matmul(_) => return matmul(x, &operands[1], shape),
+        Op::Matmul(matmul) => return self::matmul(x, &operands[1], matmul.products, shape),
         Op::Dense(dense) => {
             let bias = operands.get(2).map(|bias| &**bias);
-            self::dense(card, x, &operands[1], bias, dense.relu, shape)
+            self::dense(x, &operands[1], bias, (dense.relu, dense.products), shape)
         }
         Op::Conv(conv) => {
             let bias = operands.get(2).map(|bias| &**bias);
@@ -484,7 +484,12 @@ fn scatter(
 }
 
 /// The product over the last two axes; none where the axes before them differ in more than being there or not.
-fn matmul(left: &DeviceArray, right: &DeviceArray, shape: &[usize]) -> Option<Result<DeviceArray>> {
+fn matmul(
+    left: &DeviceArray,
+    right: &DeviceArray,
+    products: Products,
+    shape: &[usize],
+) -> Option<Result<DeviceArray>> {
     let [before @ .., rows, columns] = shape else {
         return None;
     };
@@ -496,7 +501,8 @@ fn matmul(left: &DeviceArray, right: &DeviceArray, shape: &[usize]) -> Option<Re
         _ => None,
     };
     let inner = left.shape()[left.shape().len() - 1];
-    Some(matrix::batched(
+    Some(matrix::batched_in(
+        products,
         (left, false, repeated(left)?),
         (right, false, repeated(right)?),
         (batch, *rows, inner, *columns),
@@ -506,16 +512,17 @@ fn matmul(left: &DeviceArray, right: &DeviceArray, shape: &[usize]) -> Option<Re
 
 /// `x · kernel + bias`, and its relu.
 pub(super) fn dense(
-    card: &'static Card,
     x: &DeviceArray,
     kernel: &DeviceArray,
     bias: Option<&DeviceArray>,
-    relu: bool,
+    (relu, products): (bool, Products),
     shape: &[usize],
 ) -> Result<DeviceArray> {
+    let card = x.card();
     let (inner, units) = (kernel.shape()[0], kernel.shape()[1]);
     let rows = shape[..shape.len() - 1].iter().product();
-    let out = matrix::product((x, false), (kernel, false), (rows, inner, units), shape)?;
+    let sizes = (rows, inner, units);
+    let out = matrix::product_in(products, (x, false), (kernel, false), sizes, shape)?;
     if bias.is_some() || relu {
         let arguments = [
             Argument::Buffer(out.buffer()),

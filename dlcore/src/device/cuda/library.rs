@@ -61,6 +61,7 @@ pub(super) const BLAS: Sought = Sought {
         "cublasCreate_v2",
         "cublasSetMathMode",
         "cublasSgemmStridedBatched",
+        "cublasGemmStridedBatchedEx",
     ],
     package: Some("cublas"),
 };

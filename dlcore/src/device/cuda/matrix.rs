@@ -1,8 +1,9 @@
 //! A matrix product, as the library is asked for it.
 
 use super::array::DeviceArray;
-use super::card::Buffer;
+use super::card::{Argument, Buffer, Card};
 use crate::Result;
+use crate::grad::ops::Products;
 
 /// A matrix, or several, that lies as said or transposed.
 pub(super) struct Operand<'a> {
@@ -21,16 +22,30 @@ pub(super) struct Product<'a> {
     pub(super) inner: usize,
     pub(super) columns: usize,
     pub(super) batch: usize,
+    /// Whether the operands are of bfloat16, not of single precision as the result is.
+    pub(super) bfloat16: bool,
 }
 
 /// `[rows, inner] · [inner, columns]`, each of which may lie transposed; the result has `shape`.
 pub(super) fn product(
+    left: (&DeviceArray, bool),
+    right: (&DeviceArray, bool),
+    sizes: (usize, usize, usize),
+    shape: &[usize],
+) -> Result<DeviceArray> {
+    product_in(Products::Single, left, right, sizes, shape)
+}
+
+/// [`product`] of operands that are rounded before it.
+pub(super) fn product_in(
+    products: Products,
     (left, left_transposed): (&DeviceArray, bool),
     (right, right_transposed): (&DeviceArray, bool),
     (rows, inner, columns): (usize, usize, usize),
     shape: &[usize],
 ) -> Result<DeviceArray> {
-    batched(
+    batched_in(
+        products,
         (left, left_transposed, false),
         (right, right_transposed, false),
         (1, rows, inner, columns),
@@ -38,8 +53,9 @@ pub(super) fn product(
     )
 }
 
-/// [`product`] for each of a batch; an operand may be one matrix for all.
-pub(super) fn batched(
+/// [`product_in`] for each of a batch; an operand may be one matrix for all.
+pub(super) fn batched_in(
+    products: Products,
     (left, left_transposed, left_repeated): (&DeviceArray, bool, bool),
     (right, right_transposed, right_repeated): (&DeviceArray, bool, bool),
     (batch, rows, inner, columns): (usize, usize, usize, usize),
@@ -58,24 +74,50 @@ pub(super) fn batched(
     }
     let out = DeviceArray::empty(card, shape)?;
     assert_eq!(out.len(), batch * rows * columns, "result");
-    if !out.is_empty() {
-        card.gemm(&Product {
-            left: Operand {
-                buffer: left.buffer(),
-                transposed: left_transposed,
-                repeated: left_repeated,
-            },
-            right: Operand {
-                buffer: right.buffer(),
-                transposed: right_transposed,
-                repeated: right_repeated,
-            },
-            out: out.buffer(),
-            rows,
-            inner,
-            columns,
-            batch,
-        })?;
+    if out.is_empty() {
+        return Ok(out);
     }
+    let rounded = match products {
+        Products::Single => None,
+        Products::Bfloat16 => Some([rounded(card, left)?, rounded(card, right)?]),
+    };
+    let [left, right] = match &rounded {
+        None => [left.buffer(), right.buffer()],
+        Some([left, right]) => [left, right],
+    };
+    card.gemm(&Product {
+        left: Operand {
+            buffer: left,
+            transposed: left_transposed,
+            repeated: left_repeated,
+        },
+        right: Operand {
+            buffer: right,
+            transposed: right_transposed,
+            repeated: right_repeated,
+        },
+        out: out.buffer(),
+        rows,
+        inner,
+        columns,
+        batch,
+        bfloat16: rounded.is_some() && card.multiplies_bfloat16(),
+    })?;
+    Ok(out)
+}
+
+/// The numbers in bfloat16, or rounded to it where the card multiplies only floats.
+fn rounded(card: &'static Card, array: &DeviceArray) -> Result<Buffer> {
+    let (kernel, size) = match card.multiplies_bfloat16() {
+        true => ("to_bfloat16", size_of::<u16>()),
+        false => ("round_to_bfloat16", size_of::<f32>()),
+    };
+    let out = card.allocate(array.len() * size)?;
+    let arguments = [
+        Argument::Buffer(&out),
+        Argument::Buffer(array.buffer()),
+        Argument::Long(array.len() as i64),
+    ];
+    card.each(kernel, array.len(), &arguments)?;
     Ok(out)
 }
