@@ -301,8 +301,12 @@ fn mixed() -> Result<()> {
         )?;
         let settings = Fit::epochs(2).batch_size(32).verbose(0);
         model.fit(&x, &y, settings.mixed_precision(mixed))?;
-        let weights = model.get_weights().into_iter();
-        weights.map(|weight| weight.to(Device::Cpu)).collect()
+        let weights = model.get_weights();
+        println!("trained on {}", weights[0].device());
+        weights
+            .iter()
+            .map(|weight| weight.to(Device::Cpu))
+            .collect()
     };
     let apart = |one: &[Tensor], other: &[Tensor]| {
         let each = one

@@ -19,6 +19,7 @@ use super::tally::Tally;
 use super::{placement, shares};
 use crate::callbacks::{Logs, Trainable as _};
 use crate::device::cpu::buffers::ReleaseAtEnd;
+use crate::device::cuda::Staging;
 use crate::device::{Device, cuda};
 use crate::distributed::{DataParallel, INTERRUPTED};
 use crate::grad::ops::Products;
@@ -125,6 +126,7 @@ impl<'a> Run<'a> {
 
     pub(super) fn run(mut self) -> Result<History> {
         let _memory = ReleaseAtEnd::begin();
+        let _staging = Staging::begin();
         // A closure of the user's may panic; the weights are valid between batches, and the
         // history is worth keeping.
         let end = catch_unwind(AssertUnwindSafe(|| self.train()));

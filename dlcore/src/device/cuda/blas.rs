@@ -95,7 +95,7 @@ impl Blas {
         let (right_as, right_leading, right_stride, right) = side(&product.right, inner, columns);
         let (one, zero) = (1.0_f32, 0.0_f32);
         if !product.bfloat16 {
-            // SAFETY: the buffers hold matrices of these sizes, which `batched_in` has seen to.
+            // SAFETY: the buffers hold matrices of these sizes, which `batched` has seen to.
             return unsafe {
                 result::sgemm_strided_batched(
                     self.handle,

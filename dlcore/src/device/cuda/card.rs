@@ -10,6 +10,7 @@ use cudarc::driver::DriverError;
 use super::blas::{self, Blas};
 use super::driver::{self, Context, Function, Module};
 use super::memory::{Memory, OUT_OF_MEMORY, Piece, Refused};
+use super::staging::{self, Slot, Slots};
 use super::{compiler, matrix};
 use crate::device::{Device, DeviceInfo};
 use crate::{Error, Result};
@@ -24,7 +25,8 @@ pub(crate) struct Card {
     number: usize,
     capability: (u32, u32),
     context: Context,
-    memory: Memory<Context>,
+    pub(super) memory: Memory<Context>,
+    pub(super) slots: Slots,
     module: Module,
     functions: Mutex<BTreeMap<&'static str, Function>>,
     blas: Mutex<Blas>,
@@ -50,13 +52,31 @@ pub(super) enum Argument<'a> {
 /// A part of a card's memory; it goes back when it is dropped.
 pub(crate) struct Buffer {
     card: &'static Card,
-    piece: Piece,
+    address: u64,
     bytes: usize,
+    held: Held,
+}
+
+/// Whose the memory is.
+enum Held {
+    Piece(Piece),
+    /// A slot's, until it goes back.
+    Slot(Option<Box<Slot>>),
 }
 
 impl Buffer {
+    /// What came by a slot.
+    pub(super) fn of_slot(card: &'static Card, slot: Slot, bytes: usize) -> Buffer {
+        Buffer {
+            card,
+            address: slot.piece.address,
+            bytes,
+            held: Held::Slot(Some(Box::new(slot))),
+        }
+    }
+
     pub(super) fn address(&self) -> u64 {
-        self.piece.address
+        self.address
     }
 
     pub(super) fn card(&self) -> &'static Card {
@@ -66,7 +86,14 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.card.memory.put_back(&self.piece);
+        match &mut self.held {
+            Held::Piece(piece) => self.card.memory.put_back(piece),
+            Held::Slot(slot) => {
+                if let Some(slot) = slot.take() {
+                    self.card.put_slot_back(*slot);
+                }
+            }
+        }
     }
 }
 
@@ -96,6 +123,7 @@ impl Card {
             capability: about.capability,
             context,
             memory: Memory::new(context),
+            slots: Slots::default(),
             module,
             functions: Mutex::default(),
             blas: Mutex::new(Blas::open()?),
@@ -113,7 +141,7 @@ impl Card {
     }
 
     /// Makes it the calling thread's.
-    fn enter(&self) -> Result<()> {
+    pub(super) fn enter(&self) -> Result<()> {
         let started = driver::start().map_err(Error::Device)?;
         if started.process != std::process::id() {
             return Err(Error::Device(format!(
@@ -150,7 +178,7 @@ impl Card {
         ))
     }
 
-    fn failed(&self, doing: &str, error: DriverError) -> Error {
+    pub(super) fn failed(&self, doing: &str, error: DriverError) -> Error {
         let words = format!("{doing}: {}", driver::words(error));
         if driver::is_final(error) {
             return self.lose(&words);
@@ -187,8 +215,9 @@ impl Card {
         })?;
         Ok(Buffer {
             card: self,
-            piece,
+            address: piece.address,
             bytes,
+            held: Held::Piece(piece),
         })
     }
 
@@ -329,6 +358,9 @@ impl Card {
     /// Gives what memory is kept for the next tensors back to the driver.
     pub(super) fn release(&self) {
         if self.enter().is_ok() {
+            if !staging::is_wanted() {
+                self.empty_slots();
+            }
             self.memory.release();
         }
     }

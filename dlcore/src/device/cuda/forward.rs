@@ -501,7 +501,7 @@ fn matmul(
         _ => None,
     };
     let inner = left.shape()[left.shape().len() - 1];
-    Some(matrix::batched_in(
+    Some(matrix::batched(
         products,
         (left, false, repeated(left)?),
         (right, false, repeated(right)?),
@@ -522,7 +522,7 @@ pub(super) fn dense(
     let (inner, units) = (kernel.shape()[0], kernel.shape()[1]);
     let rows = shape[..shape.len() - 1].iter().product();
     let sizes = (rows, inner, units);
-    let out = matrix::product_in(products, (x, false), (kernel, false), sizes, shape)?;
+    let out = matrix::product(products, (x, false), (kernel, false), sizes, shape)?;
     if bias.is_some() || relu {
         let arguments = [
             Argument::Buffer(out.buffer()),

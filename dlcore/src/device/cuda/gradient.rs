@@ -127,14 +127,14 @@ fn dense_shares(
         let shape = input.shape();
         shares.push(match (wanted, side) {
             (false, _) => None,
-            (true, 0) => Some(matrix::product_in(
+            (true, 0) => Some(matrix::product(
                 dense.products,
                 (&g, false),
                 (&kernel, true),
                 (rows, units, inner),
                 shape,
             )?),
-            (true, 1) => Some(matrix::product_in(
+            (true, 1) => Some(matrix::product(
                 dense.products,
                 (&x, true),
                 (&g, false),

@@ -28,23 +28,13 @@ pub(super) struct Product<'a> {
 
 /// `[rows, inner] · [inner, columns]`, each of which may lie transposed; the result has `shape`.
 pub(super) fn product(
-    left: (&DeviceArray, bool),
-    right: (&DeviceArray, bool),
-    sizes: (usize, usize, usize),
-    shape: &[usize],
-) -> Result<DeviceArray> {
-    product_in(Products::Single, left, right, sizes, shape)
-}
-
-/// [`product`] of operands that are rounded before it.
-pub(super) fn product_in(
     products: Products,
     (left, left_transposed): (&DeviceArray, bool),
     (right, right_transposed): (&DeviceArray, bool),
     (rows, inner, columns): (usize, usize, usize),
     shape: &[usize],
 ) -> Result<DeviceArray> {
-    batched_in(
+    batched(
         products,
         (left, left_transposed, false),
         (right, right_transposed, false),
@@ -53,8 +43,8 @@ pub(super) fn product_in(
     )
 }
 
-/// [`product_in`] for each of a batch; an operand may be one matrix for all.
-pub(super) fn batched_in(
+/// [`product`] for each of a batch; an operand may be one matrix for all.
+pub(super) fn batched(
     products: Products,
     (left, left_transposed, left_repeated): (&DeviceArray, bool, bool),
     (right, right_transposed, right_repeated): (&DeviceArray, bool, bool),

@@ -125,7 +125,7 @@ pub(super) fn conv_shares(
                     let matrix = step.kernel.reshaped(&[width, filters]);
                     let (sizes, shape) = ((rows, filters, width), [rows, width]);
                     let (left, right) = ((&g, false), (&matrix, true));
-                    let back = matrix::product_in(op.products, left, right, sizes, &shape)?;
+                    let back = matrix::product(op.products, left, right, sizes, &shape)?;
                     Some(slide(
                         card,
                         "patches_back",
@@ -136,7 +136,7 @@ pub(super) fn conv_shares(
                 }
                 (true, 1) => {
                     let shape = step.kernel.shape();
-                    Some(matrix::product_in(
+                    Some(matrix::product(
                         op.products,
                         (&patches, true),
                         (&g, false),

@@ -83,7 +83,7 @@ mod tests {
             (1.0 + unit * 1.5, 1.0 + 2.0 * unit),
             (1.0 + unit * 0.51, 1.0 + unit),
             (-1.0 - unit * 0.51, -1.0 - unit),
-            (0.1, 0.100_097_656_25),
+            (0.1, 0.100_097_656),
             (-0.0, -0.0),
             (f32::MAX, f32::INFINITY),
             (f32::NEG_INFINITY, f32::NEG_INFINITY),
