@@ -30,8 +30,11 @@ fn main() {
         "refused" => refused(),
         "full" => full(),
         "forked" => forked(),
+        "tf32" => tf32(),
+        "mixed" => mixed(),
         _ => Err(Error::Value(
-            "device_check: say devices, agree, networks, train, fill, fail, broken, outlived, refused, full or forked"
+            "device_check: say devices, agree, networks, train, fill, fail, broken, outlived, refused, full, forked, tf32 or \
+             mixed"
                 .to_string(),
         )),
     };
@@ -337,6 +340,76 @@ fn forked() -> Result<()> {
     ended
         .map(|_| ())
         .map_err(|error| Error::Device(error.to_string()))
+}
+
+/// A product whose last digits TF32 does not keep: without it, with it, and without it again.
+fn tf32() -> Result<()> {
+    let one_and_little = Tensor::from([[1.0 + 1.0 / 4096.0]]).to(default_device())?;
+    let one = Tensor::ones([1, 1]).to(default_device())?;
+    for allowed in [false, true, false] {
+        device::set_tf32(allowed);
+        println!("tf32 {allowed}: {}", one_and_little.dot(&one).item());
+    }
+    Ok(())
+}
+
+/// A convnet trained in mixed precision, beside the processor. Sums in another order are rounded to another number of
+/// bfloat16 here and there, which makes more of a difference than in single precision.
+fn mixed() -> Result<()> {
+    let device = default_device();
+    let (x, y) = points();
+    let x = x.reshape([192, 4, 5, 1]);
+    let train = |mixed: bool| -> Result<Vec<Tensor>> {
+        set_seed(7);
+        let mut model = Sequential::new()
+            .add(
+                Conv2D::new(4, (2, 2))
+                    .activation("relu")
+                    .input_shape([4, 5, 1]),
+            )
+            .add(Flatten::new())
+            .add(Dense::new(16).activation("tanh"))
+            .add(Dense::new(5).activation("softmax"));
+        model.compile(
+            SGD::new().learning_rate(0.1),
+            "categorical_crossentropy",
+            ["accuracy"],
+        )?;
+        let settings = Fit::epochs(2).batch_size(32).verbose(0);
+        model.fit(&x, &y, settings.mixed_precision(mixed))?;
+        let weights = model.get_weights();
+        println!("trained on {}", weights[0].device());
+        weights
+            .iter()
+            .map(|weight| weight.to(Device::Cpu))
+            .collect()
+    };
+    let apart = |one: &[Tensor], other: &[Tensor]| {
+        let each = one
+            .iter()
+            .zip(other)
+            .map(|(a, b)| (a - b).abs().max().item());
+        each.fold(0.0, f64::max)
+    };
+    let (there, single) = (train(true)?, train(false)?);
+    set_default_device(Device::Cpu)?;
+    let here = train(true)?;
+    let bits = there
+        .iter()
+        .flat_map(Tensor::to_vec)
+        .map(|w| u64::from(w.to_bits()));
+    println!(
+        "weights {:x}",
+        bits.fold(0, |sum: u64, bits| sum.wrapping_mul(31).wrapping_add(bits))
+    );
+    let (worst, usual) = (apart(&there, &here), apart(&there, &single));
+    println!("from the processor's {worst:.1e}, from single precision's {usual:.1e}");
+    if usual == 0.0 || worst > 2e-3 {
+        return Err(Error::Device(format!(
+            "{device} does not agree with the CPU in mixed precision"
+        )));
+    }
+    Ok(())
 }
 
 /// Seconds an epoch of the book's networks.

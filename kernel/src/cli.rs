@@ -62,6 +62,12 @@ enum Sub {
         /// dlcore's dynamic library
         dlcore: PathBuf,
     },
+    /// Print what there is to compute on (`doctor` calls this)
+    #[command(hide = true)]
+    Devices {
+        /// dlcore's dynamic library
+        dlcore: PathBuf,
+    },
     /// Evaluate as evcxr does (the kernel calls this for `:engine evcxr`)
     #[command(hide = true)]
     Evcxr,
@@ -123,6 +129,7 @@ pub fn run() -> ExitCode {
             .and_then(|home| export::export(&home, &notebook, directory))
             .map(|()| ExitCode::SUCCESS),
         Sub::Cell { dlcore } => cell_process::run(&dlcore).map(|()| ExitCode::SUCCESS),
+        Sub::Devices { dlcore } => cell_process::print_devices(&dlcore).map(|()| ExitCode::SUCCESS),
         Sub::Evcxr => return crate::engine::reference::main(),
         Sub::Analyse { home, directory } => {
             return crate::analysis::worker_main(&home, &directory);

@@ -172,6 +172,48 @@ def test_a_forked_process_is_told_so(run):
     assert "on the CPU: [2.0, 4.0]" in out
 
 
+def test_products_are_shortened_only_where_it_is_allowed(run):
+    exact = "1.000244140625"
+    expected = [f"tf32 false: {exact}", "tf32 true: 1", f"tf32 false: {exact}"]
+    assert run("tf32").splitlines() == expected
+    assert run("tf32", device="cpu").splitlines() == [line.replace("true: 1", f"true: {exact}") for line in expected]
+
+
+def test_mixed_precision_is_that_of_the_processor_on_every_card(run):
+    out = run("mixed")
+    assert out.count("trained on cuda:0") == 2 and "from the processor's" in out
+    # An older card rounds, and multiplies floats: the same numbers.
+    assert run("mixed", CAPABILITY=75) == out
+
+
+def test_batches_are_copied_beside_the_step_and_in_order(run, tmp_path):
+    log = tmp_path / "log"
+    out = run("agree", LOG=log)
+    lines = [line.split() for line in log.read_text().splitlines()]
+    copies = [number for number, line in enumerate(lines) if line[0] == "copy"]
+    # Five trainings of two epochs of six batches, each with x and y.
+    assert len(copies) == 5 * 2 * 6 * 2
+    for number in copies:
+        (_, free, _), (_, copied, _) = lines[number - 1], lines[number + 1]
+        # It waits until kernels have read what was there before, and kernels wait for it.
+        assert lines[number - 1][::2] == ["wait", "copies"]
+        assert lines[number + 1] == ["record", copied, "copies"]
+        assert lines[number + 2] == ["wait", copied, "kernels"]
+        recorded = max(at for at in range(number) if lines[at] == ["record", free, "kernels"])
+        earlier = [at for at in copies if at < number and lines[at][1] == lines[number][1]]
+        assert not earlier or earlier[-1] < recorded
+    # In each training a batch does not wait for the one before: it has other memory.
+    for first in range(0, len(copies), 24):
+        own = [lines[number][1] for number in copies[first:first + 24]]
+        assert all(place != later for place, later in zip(own, own[2:]))
+    pinned = [{"pin": 1, "unpin": -1}.get(line[0], 0) for line in lines]
+    assert max(sum(pinned[:end]) for end in range(len(pinned) + 1)) == 4
+    assert sum(pinned) == 0, "all is given back"
+    # What a driver without such memory does comes to the same.
+    plain = run("agree", NO_PINNED=1)
+    assert [line for line in plain.splitlines() if "weights on" in line] == out.splitlines()[:5]
+
+
 def test_a_compiler_newer_than_the_driver_is_taken_where_there_is_no_other(run):
     assert "trained on cuda:0" in run("fail", COMPILER=13)
 

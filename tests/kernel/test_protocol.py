@@ -7,6 +7,7 @@ that: order, one error a failure, interrupts that keep variables, and no trust i
 import os
 import pathlib
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -408,3 +409,24 @@ def test_doctor_finds_what_is_there():
     found = {line.split()[1] for line in lines if line.startswith("ok")}
     assert {"compiler", "linker", "rust-src", "installation", "dlcore", "kernelspec"} <= found, said.stdout
     assert (said.returncode == 0) == (not any(line.startswith("MISS") for line in lines))
+    first = next(number for number, line in enumerate(lines) if line.startswith("ok   devices "))
+    assert lines[first].split()[2] == "cpu", said.stdout
+    # Either what cards there are, or one line that says why there is none.
+    assert lines[first + 1].split()[0] in ("cuda", "cuda:0"), said.stdout
+    if lines[first + 1].split()[0] == "cuda":
+        assert "not available: the NVIDIA driver" in lines[first + 1] and lines[first + 2].startswith("ok "), said.stdout
+
+
+def test_doctor_names_a_card_that_is_there(tmp_path):
+    """A card of tests/gpu/simulated, where g++ is there to make one."""
+    if shutil.which("g++") is None:
+        pytest.skip("no g++")
+    build = pathlib.Path(__file__).resolve().parents[1] / "gpu/simulated/build.py"
+    subprocess.run([sys.executable, build, tmp_path / "libraries"], check=True)
+    program = KernelManager(kernel_name=KERNEL).kernel_spec.argv[0]
+    environment = os.environ | {"LD_LIBRARY_PATH": str(tmp_path / "libraries"), "DLCORE_CACHE": str(tmp_path)}
+    said = subprocess.run([program, "doctor"], text=True, capture_output=True, env=environment).stdout
+    assert "cuda:0  simulated card 0, compute capability 8.0, " in said and "driver for CUDA 12.4" in said
+    broken = subprocess.run(
+        [program, "doctor"], text=True, capture_output=True, env=environment | {"SIMULATED_BROKEN": "1"}).stdout
+    assert broken.count("the NVIDIA driver cannot start: CUDA_ERROR_UNKNOWN") == 1

@@ -6,6 +6,7 @@
 //! the library's public interface.
 
 mod about;
+mod devices;
 pub(crate) mod failure;
 pub(crate) mod kept;
 mod serve;

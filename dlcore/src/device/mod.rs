@@ -8,12 +8,14 @@ mod choice;
 pub mod cpu;
 pub mod cuda;
 mod kernels;
+mod tf32;
 
 pub use available::{DeviceInfo, available, report};
 pub use choice::{default_device, set_default_device};
 pub use cpu::Cpu;
 pub use cuda::synchronize;
 pub use kernels::Kernels;
+pub use tf32::{set_tf32, tf32};
 
 use std::str::FromStr;
 

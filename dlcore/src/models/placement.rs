@@ -100,7 +100,7 @@ impl Prepared {
         let device = default_device();
         let put = |tensor: &Tensor| match tensor.is_sparse() {
             true => Ok(tensor.clone()),
-            false => cuda::moved(tensor, device),
+            false => cuda::staged(tensor, device),
         };
         let weights = self.weights.iter();
         Ok(Prepared {

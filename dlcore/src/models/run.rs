@@ -14,13 +14,15 @@ use super::guard;
 use super::history::{History, LEARNING_RATE};
 use super::model::Model;
 use super::settings::Fit;
-use super::step::{self, Prepared, Samples};
+use super::step::{self, Manner, Prepared, Samples};
 use super::tally::Tally;
 use super::{placement, shares};
 use crate::callbacks::{Logs, Trainable as _};
 use crate::device::cpu::buffers::ReleaseAtEnd;
+use crate::device::cuda::Staging;
 use crate::device::{Device, cuda};
 use crate::distributed::{DataParallel, INTERRUPTED, reason_of};
+use crate::grad::ops::Products;
 use crate::plot::{LiveFit, LivePlan};
 use crate::random::permutation;
 use crate::{Error, Result, Tensor, interrupt};
@@ -124,6 +126,7 @@ impl<'a> Run<'a> {
 
     pub(super) fn run(mut self) -> Result<History> {
         let _memory = ReleaseAtEnd::begin();
+        let _staging = Staging::begin();
         // A closure of the user's may panic; the weights are valid between batches, and the
         // history is worth keeping.
         let end = catch_unwind(AssertUnwindSafe(|| self.train()));
@@ -210,6 +213,7 @@ impl<'a> Run<'a> {
                 settings.epochs,
                 self.steps,
                 settings.batch_size,
+                usize::from(settings.products != Products::Single),
             ];
             shares::begin(ranks, self.model, &plan)?;
             self.before_epoch = here(self.model)?;
@@ -293,7 +297,11 @@ impl<'a> Run<'a> {
                 (Own::Samples(_), _) => unreachable!("only whole data are taken in ranges"),
             };
             let ranks = self.settings.distribution.as_ref();
-            let loss = step::train(self.model, &mut self.tally, &samples, ranks)?;
+            let manner = Manner {
+                ranks,
+                products: self.settings.products,
+            };
+            let loss = step::train(self.model, &mut self.tally, &samples, manner)?;
             self.seen += match ranks {
                 None => samples.count(),
                 Some(ranks) => {

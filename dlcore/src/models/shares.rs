@@ -167,7 +167,7 @@ fn agree(ranks: &DataParallel, model: &Model, plan: &[usize]) -> Result<()> {
         [0.0, _] => {
             "the same optimizer in the same state: compile the model anew on all ranks, or load it from one file on all"
         }
-        _ => "the same epochs, batches in an epoch and batch_size",
+        _ => "the same epochs, batches in an epoch, batch_size and mixed_precision",
     };
     Err(Error::Model(format!(
         "fit: ranks differ; all {} must have {problem}",

@@ -13,6 +13,7 @@ use super::{placement, shares};
 use crate::activations::Activation;
 use crate::distributed::DataParallel;
 use crate::grad::GradientTape;
+use crate::grad::ops::Products;
 use crate::layers::{Call, Layer, collect_activity};
 use crate::optimizers::Optimizer;
 use crate::tensor::expect;
@@ -99,14 +100,24 @@ impl Samples<'_> {
     }
 }
 
+/// How a batch is trained on.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Manner<'a> {
+    /// Those that it is split among.
+    pub(super) ranks: Option<&'a DataParallel>,
+    /// Those of the model's layers.
+    pub(super) products: Products,
+}
+
 /// Trains on one batch, or on this process's shares of it, and returns the loss from before the weights changed,
 /// which goes into the tally with the metrics. A loss that is not finite changes nothing.
 pub(super) fn train(
     model: &mut Model,
     tally: &mut Tally,
     samples: &Samples<'_>,
-    ranks: Option<&DataParallel>,
+    manner: Manner<'_>,
 ) -> Result<f64> {
+    let Manner { ranks, products } = manner;
     let graph = model.graph("fit")?;
     if model.compiled.is_none() {
         return Err(Error::Model(format!(
@@ -114,8 +125,9 @@ pub(super) fn train(
             model.name()
         )));
     }
-    // A chain is computed on the processor, as a whole.
+    // A chain is computed on the processor, as a whole and in single precision.
     if ranks.is_none()
+        && products == Products::Single
         && placement::all_here()
         && let Some(loss) = train_chain(model, &graph, tally, samples)?
     {
@@ -131,7 +143,8 @@ pub(super) fn train(
         .map(|(leaf, _)| leaf.clone())
         .collect();
     let noted = Noted::of(&leaves);
-    let mut share = |batch: &Prepared| differentiate(&graph, compiled, &trained, tally, batch);
+    let mut share =
+        |batch: &Prepared| differentiate(&graph, compiled, &trained, tally, batch, products);
     let (loss, gradients) = match ranks {
         None => share(batch)?,
         Some(ranks) => shares::together(ranks, &trained, batch, share)?,
@@ -210,10 +223,11 @@ fn differentiate(
     trained: &[LayerRef],
     tally: &mut Tally,
     batch: &Prepared,
+    products: Products,
 ) -> Result<(f64, Option<Vec<Tensor>>)> {
     let tape = GradientTape::new();
     let watched = Watched::on(&tape, trained);
-    let outputs = Outputs::of(graph, compiled, &batch.x, true);
+    let outputs = products.during(|| Outputs::of(graph, compiled, &batch.x, true));
     let losses = outputs.losses(compiled, batch)?;
     let loss = total(compiled, &losses, outputs.penalty(trained));
     let value = loss.item();

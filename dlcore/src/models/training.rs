@@ -5,7 +5,7 @@ use super::data::{Batch, Data};
 use super::evaluation::Evaluation;
 use super::guard::guarded;
 use super::model::Model;
-use super::step::{self, Samples};
+use super::step::{self, Manner, Samples};
 use super::tally::Tally;
 use crate::optimizers::Optimizer;
 use crate::{Error, Result, Tensor};
@@ -31,7 +31,7 @@ impl Model {
         let batch = self.prepare_built(batch, "train_on_batch")?;
         let mut tally = Tally::of_training(self.compiled("train_on_batch")?);
         let loss = guarded("train_on_batch", || {
-            step::train(self, &mut tally, &Samples::Batch(&batch), None)
+            step::train(self, &mut tally, &Samples::Batch(&batch), Manner::default())
         })?;
         if let Some(compiled) = &mut self.compiled {
             compiled.chain.forget_large();

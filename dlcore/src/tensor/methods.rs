@@ -222,11 +222,11 @@ impl Tensor {
         fn matmul / try_matmul(&self, other: &Tensor) -> Tensor {
             if self.ndim() == 2 && other.ndim() == 2 {
                 // The same product, which keeps sparse rows sparse.
-                ops::Matmul.shape(&[self.shape(), other.shape()])?;
+                ops::Matmul::now().shape(&[self.shape(), other.shape()])?;
                 return self.try_dot(other);
             }
             let (left, right) = same_float(self, other);
-            ops::apply(ops::Matmul, &[&left, &right])
+            ops::apply(ops::Matmul::now(), &[&left, &right])
         }
     }
 

@@ -106,6 +106,15 @@ impl SparseRows {
         }
     }
 
+    /// `function` of what is stored; it must leave 0 and 1 as they are.
+    pub(crate) fn map(&self, function: impl Fn(f32) -> f32) -> SparseRows {
+        let values = self.values.as_ref();
+        SparseRows {
+            values: values.map(|values| values.iter().map(|&value| function(value)).collect()),
+            ..self.clone()
+        }
+    }
+
     /// One element.
     pub(crate) fn get(&self, row: usize, column: usize) -> f32 {
         let (columns, values) = self.row(row);

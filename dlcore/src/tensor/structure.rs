@@ -208,5 +208,5 @@ pub(crate) fn dot(left: &Tensor, right: &Tensor) -> Result<Tensor> {
             right.try_permute(&axes)?.try_reshape([k, columns])?
         }
     };
-    ops::apply(Matmul, &[&left, &right])?.try_reshape(shape)
+    ops::apply(Matmul::now(), &[&left, &right])?.try_reshape(shape)
 }

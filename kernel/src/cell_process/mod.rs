@@ -26,9 +26,32 @@ pub fn run(dlcore: &Path) -> Result<()> {
     // SAFETY: the descriptor is open as long as the process lives.
     let socket = unsafe { BorrowedFd::borrow_raw(fd) };
     fcntl(socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    let library = open(dlcore)?;
+    // SAFETY: dlcore exports this function with this type.
+    let serve = unsafe { *library.get::<extern "C" fn()>(b"dlcore_serve_cells")? };
+    // Cells hold on to it until the very end of the process.
+    std::mem::forget(library);
+    order::keep();
+    serve();
+    Ok(())
+}
+
+/// Prints what dlcore finds to compute on: the processor and cards, or why no card can be used. A driver that is broken
+/// may take the process with it, so `rust-dl doctor` asks one of its own.
+pub fn print_devices(dlcore: &Path) -> Result<()> {
+    let library = open(dlcore)?;
+    // SAFETY: dlcore exports this function with this type.
+    let print = unsafe { *library.get::<extern "C" fn()>(b"dlcore_print_devices")? };
+    // A driver's own threads may live until the very end of the process.
+    std::mem::forget(library);
+    print();
+    Ok(())
+}
+
+fn open(dlcore: &Path) -> Result<libloading::os::unix::Library> {
     // SAFETY: the library is dlcore as `warm` built it; its initialisers are those of the
     // standard library.
-    let library = unsafe {
+    unsafe {
         libloading::os::unix::Library::open(
             Some(dlcore),
             libloading::os::unix::RTLD_NOW | libloading::os::unix::RTLD_GLOBAL,
@@ -39,14 +62,7 @@ pub fn run(dlcore: &Path) -> Result<()> {
             "cannot load {}; `rust-dl warm` builds it anew",
             dlcore.display()
         )
-    })?;
-    // SAFETY: dlcore exports this function with this type.
-    let serve = unsafe { *library.get::<extern "C" fn()>(b"dlcore_serve_cells")? };
-    // Cells hold on to it until the very end of the process.
-    std::mem::forget(library);
-    order::keep();
-    serve();
-    Ok(())
+    })
 }
 
 /// However the kernel ends, also by `kill -9`, this process ends with it.

@@ -33,6 +33,7 @@ pub fn examine(home: &Path) -> ExitCode {
             ("rust-src", scope.spawn(rust_src)),
             ("installation", scope.spawn(|| installation(home))),
             ("dlcore", scope.spawn(|| dlcore(home))),
+            ("devices", scope.spawn(|| devices(home))),
             ("kernelspec", scope.spawn(|| kernelspec(home))),
             ("JupyterLab", scope.spawn(|| jupyter_lab(home))),
             ("data", scope.spawn(data)),
@@ -45,7 +46,7 @@ pub fn examine(home: &Path) -> ExitCode {
     let mut well = true;
     for (name, finding) in findings {
         match finding {
-            Ok(found) => println!("ok   {name:<13} {found}"),
+            Ok(found) => println!("ok   {name:<13} {}", below_each_other(&found)),
             Err(trouble) => {
                 well = false;
                 println!("MISS {name:<13} {}", trouble.what);
@@ -58,6 +59,11 @@ pub fn examine(home: &Path) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Further lines begin where the first one does.
+fn below_each_other(found: &str) -> String {
+    found.replace('\n', &format!("\n     {:<13} ", ""))
 }
 
 fn first_line_of(command: &mut Command) -> Option<String> {
@@ -134,6 +140,35 @@ fn dlcore(home: &Path) -> Finding {
         ),
         Err(error) => trouble(format!("{error:#}"), "./install.sh in the repository"),
     }
+}
+
+/// What dlcore finds to compute on, a line for each; that there is no card is one of them, and nothing to mend.
+fn devices(home: &Path) -> Finding {
+    let Ok(Some(toolchain)) = warm::find(home) else {
+        return Ok("known once dlcore is built".into());
+    };
+    let asked = std::env::current_exe().and_then(|program| {
+        Command::new(program)
+            .arg("devices")
+            .arg(toolchain.dylib())
+            .env("LD_LIBRARY_PATH", toolchain.library_path())
+            .output()
+    });
+    let problem = match asked {
+        Ok(output) if output.status.success() => {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        Ok(output) => format!(
+            "{}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        ),
+        Err(error) => error.to_string(),
+    };
+    trouble(
+        format!("looking for cards ended with {problem}"),
+        "cells compute on the processor; nvidia-smi says whether the driver works",
+    )
 }
 
 fn kernelspec(home: &Path) -> Finding {
@@ -252,6 +287,13 @@ mod tests {
     }
 
     #[test]
+    fn what_takes_several_lines_stands_below_itself() {
+        let printed = format!("ok   {:<13} {}", "devices", below_each_other("cpu\ncuda"));
+        let [first, second] = [0, 1].map(|line| printed.lines().nth(line).unwrap());
+        assert_eq!(first.find("cpu"), second.find("cuda"));
+    }
+
+    #[test]
     fn the_version_of_an_installed_jupyterlab_is_read() {
         let home = tempfile::tempdir().unwrap();
         let packages = home.path().join("lib/python3.11/site-packages");
@@ -277,5 +319,6 @@ mod tests {
         };
         assert!(trouble.to_do.contains("install.sh"));
         assert!(dlcore(home.path()).is_err());
+        assert!(matches!(devices(home.path()), Ok(line) if line.contains("once dlcore is built")));
     }
 }

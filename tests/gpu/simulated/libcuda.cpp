@@ -5,6 +5,9 @@
 //   SIMULATED_CARDS=2          how many cards there are (1)
 //   SIMULATED_MEMORY=1000000   bytes of each (2 GB)
 //   SIMULATED_DRIVER=12020     the driver's version (12040)
+//   SIMULATED_CAPABILITY=70    the compute capability, 7.0 (8.0)
+//   SIMULATED_NO_PINNED=1      there is no page-locked memory
+//   SIMULATED_LOG=FILE         what is asked of streams, events and page-locked memory is written there
 //   SIMULATED_BROKEN=1         the driver does not start
 //   SIMULATED_LOST_AFTER=100   after so many kernels every call fails, as when a card has gone
 //   SIMULATED_SAME_CARD=1      all cards say that they are the same one
@@ -14,7 +17,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -88,6 +93,66 @@ bool owned(uintptr_t address, size_t bytes) {
     if (next == pieces.begin()) return false;
     auto piece = std::prev(next);
     return address + bytes <= piece->first + piece->second;
+}
+
+void note(const char* format, ...) {
+    const char* path = getenv("SIMULATED_LOG");
+    if (!path || !*path) return;
+    FILE* file = fopen(path, "a");
+    va_list values;
+    va_start(values, format);
+    vfprintf(file, format, values);
+    va_end(values);
+    fputc('\n', file);
+    fclose(file);
+}
+
+// A stream beside that of the kernels. What is begun in it is done as late as may be: when something waits for it.
+struct Copy {
+    uintptr_t to;
+    const void* from;
+    size_t bytes;
+};
+struct Stream {
+    std::vector<Copy> copies;
+    size_t done;
+    // Up to when it has waited for the kernels' stream.
+    long seen;
+};
+struct Event {
+    int number;
+    // Where it was recorded last: null is the kernels' stream.
+    Stream* stream;
+    size_t position;
+    // When, in the kernels' stream; 0 where it was not.
+    long time;
+};
+// Counts what is done in the kernels' stream and could matter to others.
+long now = 0;
+int events = 0;
+std::vector<Stream*> streams;
+// Since when kernels may read or write an address.
+std::map<uintptr_t, long> in_use;
+std::map<uintptr_t, size_t> pinned;
+
+// Does what was begun in a stream.
+Result carry_out(Stream* stream, size_t position) {
+    for (; stream->done < position; stream->done++) {
+        const Copy& copy = stream->copies[stream->done];
+        if (!owned(copy.to, copy.bytes)) {
+            fprintf(stderr, "a copy goes to memory that was given back\n");
+            return ILLEGAL_ADDRESS;
+        }
+        memcpy(reinterpret_cast<void*>(copy.to), copy.from, copy.bytes);
+        in_use[copy.to] = ++now;
+    }
+    return SUCCESS;
+}
+
+Result carry_out_all() {
+    for (Stream* stream : streams)
+        if (Result bad = carry_out(stream, stream->copies.size())) return bad;
+    return SUCCESS;
 }
 
 bool whole(uintptr_t address, size_t size) {
@@ -220,7 +285,8 @@ int cuDeviceTotalMem_v2(size_t* bytes, int) {
 
 int cuDeviceGetAttribute(int* value, int attribute, int) {
     CHECKED;
-    *value = attribute == 75 ? 8 : 0;  // compute capability 8.0
+    long capability = number("SIMULATED_CAPABILITY", 80);
+    *value = attribute == 75 ? capability / 10 : capability % 10;
     return SUCCESS;
 }
 
@@ -244,7 +310,7 @@ int cuCtxSetCurrent(void* context) {
 
 int cuCtxSynchronize() {
     WITH_CONTEXT;
-    return SUCCESS;
+    return carry_out_all();
 }
 
 int cuStreamQuery(void*) {
@@ -272,6 +338,7 @@ int cuMemAlloc_v2(uint64_t* address, size_t bytes) {
     memset(piece + bytes, 0xA5, MARGIN);
     *address = reinterpret_cast<uintptr_t>(piece);
     pieces[*address] = bytes;
+    in_use[*address] = ++now;
     used += bytes;
     return SUCCESS;
 }
@@ -308,6 +375,100 @@ int cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) {
     WITH_CONTEXT;
     if (!owned(from, bytes)) return INVALID_VALUE;
     memcpy(to, reinterpret_cast<void*>(from), bytes);
+    return SUCCESS;
+}
+
+int cuMemHostAlloc(void** address, size_t bytes, unsigned) {
+    WITH_CONTEXT;
+    if (number("SIMULATED_NO_PINNED", 0)) return OUT_OF_MEMORY;
+    *address = malloc(bytes);
+    pinned[reinterpret_cast<uintptr_t>(*address)] = bytes;
+    note("pin %zu", bytes);
+    return SUCCESS;
+}
+
+int cuMemFreeHost(void* address) {
+    WITH_CONTEXT;
+    uintptr_t at = reinterpret_cast<uintptr_t>(address);
+    if (!pinned.count(at)) return INVALID_VALUE;
+    for (Stream* stream : streams)
+        for (size_t i = stream->done; i < stream->copies.size(); i++)
+            if (stream->copies[i].from == address) {
+                fprintf(stderr, "memory is given back that a copy still reads\n");
+                return ILLEGAL_ADDRESS;
+            }
+    note("unpin %zu", pinned[at]);
+    pinned.erase(at);
+    free(address);
+    return SUCCESS;
+}
+
+int cuStreamCreate(void** stream, unsigned) {
+    WITH_CONTEXT;
+    streams.push_back(new Stream{{}, 0, 0});
+    *stream = streams.back();
+    return SUCCESS;
+}
+
+int cuStreamDestroy_v2(void* given) {
+    WITH_CONTEXT;
+    Stream* stream = static_cast<Stream*>(given);
+    if (Result bad = carry_out(stream, stream->copies.size())) return bad;
+    streams.erase(std::find(streams.begin(), streams.end(), stream));
+    delete stream;
+    return SUCCESS;
+}
+
+int cuEventCreate(void** event, unsigned) {
+    WITH_CONTEXT;
+    *event = new Event{++events, nullptr, 0, 0};
+    return SUCCESS;
+}
+
+int cuEventDestroy_v2(void* event) {
+    WITH_CONTEXT;
+    delete static_cast<Event*>(event);
+    return SUCCESS;
+}
+
+int cuEventRecord(void* given, void* stream) {
+    WITH_CONTEXT;
+    Event* event = static_cast<Event*>(given);
+    event->stream = static_cast<Stream*>(stream);
+    event->position = stream ? event->stream->copies.size() : 0;
+    event->time = stream ? 0 : ++now;
+    note("record %d %s", event->number, stream ? "copies" : "kernels");
+    return SUCCESS;
+}
+
+// The kernels' stream does at once what it waits for.
+int cuStreamWaitEvent(void* given, void* waited, unsigned) {
+    WITH_CONTEXT;
+    Stream* stream = static_cast<Stream*>(given);
+    Event* event = static_cast<Event*>(waited);
+    note("wait %d %s", event->number, stream ? "copies" : "kernels");
+    if (stream) stream->seen = std::max(stream->seen, event->time);
+    if (!stream && event->stream) return carry_out(event->stream, event->position);
+    return SUCCESS;
+}
+
+int cuEventSynchronize(void* given) {
+    WITH_CONTEXT;
+    Event* event = static_cast<Event*>(given);
+    return event->stream ? carry_out(event->stream, event->position) : SUCCESS;
+}
+
+int cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* given) {
+    WITH_CONTEXT;
+    Stream* stream = static_cast<Stream*>(given);
+    auto memory = pinned.find(reinterpret_cast<uintptr_t>(from));
+    if (!stream || memory == pinned.end() || memory->second < bytes || !owned(to, bytes)) return INVALID_VALUE;
+    if (stream->seen <= in_use[to]) {
+        fprintf(stderr, "a copy may overwrite what kernels still read\n");
+        return ILLEGAL_ADDRESS;
+    }
+    stream->copies.push_back({to, from, bytes});
+    note("copy %llx %zu", (unsigned long long)to, bytes);
     return SUCCESS;
 }
 

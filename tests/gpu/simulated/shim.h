@@ -24,6 +24,12 @@ inline float __int_as_float(int bits) {
     return value;
 }
 
+inline int __float_as_int(float value) {
+    int bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 struct Kernel {
     const char* name;
     bool waits;

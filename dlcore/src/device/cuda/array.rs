@@ -53,6 +53,12 @@ impl DeviceArray {
         Ok(Self::new(array.shape(), buffer))
     }
 
+    /// [`DeviceArray::upload`] while the card computes; none where it goes as others do.
+    pub(super) fn stage(card: &'static Card, array: &Array<f32>) -> Option<Result<DeviceArray>> {
+        let sent = with_slice(array, |values| card.stage(values))?;
+        Some(sent.map(|buffer| Self::new(array.shape(), buffer)))
+    }
+
     /// The same numbers under another shape.
     pub(super) fn reshaped(&self, shape: &[usize]) -> DeviceArray {
         assert_eq!(

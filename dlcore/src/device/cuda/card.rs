@@ -10,6 +10,7 @@ use cudarc::driver::DriverError;
 use super::blas::{self, Blas};
 use super::driver::{self, Context, Function, Module};
 use super::memory::{Memory, OUT_OF_MEMORY, Piece, Refused};
+use super::staging::{self, Slot, Slots};
 use super::{compiler, matrix};
 use crate::device::{Device, DeviceInfo};
 use crate::{Error, Result};
@@ -22,8 +23,10 @@ const BLOCKS: usize = 1 << 14;
 /// A card that is ready.
 pub(crate) struct Card {
     number: usize,
+    capability: (u32, u32),
     context: Context,
-    memory: Memory<Context>,
+    pub(super) memory: Memory<Context>,
+    pub(super) slots: Slots,
     module: Module,
     functions: Mutex<BTreeMap<&'static str, Function>>,
     blas: Mutex<Blas>,
@@ -50,13 +53,31 @@ pub(super) enum Argument<'a> {
 /// A part of a card's memory; it goes back when it is dropped.
 pub(crate) struct Buffer {
     card: &'static Card,
-    piece: Piece,
+    address: u64,
     bytes: usize,
+    held: Held,
+}
+
+/// Whose the memory is.
+enum Held {
+    Piece(Piece),
+    /// A slot's, until it goes back.
+    Slot(Option<Box<Slot>>),
 }
 
 impl Buffer {
+    /// What came by a slot.
+    pub(super) fn of_slot(card: &'static Card, slot: Slot, bytes: usize) -> Buffer {
+        Buffer {
+            card,
+            address: slot.piece.address,
+            bytes,
+            held: Held::Slot(Some(Box::new(slot))),
+        }
+    }
+
     pub(super) fn address(&self) -> u64 {
-        self.piece.address
+        self.address
     }
 
     pub(super) fn card(&self) -> &'static Card {
@@ -66,7 +87,14 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.card.memory.put_back(&self.piece);
+        match &mut self.held {
+            Held::Piece(piece) => self.card.memory.put_back(piece),
+            Held::Slot(slot) => {
+                if let Some(slot) = slot.take() {
+                    self.card.put_slot_back(*slot);
+                }
+            }
+        }
     }
 }
 
@@ -93,8 +121,10 @@ impl Card {
         })?;
         Ok(Card {
             number,
+            capability: about.capability,
             context,
             memory: Memory::new(context),
+            slots: Slots::default(),
             module,
             functions: Mutex::default(),
             blas: Mutex::new(Blas::open()?),
@@ -104,6 +134,11 @@ impl Card {
 
     pub(crate) fn device(&self) -> Device {
         Device::Cuda(self.number)
+    }
+
+    /// Whether its matrix library multiplies bfloat16: since Ampere.
+    pub(super) fn multiplies_bfloat16(&self) -> bool {
+        self.capability >= (8, 0)
     }
 
     /// Makes it the calling thread's.
@@ -181,8 +216,9 @@ impl Card {
         })?;
         Ok(Buffer {
             card: self,
-            piece,
+            address: piece.address,
             bytes,
+            held: Held::Piece(piece),
         })
     }
 
@@ -305,7 +341,7 @@ impl Card {
     /// A matrix product.
     pub(super) fn gemm(&self, product: &matrix::Product<'_>) -> Result<()> {
         self.enter()?;
-        let blas = self.blas.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut blas = self.blas.lock().unwrap_or_else(PoisonError::into_inner);
         let mut begun = blas.gemm(product);
         if begun.is_err_and(blas::is_full) {
             self.memory.release();
@@ -324,6 +360,9 @@ impl Card {
     /// Gives what memory is kept for the next tensors back to the driver.
     pub(super) fn release(&self) {
         if self.enter().is_ok() {
+            if !staging::is_wanted() {
+                self.empty_slots();
+            }
             self.memory.release();
         }
     }

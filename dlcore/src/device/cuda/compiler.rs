@@ -26,6 +26,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("moving.cu", include_str!("kernels/moving.cu")),
     ("window.cu", include_str!("kernels/window.cu")),
     ("optimizers.cu", include_str!("kernels/optimizers.cu")),
+    ("bfloat16.cu", include_str!("kernels/bfloat16.cu")),
 ];
 
 /// The program's text; messages name the file and line.

@@ -100,10 +100,10 @@ fn reduced(
             };
             fold(card, which, x, extreme.axis, shape)
         }
-        Op::Matmul(_) => return matmul(x, &operands[1], shape),
+        Op::Matmul(matmul) => return self::matmul(x, &operands[1], matmul.products, shape),
         Op::Dense(dense) => {
             let bias = operands.get(2).map(|bias| &**bias);
-            self::dense(card, x, &operands[1], bias, dense.relu, shape)
+            self::dense(x, &operands[1], bias, (dense.relu, dense.products), shape)
         }
         Op::Conv(conv) => {
             let bias = operands.get(2).map(|bias| &**bias);

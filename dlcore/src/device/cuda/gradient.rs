@@ -8,7 +8,7 @@ use super::pointwise::{self, From, zip};
 use super::reduce::{Fold, fold};
 use super::window::{ConvStep, conv_shares, pool_share};
 use super::{card_of, countable, matrix, normalize, on_card, recurrent};
-use crate::grad::ops::{Op, Step};
+use crate::grad::ops::{Dense, Op, Step};
 use crate::{Result, Tensor};
 
 type Shares = Result<Vec<Option<Tensor>>>;
@@ -34,7 +34,7 @@ pub(crate) fn gradient(op: &Op, step: &Step<'_>, gradient: &Tensor) -> Option<Sh
         Op::Dense(dense) => {
             let (g, y) = (lift(gradient)?, lift(step.output)?);
             let (x, kernel) = (lift(&step.inputs[0])?, lift(&step.inputs[1])?);
-            Some(dense_shares(card, step, dense.relu, [g, y, x, kernel]))
+            Some(dense_shares(card, step, *dense, [g, y, x, kernel]))
         }
         Op::SoftmaxCrossEntropy(_) | Op::SigmoidCrossEntropy(_) if !step.wanted[1] => {
             let (z, t) = (lift(&step.inputs[0])?, lift(&step.inputs[1])?);
@@ -124,11 +124,11 @@ fn slope(
 fn dense_shares(
     card: &'static Card,
     step: &Step<'_>,
-    relu: bool,
+    dense: Dense,
     [g, y, x, kernel]: [Result<Arc<DeviceArray>>; 4],
 ) -> Shares {
     let (mut g, y, x, kernel) = (g?, y?, x?, kernel?);
-    if relu {
+    if dense.relu {
         let shape = y.shape();
         let masked = zip(card, "relu_gradient", &g, &y, shape).expect("one shape has one axis");
         g = Arc::new(masked?);
@@ -141,12 +141,14 @@ fn dense_shares(
         shares.push(match (wanted, side) {
             (false, _) => None,
             (true, 0) => Some(matrix::product(
+                dense.products,
                 (&g, false),
                 (&kernel, true),
                 (rows, units, inner),
                 shape,
             )?),
             (true, 1) => Some(matrix::product(
+                dense.products,
                 (&x, true),
                 (&g, false),
                 (inner, rows, units),

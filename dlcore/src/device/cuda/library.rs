@@ -57,7 +57,12 @@ pub(super) const BLAS: Sought = Sought {
         "libcublas.so.11",
         "libcublas.so",
     ],
-    symbols: &["cublasCreate_v2", "cublasSgemm_v2"],
+    symbols: &[
+        "cublasCreate_v2",
+        "cublasSetMathMode",
+        "cublasSgemmStridedBatched",
+        "cublasGemmStridedBatchedEx",
+    ],
     package: Some("cublas"),
 };
 

@@ -3,6 +3,7 @@
 use super::array::DeviceArray;
 use super::card::{Argument, Buffer, Card};
 use crate::Result;
+use crate::grad::ops::Products;
 
 /// A matrix, or several, that lies as said or transposed.
 pub(super) struct Operand<'a> {
@@ -21,16 +22,20 @@ pub(super) struct Product<'a> {
     pub(super) inner: usize,
     pub(super) columns: usize,
     pub(super) batch: usize,
+    /// Whether the operands are of bfloat16, not of single precision as the result is.
+    pub(super) bfloat16: bool,
 }
 
 /// `[rows, inner] · [inner, columns]`, each of which may lie transposed; the result has `shape`.
 pub(super) fn product(
+    products: Products,
     (left, left_transposed): (&DeviceArray, bool),
     (right, right_transposed): (&DeviceArray, bool),
     (rows, inner, columns): (usize, usize, usize),
     shape: &[usize],
 ) -> Result<DeviceArray> {
     batched(
+        products,
         (left, left_transposed, false),
         (right, right_transposed, false),
         (1, rows, inner, columns),
@@ -40,6 +45,7 @@ pub(super) fn product(
 
 /// [`product`] for each of a batch; an operand may be one matrix for all.
 pub(super) fn batched(
+    products: Products,
     left: (&DeviceArray, bool, bool),
     right: (&DeviceArray, bool, bool),
     sizes: (usize, usize, usize, usize),
@@ -50,12 +56,13 @@ pub(super) fn batched(
         return DeviceArray::zeros(card, shape);
     }
     let out = DeviceArray::empty(card, shape)?;
-    write(left, right, sizes, &out)?;
+    write(products, left, right, sizes, &out)?;
     Ok(out)
 }
 
 /// [`batched`] into room that is there already. An operand may be longer than what is read of it, its beginning.
 pub(super) fn write(
+    products: Products,
     (left, left_transposed, left_repeated): (&DeviceArray, bool, bool),
     (right, right_transposed, right_repeated): (&DeviceArray, bool, bool),
     (batch, rows, inner, columns): (usize, usize, usize, usize),
@@ -71,14 +78,23 @@ pub(super) fn write(
     if out.is_empty() {
         return Ok(());
     }
-    left.card().gemm(&Product {
+    let card = left.card();
+    let rounded = match products {
+        Products::Single => None,
+        Products::Bfloat16 => Some([rounded(card, left)?, rounded(card, right)?]),
+    };
+    let [left, right] = match &rounded {
+        None => [left.buffer(), right.buffer()],
+        Some([left, right]) => [left, right],
+    };
+    card.gemm(&Product {
         left: Operand {
-            buffer: left.buffer(),
+            buffer: left,
             transposed: left_transposed,
             repeated: left_repeated,
         },
         right: Operand {
-            buffer: right.buffer(),
+            buffer: right,
             transposed: right_transposed,
             repeated: right_repeated,
         },
@@ -87,13 +103,31 @@ pub(super) fn write(
         inner,
         columns,
         batch,
+        bfloat16: rounded.is_some() && card.multiplies_bfloat16(),
     })
+}
+
+/// The numbers in bfloat16, or rounded to it where the card multiplies only floats.
+fn rounded(card: &'static Card, array: &DeviceArray) -> Result<Buffer> {
+    let (kernel, size) = match card.multiplies_bfloat16() {
+        true => ("to_bfloat16", size_of::<u16>()),
+        false => ("round_to_bfloat16", size_of::<f32>()),
+    };
+    let out = card.allocate(array.len() * size)?;
+    let arguments = [
+        Argument::Buffer(&out),
+        Argument::Buffer(array.buffer()),
+        Argument::Long(array.len() as i64),
+    ];
+    card.each(kernel, array.len(), &arguments)?;
+    Ok(out)
 }
 
 /// The product over the last two axes; none where the axes before them differ in more than being there or not.
 pub(super) fn matmul(
     left: &DeviceArray,
     right: &DeviceArray,
+    products: Products,
     shape: &[usize],
 ) -> Option<Result<DeviceArray>> {
     let [before @ .., rows, columns] = shape else {
@@ -108,6 +142,7 @@ pub(super) fn matmul(
     };
     let inner = left.shape()[left.shape().len() - 1];
     Some(batched(
+        products,
         (left, false, repeated(left)?),
         (right, false, repeated(right)?),
         (batch, *rows, inner, *columns),
@@ -117,16 +152,17 @@ pub(super) fn matmul(
 
 /// `x · kernel + bias`, and its relu.
 pub(super) fn dense(
-    card: &'static Card,
     x: &DeviceArray,
     kernel: &DeviceArray,
     bias: Option<&DeviceArray>,
-    relu: bool,
+    (relu, products): (bool, Products),
     shape: &[usize],
 ) -> Result<DeviceArray> {
+    let card = x.card();
     let (inner, units) = (kernel.shape()[0], kernel.shape()[1]);
     let rows = shape[..shape.len() - 1].iter().product();
-    let out = product((x, false), (kernel, false), (rows, inner, units), shape)?;
+    let sizes = (rows, inner, units);
+    let out = product(products, (x, false), (kernel, false), sizes, shape)?;
     if bias.is_some() || relu {
         let arguments = [
             Argument::Buffer(out.buffer()),

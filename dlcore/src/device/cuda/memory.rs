@@ -1,8 +1,9 @@
 //! A card's memory: what a tensor leaves behind is kept for the next of its size, up to a bound.
 //!
 //! Asking the driver for memory stops the card until all it was given to do is done, so a training step must not
-//! ask. Everything runs in one stream, so a buffer that comes back may be handed out at once: what still reads
-//! it was begun before.
+//! ask. Kernels run in one stream, so a buffer that comes back may be handed out at once: what still reads
+//! it was begun before. The one other stream is that of [`staging`](super::staging), whose memory comes back when its
+//! copies are done.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -85,7 +86,7 @@ pub(super) struct Memory<S> {
 
 /// A part of a card's memory, handed out.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(crate) struct Piece {
     pub(super) address: u64,
     size: usize,
 }

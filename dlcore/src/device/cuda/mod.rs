@@ -6,7 +6,8 @@
 //!
 //! A tensor on a card holds a [`DeviceArray`]. An operation of the op table with an operand on a card is asked for in
 //! `forward` (and its gradient in `gradient`); where there is no kernel for it, or for operands as they are,
-//! it is computed on the processor from a copy, which `fallback` counts; `forward` lists what that concerns.
+//! it is computed on the processor from a copy, which `fallback` counts; `forward` lists what that concerns. Batches come
+//! to the card by `staging`, while it computes.
 
 mod array;
 mod blas;
@@ -28,6 +29,8 @@ mod pointwise;
 mod recurrent;
 mod reduce;
 mod rows;
+mod staging;
+mod stream;
 mod window;
 
 pub use array::DeviceArray;
@@ -40,12 +43,14 @@ pub(crate) use optimizers::{
     Part as OptimizerPart, Rule as OptimizerRule, slot as optimizer_slot, step as optimizer_step,
     zeros as optimizer_zeros,
 };
+pub(crate) use staging::Staging;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Device, DeviceInfo};
+use crate::tensor::Storage;
 use crate::{Error, Result, Tensor};
 
 /// The cards that were opened, or why one could not be. A card is never closed.
@@ -155,7 +160,7 @@ fn on_card(card: &'static Card, tensor: &Tensor) -> Option<Result<Arc<DeviceArra
         return None;
     }
     let dense = tensor.to_dense();
-    let crate::tensor::Storage::F32(array) = dense.storage() else {
+    let Storage::F32(array) = dense.storage() else {
         return None;
     };
     Some(DeviceArray::upload(card, array).map(Arc::new))
@@ -198,6 +203,23 @@ pub(crate) fn moved(tensor: &Tensor, device: Device) -> Result<Tensor> {
             }
         }
     }
+}
+
+/// [`moved`] for a batch: during `fit` it goes to a card while that computes.
+///
+/// # Errors
+/// As [`moved`].
+pub(crate) fn staged(tensor: &Tensor, device: Device) -> Result<Tensor> {
+    if let Device::Cuda(number) = device
+        && staging::is_wanted()
+        && tensor.on_card().is_none()
+        && let Storage::F32(array) = tensor.storage()
+        && !array.is_empty()
+        && let Some(array) = DeviceArray::stage(card(number)?, array)
+    {
+        return Ok(Tensor::from_card(Arc::new(array?)));
+    }
+    moved(tensor, device)
 }
 
 #[cfg(test)]

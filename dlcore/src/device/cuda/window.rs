@@ -84,7 +84,7 @@ pub(super) fn conv(
     let patches = patches(card, op, x)?;
     Some(patches.and_then(|patches| {
         let matrix = kernel.reshaped(&[patches.shape()[1], shape[3]]);
-        dense(card, &patches, &matrix, bias, op.relu, shape)
+        dense(&patches, &matrix, bias, (op.relu, op.products), shape)
     }))
 }
 
@@ -120,9 +120,9 @@ pub(super) fn conv_shares(
                 (false, _) => None,
                 (true, 0) => {
                     let matrix = step.kernel.reshaped(&[width, filters]);
-                    let sizes = (rows, filters, width);
-                    let back =
-                        matrix::product((&g, false), (&matrix, true), sizes, &[rows, width])?;
+                    let (sizes, shape) = ((rows, filters, width), [rows, width]);
+                    let (left, right) = ((&g, false), (&matrix, true));
+                    let back = matrix::product(op.products, left, right, sizes, &shape)?;
                     Some(slide(
                         card,
                         "patches_back",
@@ -134,6 +134,7 @@ pub(super) fn conv_shares(
                 (true, 1) => {
                     let shape = step.kernel.shape();
                     Some(matrix::product(
+                        op.products,
                         (&patches, true),
                         (&g, false),
                         sizes,

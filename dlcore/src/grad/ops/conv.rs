@@ -2,7 +2,7 @@
 //! A sequence is an image of height 1.
 
 use super::matrix::relu_gradient;
-use super::{Rule, Step, apply};
+use super::{Products, Rule, Step, apply};
 use crate::device::cpu::{self, Convolution, Depthwise, Slide, Window};
 use crate::tensor::{float, with_slice};
 use crate::{Error, Result, Tensor};
@@ -105,6 +105,14 @@ fn slide(window: Window, positions: [usize; 2], images: &[usize]) -> Slide {
     }
 }
 
+/// The result's gradient as it goes into the products of the first two sides; a bias sums it as it is.
+fn of_side<'a>(side: usize, gradient: &'a Tensor, rounded: &'a Tensor) -> &'a Tensor {
+    match side {
+        0 | 1 => rounded,
+        _ => gradient,
+    }
+}
+
 /// See [`conv`]: the operands are `x`, the kernel and, if there is one, the bias.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Conv {
@@ -114,6 +122,7 @@ pub(crate) struct Conv {
     pub(crate) groups: usize,
     /// Whether negative results become 0.
     pub(crate) relu: bool,
+    pub(crate) products: Products,
 }
 
 impl Conv {
@@ -147,9 +156,10 @@ impl Rule for Conv {
 
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
         let c = self.of(inputs[0].shape(), shape[3]);
-        float!(inputs[1], kernel => {
+        let [x, kernel] = [0, 1].map(|side| self.products.rounded(inputs[side]));
+        float!(kernel, kernel => {
             let bias = inputs.get(2).map(|bias| bias.to_vec_of());
-            let x = inputs[0].to_array();
+            let x = x.to_array();
             let values = with_slice(&x, |x| with_slice(kernel, |kernel| {
                 cpu::conv(&c, x, kernel, bias.as_deref(), self.relu)
             }));
@@ -158,12 +168,13 @@ impl Rule for Conv {
     }
 
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
-        let (x, kernel) = (&step.inputs[0], &step.inputs[1]);
+        let [x, kernel] = [0, 1].map(|side| self.products.rounded(&step.inputs[side]));
         let masked = self.relu.then(|| relu_gradient(step, gradient));
         let gradient = masked.as_ref().unwrap_or(gradient);
+        let rounded = self.products.rounded(gradient);
         let filters = gradient.shape()[3];
         let c = self.of(x.shape(), filters);
-        step.each(|side| float!(gradient, g => with_slice(g, |g| match side {
+        step.each(|side| float!(of_side(side, gradient, &rounded), g => with_slice(g, |g| match side {
             0 => {
                 let kernel = kernel.to_array();
                 let values = with_slice(&kernel, |kernel| cpu::conv_transpose(&c, g, kernel, None));
@@ -186,6 +197,7 @@ pub(crate) struct ConvTranspose {
     pub(crate) window: Window,
     /// Height and width of the result.
     pub(crate) images: [usize; 2],
+    pub(crate) products: Products,
 }
 
 impl ConvTranspose {
@@ -219,9 +231,10 @@ impl Rule for ConvTranspose {
 
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
         let c = self.of(inputs[0].shape(), shape);
-        float!(inputs[1], kernel => {
+        let [x, kernel] = [0, 1].map(|side| self.products.rounded(inputs[side]));
+        float!(kernel, kernel => {
             let bias = inputs.get(2).map(|bias| bias.to_vec_of());
-            let x = inputs[0].to_array();
+            let x = x.to_array();
             let values = with_slice(&x, |x| with_slice(kernel, |kernel| {
                 cpu::conv_transpose(&c, x, kernel, bias.as_deref())
             }));
@@ -230,11 +243,12 @@ impl Rule for ConvTranspose {
     }
 
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
-        let (x, kernel) = (&step.inputs[0], &step.inputs[1]);
+        let [x, kernel] = [0, 1].map(|side| self.products.rounded(&step.inputs[side]));
+        let rounded = self.products.rounded(gradient);
         let filters = gradient.shape()[3];
         let c = self.of(x.shape(), gradient.shape());
         step.each(|side| {
-            float!(gradient, g => with_slice(g, |g| match side {
+            float!(of_side(side, gradient, &rounded), g => with_slice(g, |g| match side {
                 0 => {
                     let kernel = kernel.to_array();
                     let values = with_slice(&kernel, |kernel| cpu::conv(&c, g, kernel, None, false));
@@ -257,6 +271,7 @@ pub(crate) struct DepthwiseConv {
     pub(crate) window: Window,
     /// Positions of the window along each axis.
     pub(crate) positions: [usize; 2],
+    pub(crate) products: Products,
 }
 
 impl DepthwiseConv {
@@ -289,9 +304,10 @@ impl Rule for DepthwiseConv {
 
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
         let d = self.of(inputs[0].shape(), inputs[1].shape());
-        float!(inputs[1], kernel => {
+        let [x, kernel] = [0, 1].map(|side| self.products.rounded(inputs[side]));
+        float!(kernel, kernel => {
             let bias = inputs.get(2).map(|bias| bias.to_vec_of());
-            let x = inputs[0].to_array();
+            let x = x.to_array();
             let values = with_slice(&x, |x| with_slice(kernel, |kernel| {
                 cpu::depthwise(&d, x, kernel, bias.as_deref())
             }));
@@ -300,11 +316,12 @@ impl Rule for DepthwiseConv {
     }
 
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
-        let (x, kernel) = (&step.inputs[0], &step.inputs[1]);
+        let [x, kernel] = [0, 1].map(|side| self.products.rounded(&step.inputs[side]));
+        let rounded = self.products.rounded(gradient);
         let outputs = gradient.shape()[3];
         let d = self.of(x.shape(), kernel.shape());
         step.each(|side| {
-            float!(gradient, g => with_slice(g, |g| match side {
+            float!(of_side(side, gradient, &rounded), g => with_slice(g, |g| match side {
                 0 => {
                     let kernel = kernel.to_array();
                     let values = with_slice(&kernel, |kernel| cpu::depthwise_input(&d, g, kernel));

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, Axis, Ix2, IxDyn};
 
-use super::{Rule, Step, apply, unbroadcast};
+use super::{Products, Rule, Step, apply, apply_any, unbroadcast};
 use crate::device::{Cpu, Kernels, cpu};
 use crate::tensor::{Array, Real, broadcast, float, float2, row_major, same_float, with_slice};
 use crate::{DType, Error, Result, Tensor};
@@ -21,7 +21,17 @@ fn swapped(tensor: &Tensor) -> Tensor {
 
 /// The product over the last two axes, the axes before them broadcast.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Matmul;
+pub(crate) struct Matmul {
+    pub(crate) products: Products,
+}
+
+impl Matmul {
+    pub(crate) fn now() -> Matmul {
+        Matmul {
+            products: Products::now(),
+        }
+    }
+}
 
 impl Rule for Matmul {
     fn name(&self) -> &'static str {
@@ -50,14 +60,15 @@ impl Rule for Matmul {
     }
 
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
-        float2!(inputs[0], inputs[1], (a, b) => Tensor::from_values(shape, products(a, b, shape)))
+        let [left, right] = [0, 1].map(|side| self.products.rounded(inputs[side]));
+        float2!(left, right, (a, b) => Tensor::from_values(shape, products(a, b, shape)))
     }
 
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
         let (a, b) = (&step.inputs[0], &step.inputs[1]);
         step.each(|side| match side {
-            0 => unbroadcast(gradient.matmul(&swapped(b)), a.shape()),
-            _ => unbroadcast(swapped(a).matmul(gradient), b.shape()),
+            0 => unbroadcast(apply_any(*self, &[gradient, &swapped(b)]), a.shape()),
+            _ => unbroadcast(apply_any(*self, &[&swapped(a), gradient]), b.shape()),
         })
     }
 
@@ -101,15 +112,19 @@ fn products<T: Real>(a: &Array<T>, b: &Array<T>, shape: &[usize]) -> Vec<T> {
 /// # Errors
 /// [`Error::Shape`], naming the shapes, if these do not fit.
 pub fn dense(x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    dense_op(Dense { relu: false }, x, kernel, bias)
+    dense_op(false, x, kernel, bias)
 }
 
 /// `max(x · kernel + bias, 0)`: [`dense`] and the activation used most, in one operation.
 pub(crate) fn dense_relu(x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    dense_op(Dense { relu: true }, x, kernel, bias)
+    dense_op(true, x, kernel, bias)
 }
 
-fn dense_op(op: Dense, x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+fn dense_op(relu: bool, x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let op = Dense {
+        relu,
+        products: Products::now(),
+    };
     let dtype = kernel.dtype();
     let alike = |tensor: &Tensor| tensor.dtype() == dtype && !tensor.is_sparse();
     if dtype.is_float()
@@ -140,6 +155,7 @@ fn dense_op(op: Dense, x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>) -> Re
 pub(crate) struct Dense {
     /// Whether negative results become 0.
     pub(crate) relu: bool,
+    pub(crate) products: Products,
 }
 
 impl Rule for Dense {
@@ -169,19 +185,20 @@ impl Rule for Dense {
     }
 
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
-        fn run<T: Real>(inputs: &[&Tensor], kernel: &Array<T>) -> Vec<T> {
+        fn run<T: Real>(x: &Tensor, kernel: &Array<T>, bias: Option<&&Tensor>) -> Vec<T> {
             let array = |tensor: &Tensor| row_major(T::array(tensor.storage()).expect("one type"));
-            let bias = inputs.get(2).map(|bias| array(bias));
+            let bias = bias.map(|bias| array(bias));
             let bias = bias.as_ref().and_then(|bias| bias.as_slice());
-            if let Some(rows) = inputs[0].sparse() {
+            if let Some(rows) = x.sparse() {
                 return Cpu::sparse_gemm(rows, matrix(kernel), bias);
             }
-            let x = as_rows(inputs[0]);
+            let x = as_rows(x);
             let x = T::array(x.storage()).expect("one type");
             Cpu::gemm(matrix(x), matrix(kernel), bias)
         }
-        float!(inputs[1], kernel => {
-            let mut values = run(inputs, kernel);
+        let [x, kernel] = [0, 1].map(|side| self.products.rounded(inputs[side]));
+        float!(kernel, kernel => {
+            let mut values = run(&x, kernel, inputs.get(2));
             if self.relu {
                 cpu::relu(&mut values);
             }
@@ -195,11 +212,14 @@ impl Rule for Dense {
         let gradient = as_rows(masked.as_ref().unwrap_or(gradient));
         let (x, kernel) = (&step.inputs[0], &step.inputs[1]);
         if !step.recorded(&gradient) {
-            return float2!(&gradient, kernel, (g, kernel) => dense_gradients(step, g, kernel));
+            return self.products_back(step, &gradient);
         }
+        let product = Matmul {
+            products: self.products,
+        };
         step.each(|side| match side {
-            0 => gradient.dot(&swapped(kernel)).reshape(x.shape()),
-            1 => swapped(&as_rows(&x.to_dense())).dot(&gradient),
+            0 => apply_any(product, &[&gradient, &swapped(kernel)]).reshape(x.shape()),
+            1 => apply_any(product, &[&swapped(&as_rows(&x.to_dense())), &gradient]),
             _ => gradient.sum_axis(0),
         })
     }
@@ -209,28 +229,37 @@ impl Rule for Dense {
     }
 }
 
-/// The gradients of [`Dense`], given that of its result as rows: the products themselves, not operations.
-fn dense_gradients<T: Real>(
-    step: &Step<'_>,
-    gradient: &Array<T>,
-    kernel: &Array<T>,
-) -> Vec<Option<Tensor>> {
-    let g = matrix(gradient);
-    step.each(|side| {
-        let values = match (side, step.inputs[0].sparse()) {
-            (0, _) => Cpu::gemm(g, matrix(kernel).reversed_axes(), None),
-            (1, Some(rows)) => Cpu::sparse_transposed_gemm(rows, g),
-            (1, None) => {
-                let x = as_rows(&step.inputs[0]);
-                let x = T::array(x.storage()).expect("one type");
-                Cpu::gemm(matrix(x).reversed_axes(), g, None)
-            }
-            _ => with_slice(gradient, |g_values| {
-                cpu::sum_axis(g_values, (1, g.nrows(), g.ncols()))
+impl Dense {
+    /// The gradients, given that of the result as rows: the products themselves, not operations.
+    fn products_back(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
+        let [x, kernel] = [0, 1].map(|side| self.products.rounded(&step.inputs[side]));
+        let rounded = self.products.rounded(gradient);
+        step.each(|side| match side {
+            0 | 1 => float2!(rounded, kernel, (g, kernel) => {
+                let values = share(side, &x, g, kernel);
+                Tensor::from_values(step.inputs[side].shape(), values)
             }),
-        };
-        Tensor::from_values(step.inputs[side].shape(), values)
-    })
+            _ => float!(gradient, g => {
+                let (rows, units) = (g.shape()[0], g.shape()[1]);
+                let values = with_slice(g, |g| cpu::sum_axis(g, (1, rows, units)));
+                Tensor::from_values(step.inputs[side].shape(), values)
+            }),
+        })
+    }
+}
+
+/// `∂x` of [`Dense`] for side 0, else `∂kernel`.
+fn share<T: Real>(side: usize, x: &Tensor, gradient: &Array<T>, kernel: &Array<T>) -> Vec<T> {
+    let g = matrix(gradient);
+    match (side, x.sparse()) {
+        (0, _) => Cpu::gemm(g, matrix(kernel).reversed_axes(), None),
+        (_, Some(rows)) => Cpu::sparse_transposed_gemm(rows, g),
+        (_, None) => {
+            let x = as_rows(x);
+            let x = T::array(x.storage()).expect("one type");
+            Cpu::gemm(matrix(x).reversed_axes(), g, None)
+        }
+    }
 }
 
 /// The gradient of what went into a relu that gave the step's output.

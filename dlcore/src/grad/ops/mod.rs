@@ -8,6 +8,7 @@ mod moving;
 mod normalize;
 mod picking;
 mod pointwise;
+mod products;
 mod recurrent;
 mod reduce;
 mod softmax;
@@ -45,6 +46,7 @@ pub(crate) use pointwise::{
 };
 pub(crate) use pointwise::{Elu, Gelu, GeluTanh, LeakyRelu, Silu};
 pub(crate) use pointwise::{sigmoid, sign};
+pub(crate) use products::Products;
 pub(crate) use recurrent::{Memory, Recurrent, Sides, recurrent};
 pub(crate) use reduce::{CumSum, Extreme, Mean, Sum};
 pub(crate) use softmax::{LogSoftmax, Softmax, softmax};

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Conv, ConvTranspose, DepthwiseConv, Elu, Gelu, GeluTanh, LeakyRelu, Op, Pool, ScatterRows,
-    Silu, SquaredDifference, apply_any, batch_norm, conv, conv_transpose, crop, dense, dense_relu,
-    depthwise_conv, dropout, layer_norm, pad, pool, repeat, sigmoid_cross_entropy,
+    Conv, ConvTranspose, DepthwiseConv, Elu, Gelu, GeluTanh, LeakyRelu, Op, Pool, Products,
+    ScatterRows, Silu, SquaredDifference, apply_any, batch_norm, conv, conv_transpose, crop, dense,
+    dense_relu, depthwise_conv, dropout, layer_norm, pad, pool, repeat, sigmoid_cross_entropy,
     softmax_cross_entropy,
 };
 use crate::device::cpu::Window;
@@ -164,6 +164,7 @@ fn window_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
         positions,
         groups,
         relu: false,
+        products: Products::Single,
     };
     let with_relu = Conv {
         relu: true,
@@ -172,8 +173,13 @@ fn window_cases() -> Vec<(&'static str, Vec<Tensor>, Function)> {
     let transposed = ConvTranspose {
         window,
         images: [5, 6],
+        products: Products::Single,
     };
-    let depthwise = DepthwiseConv { window, positions };
+    let depthwise = DepthwiseConv {
+        window,
+        positions,
+        products: Products::Single,
+    };
     let pooling = move |largest| Pool {
         window,
         positions,

@@ -162,6 +162,7 @@ macro_rules! conv {
                     positions,
                     groups: self.groups,
                     relu,
+                    products: ops::Products::now(),
                 };
                 let images = self.sliding.layout.images(x);
                 let bias = self.head.bias.value.as_ref();

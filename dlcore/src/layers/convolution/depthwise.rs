@@ -121,7 +121,11 @@ macro_rules! depthwise {
                 let (window, positions, _) = expect(self.over(sample(x)));
                 let images = self.sliding.layout.images(x);
                 let bias = self.head.bias.value.as_ref();
-                let op = ops::DepthwiseConv { window, positions };
+                let op = ops::DepthwiseConv {
+                    window,
+                    positions,
+                    products: ops::Products::now(),
+                };
                 let y = expect(ops::depthwise_conv(&images, &kernel, bias, op));
                 self.sliding.layout.samples(&y)
             }

@@ -145,7 +145,11 @@ macro_rules! separable {
                 let pointwise = kernel_of_images(&self.pointwise, &self.base);
                 let (window, positions, _) = expect(self.over(sample(x)));
                 let images = self.sliding.layout.images(x);
-                let op = ops::DepthwiseConv { window, positions };
+                let op = ops::DepthwiseConv {
+                    window,
+                    positions,
+                    products: ops::Products::now(),
+                };
                 let each = expect(ops::depthwise_conv(&images, &depthwise, None, op));
                 // A window of one place is a dense layer over the channels.
                 let matrix = pointwise.reshape(&pointwise.shape()[2..]);

@@ -184,7 +184,11 @@ macro_rules! transpose {
             fn forward_logits(&self, x: &Tensor, _training: bool) -> Tensor {
                 let kernel = kernel_of_images(&self.kernel, &self.base);
                 let (window, images, _) = expect(self.over(sample(x)));
-                let op = ops::ConvTranspose { window, images };
+                let op = ops::ConvTranspose {
+                    window,
+                    images,
+                    products: ops::Products::now(),
+                };
                 let x = self.sliding.layout.images(x);
                 let bias = self.head.bias.value.as_ref();
                 let y = expect(ops::conv_transpose(&x, &kernel, bias, op));

@@ -6,7 +6,7 @@ use super::stepwise::{Drops, Stepwise};
 use super::{Core, Form};
 use crate::device::cpu::Nonlinearity;
 use crate::device::cpu::recurrent::Cell;
-use crate::grad::ops;
+use crate::grad::ops::{self, Products};
 use crate::random::{dropout_mask, next_seed};
 use crate::tensor::expect;
 use crate::{DType, Tensor};
@@ -37,7 +37,9 @@ impl Core {
         };
         let (output, states) = match fused {
             Some(cell) => self.at_once(cell, x, &initial, mask, drops),
-            None => Stepwise::new(self, base, form, drops).run(x, &initial, mask.as_ref()),
+            // In single precision, as at once.
+            None => Products::Single
+                .during(|| Stepwise::new(self, base, form, drops).run(x, &initial, mask.as_ref())),
         };
         self.keep_states(&states, call.training);
         let returned = states.into_iter().take(match self.return_state {

@@ -10,7 +10,7 @@ use super::super::moving::join;
 use super::super::reduce::{Fold, fold};
 use super::{Kept, Pass, Sequence, address, resets_first};
 use crate::device::cpu::recurrent::Cell;
-use crate::grad::ops::{Recurrent, Step};
+use crate::grad::ops::{Products, Recurrent, Step};
 use crate::{Result, Tensor};
 
 type Shares = Result<Vec<Option<DeviceArray>>>;
@@ -116,13 +116,25 @@ impl Pass<'_> {
             self.each(self.back_kernel(), &sequence, &[at])?;
             if let Some((share, product, last)) = &candidate {
                 let sizes = (1, self.batch, self.units, self.units);
-                matrix::write((share, false, false), (last, true, false), sizes, product)?;
+                matrix::write(
+                    Products::Single,
+                    (share, false, false),
+                    (last, true, false),
+                    sizes,
+                    product,
+                )?;
                 let product = Argument::Buffer(product.buffer());
                 self.each("gru_gates_back", &sequence, &[at, product])?;
             }
             if step > 0 || wants_initial {
                 let sizes = (products, self.batch, inner, self.units);
-                matrix::write((&now, false, false), (&kernel, true, false), sizes, &back)?;
+                matrix::write(
+                    Products::Single,
+                    (&now, false, false),
+                    (&kernel, true, false),
+                    sizes,
+                    &back,
+                )?;
             }
         }
         let mut initial = Vec::new();
@@ -154,6 +166,7 @@ impl Pass<'_> {
         let (products, inner) = self.products(self.cell.gates());
         let kernel = self.laid(self.kernel)?;
         let seen = matrix::batched(
+            Products::Single,
             (&back.by_input, false, false),
             (&kernel, true, false),
             (products, self.rows(), inner, self.features),
@@ -176,6 +189,7 @@ impl Pass<'_> {
         let (products, columns) = self.products(self.cell.gates());
         let inputs = self.inputs()?;
         let share = matrix::batched(
+            Products::Single,
             (&inputs, true, self.input_drops <= 1),
             (&back.by_input, false, false),
             (products, self.features, self.rows(), columns),
@@ -195,6 +209,7 @@ impl Pass<'_> {
             false => Some(self.seen_by_gates(kept, views)?),
         };
         let share = matrix::batched(
+            Products::Single,
             (seen.as_ref().unwrap_or(&kept.hidden), true, views == 1),
             (back.by_recurrent(), false, false),
             (products, self.units, self.rows(), columns),

@@ -8,7 +8,7 @@ use super::super::matrix;
 use super::{Kept, Pass, Sequence, address, resets_first};
 use crate::Result;
 use crate::device::cpu::recurrent::Cell;
-use crate::grad::ops::Recurrent;
+use crate::grad::ops::{Products, Recurrent};
 
 /// The output; with `keep` the operation remembers what the way back needs.
 pub(in super::super) fn forward(
@@ -58,6 +58,7 @@ impl Pass<'_> {
         for step in 0..self.steps {
             let at = Argument::Int(step as i32);
             matrix::write(
+                Products::Single,
                 (&seen, false, self.drops <= 1),
                 (&kernel, false, false),
                 (products, self.batch, self.units, columns),
@@ -69,7 +70,13 @@ impl Pass<'_> {
             };
             self.each("gru_gates", &sequence, &[at])?;
             let sizes = (1, self.batch, self.units, self.units);
-            matrix::write((inner, false, false), (last, false, false), sizes, product)?;
+            matrix::write(
+                Products::Single,
+                (inner, false, false),
+                (last, false, false),
+                sizes,
+                product,
+            )?;
             let product = Argument::Buffer(product.buffer());
             self.each("gru_candidate", &sequence, &[at, product])?;
         }
@@ -95,6 +102,7 @@ impl Pass<'_> {
         let gates = self.room(&[self.rows(), self.columns()])?;
         let (products, columns) = self.products(self.cell.gates());
         matrix::write(
+            Products::Single,
             (&inputs, false, self.input_drops <= 1),
             (&kernel, false, false),
             (products, self.rows(), self.features, columns),
