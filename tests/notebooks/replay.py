@@ -24,6 +24,8 @@ from figures import CHARTS, FIGURES, RISES, Figure
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOTEBOOKS = HERE.parents[1] / "notebooks"
+README = NOTEBOOKS / "README.md"
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 NUMBER = r"(\d+(?:\.\d+)?)"
 # What a cell may take on two cores, in seconds; the chapters say so where a training takes longer.
 LONGEST_CELL = 60.0
@@ -152,8 +154,8 @@ def write_seeds(stems: list[str], count: int) -> None:
             path.write_text(json.dumps(table, indent=1) + "\n")
 
 
-def write_table() -> None:
-    """Reported against reached, between the two marks in notebooks/README.md."""
+def table() -> str:
+    """Reported against reached, as the saved notebooks have it."""
     lines = ["| chapter | figure | reported | reached | band |", "|---|---|---|---|---|"]
     for stem, figures in FIGURES.items():
         outputs = Outputs(nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4))
@@ -161,10 +163,13 @@ def write_table() -> None:
             chapter = f"[{stem}]({stem}.ipynb)" if place == 0 else ""
             reported = "–" if figure.reported is None else f"{figure.reported:g}"
             lines.append(f"| {chapter} | {figure.says} | {reported} | {outputs.number(figure):g} | {figure.low:g} to {figure.high:g} |")
-    path = NOTEBOOKS / "README.md"
-    begin, end = "<!-- figures -->", "<!-- end of figures -->"
-    head, rest = path.read_text().split(begin)
-    path.write_text(head + begin + "\n" + "\n".join(lines) + "\n" + end + rest.split(end)[1])
+    return "\n".join(lines)
+
+
+def write_table() -> None:
+    """Between the two marks in notebooks/README.md."""
+    head, rest = README.read_text().split(BEGIN)
+    README.write_text(f"{head}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}")
 
 
 def main() -> int:
