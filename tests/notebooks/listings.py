@@ -1,7 +1,8 @@
 """Where each listing of the book has its counterpart, and how many lines of code each of the two takes.
 
 usage: listings.py           writes the table into notebooks/README.md
-       listings.py --check   fails where a cell is missing or no longer does what the listing does, takes more than 1.3 times the listing's lines, or the table is old
+       listings.py --check   fails where a cell is missing, no longer does what the listing does or takes more than 1.3 times its
+                             lines, or where the table is old
 
 Lines are counted alike: without blank lines, comments and lines that only print. What Python needs to import is counted, since
 the listings show it; here there is nothing to import. The listings themselves are not here, only how long they are; these numbers
