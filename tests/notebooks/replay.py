@@ -145,13 +145,19 @@ def try_seeds(stem: str, count: int) -> dict[str, list[float]]:
     return found
 
 
+def lined(table: dict[str, dict[str, list[float]]]) -> str:
+    """JSON with a line for each figure."""
+    chapters = [",\n".join(f"  {json.dumps(name)}: {json.dumps(found)}" for name, found in figures.items()) for figures in table.values()]
+    return "{\n" + ",\n".join(f" {json.dumps(stem)}: {{\n{lines}\n }}" for stem, lines in zip(table, chapters)) + "\n}\n"
+
+
 def write_seeds(stems: list[str], count: int) -> None:
     path = HERE / "seeds.json"
     table = json.loads(path.read_text()) if path.exists() else {}
     for stem in stems:
         if stem in FIGURES:
             table[stem] = try_seeds(stem, count)
-            path.write_text(json.dumps(table, indent=1) + "\n")
+            path.write_text(lined(table))
 
 
 def table() -> str:
