@@ -45,6 +45,17 @@ FAULTS = """
 }
 """
 
+# A page that is still being put together would pass: its cells are counted, and each text has to be drawn.
+READY = """
+(count) => {
+    const cells = [...document.querySelectorAll('.jp-Notebook .jp-Cell')];
+    const drawn = (cell) => cell.classList.contains('jp-mod-rendered') && cell.querySelector('.jp-MarkdownOutput')?.innerText.trim();
+    return cells.length === count && !document.querySelector('#jupyterlab-splash, .jp-Spinner')
+        && cells.filter((cell) => cell.classList.contains('jp-MarkdownCell')).every(drawn)
+        && [...document.querySelectorAll('.jp-Notebook img')].every((image) => image.complete);
+}
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> pathlib.Path:
@@ -79,8 +90,7 @@ def test_chapters_can_be_read(page: Page, lab, request: pytest.FixtureRequest) -
         # A workspace each, or the chapters before would be open as well.
         page.goto(f"{address}/lab/workspaces/{path.stem}/tree/{path.name}?token={token}")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-        page.wait_for_function("!document.querySelector('#jupyterlab-splash, .jp-MarkdownCell:not(.jp-mod-rendered)')")
-        page.wait_for_function("[...document.querySelectorAll('.jp-Notebook img')].every((image) => image.complete)")
+        page.wait_for_function(READY, arg=len(json.loads(path.read_text())["cells"]))
         faults += [f"{path.stem}, {fault}" for fault in page.evaluate(FAULTS, SMALLEST)]
         if os.environ.get("PHOTOGRAPH_CHAPTERS"):
             photograph(page, f"{path.stem}-{request.node.callspec.id}")

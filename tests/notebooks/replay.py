@@ -24,6 +24,8 @@ from figures import CHARTS, FIGURES, RISES, Figure
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOTEBOOKS = HERE.parents[1] / "notebooks"
+README = NOTEBOOKS / "README.md"
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 NUMBER = r"(\d+(?:\.\d+)?)"
 # What a cell may take on two cores, in seconds; the chapters say so where a training takes longer.
 LONGEST_CELL = 60.0
@@ -143,17 +145,23 @@ def try_seeds(stem: str, count: int) -> dict[str, list[float]]:
     return found
 
 
+def lined(table: dict[str, dict[str, list[float]]]) -> str:
+    """JSON with a line for each figure."""
+    chapters = [",\n".join(f"  {json.dumps(name)}: {json.dumps(found)}" for name, found in figures.items()) for figures in table.values()]
+    return "{\n" + ",\n".join(f" {json.dumps(stem)}: {{\n{lines}\n }}" for stem, lines in zip(table, chapters)) + "\n}\n"
+
+
 def write_seeds(stems: list[str], count: int) -> None:
     path = HERE / "seeds.json"
     table = json.loads(path.read_text()) if path.exists() else {}
     for stem in stems:
         if stem in FIGURES:
             table[stem] = try_seeds(stem, count)
-            path.write_text(json.dumps(table, indent=1) + "\n")
+            path.write_text(lined(table))
 
 
-def write_table() -> None:
-    """Reported against reached, between the two marks in notebooks/README.md."""
+def table() -> str:
+    """Reported against reached, as the saved notebooks have it."""
     lines = ["| chapter | figure | reported | reached | band |", "|---|---|---|---|---|"]
     for stem, figures in FIGURES.items():
         outputs = Outputs(nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4))
@@ -161,10 +169,13 @@ def write_table() -> None:
             chapter = f"[{stem}]({stem}.ipynb)" if place == 0 else ""
             reported = "–" if figure.reported is None else f"{figure.reported:g}"
             lines.append(f"| {chapter} | {figure.says} | {reported} | {outputs.number(figure):g} | {figure.low:g} to {figure.high:g} |")
-    path = NOTEBOOKS / "README.md"
-    begin, end = "<!-- figures -->", "<!-- end of figures -->"
-    head, rest = path.read_text().split(begin)
-    path.write_text(head + begin + "\n" + "\n".join(lines) + "\n" + end + rest.split(end)[1])
+    return "\n".join(lines)
+
+
+def write_table() -> None:
+    """Between the two marks in notebooks/README.md."""
+    head, rest = README.read_text().split(BEGIN)
+    README.write_text(f"{head}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}")
 
 
 def main() -> int:
