@@ -52,7 +52,20 @@ pub(super) fn description(run: &Run) -> String {
 
 /// The alternative text: where the curves stand, without a line for each epoch.
 pub(super) fn alt(run: &Run) -> String {
-    format!("{}. {}", text::title(run), text::brief(run))
+    if run.running.is_some() || run.finished() == 0 {
+        return format!("{}. {}", text::title(run), text::brief(run));
+    }
+    let last = run.initial_epoch + run.finished();
+    let values = text::values(run).into_iter();
+    let values: Vec<String> = values.map(|(name, value)| format!("{name} {value}")).collect();
+    let best = (0..run.metrics.len()).filter_map(|metric| text::best_words(run, metric));
+    let best: String = best.map(|best| format!(" Best {best}.")).collect();
+    format!(
+        "{}. After epoch {last} of {}: {}.{best}",
+        text::title(run),
+        run.epochs,
+        values.join(", ")
+    )
 }
 
 fn panel_count(run: &Run) -> usize {

@@ -101,7 +101,11 @@ fn draw_title(figure: &dyn Figure, canvas: &mut dyn Canvas, area: Area) {
 
 /// The title and what there is to see.
 pub(super) fn alt(figure: &dyn Figure) -> String {
-    format!("{}. {}", title(figure), figure.summary())
+    let (title, summary) = (title(figure), figure.summary());
+    match summary.starts_with(&title) {
+        true => summary,
+        false => format!("{title}. {summary}"),
+    }
 }
 
 pub(super) fn svg(figure: &dyn Figure) -> String {
