@@ -57,7 +57,9 @@ pub(super) fn alt(run: &Run) -> String {
     }
     let last = run.initial_epoch + run.finished();
     let values = text::values(run).into_iter();
-    let values: Vec<String> = values.map(|(name, value)| format!("{name} {value}")).collect();
+    let values: Vec<String> = values
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
     let best = (0..run.metrics.len()).filter_map(|metric| text::best_words(run, metric));
     let best: String = best.map(|best| format!(" Best {best}.")).collect();
     format!(

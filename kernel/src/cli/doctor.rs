@@ -3,7 +3,9 @@
 use super::places;
 use crate::engine::warm;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// The oldest compiler that builds dlcore.
 const OLDEST_RUST: (u32, u32) = (1, 95);
@@ -148,11 +150,13 @@ fn devices(home: &Path) -> Finding {
         return Ok("known once dlcore is built".into());
     };
     let asked = std::env::current_exe().and_then(|program| {
-        Command::new(program)
-            .arg("devices")
-            .arg(toolchain.dylib())
-            .env("LD_LIBRARY_PATH", toolchain.library_path())
-            .output()
+        output_in_time(
+            Command::new(program)
+                .arg("devices")
+                .arg(toolchain.dylib())
+                .env("LD_LIBRARY_PATH", toolchain.library_path()),
+            PATIENCE,
+        )
     });
     let problem = match asked {
         Ok(output) if output.status.success() => {
@@ -169,6 +173,27 @@ fn devices(home: &Path) -> Finding {
         format!("looking for cards ended with {problem}"),
         "cells compute on the processor; nvidia-smi says whether the driver works",
     )
+}
+
+/// A driver that is out of order may never answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a command prints, unless it takes too long.
+fn output_in_time(command: &mut Command, patience: Duration) -> std::io::Result<Output> {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let process = nix::unistd::Pid::from_raw(child.id() as i32);
+    let (say, said) = mpsc::channel();
+    std::thread::spawn(move || say.send(child.wait_with_output()));
+    said.recv_timeout(patience).unwrap_or_else(|_| {
+        // It is not waited for: what hangs in a driver may not even end then.
+        let _ = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL);
+        let seconds = patience.as_secs();
+        Err(std::io::Error::other(format!("no answer in {seconds} s")))
+    })
 }
 
 fn kernelspec(home: &Path) -> Finding {
@@ -284,6 +309,14 @@ mod tests {
         );
         assert_eq!(parse_version("rustc 1.96.0-nightly"), Some((1, 96)));
         assert_eq!(parse_version("rustc"), None);
+    }
+
+    #[test]
+    fn what_never_answers_is_not_waited_for() {
+        let patient = output_in_time(Command::new("echo").arg("here"), PATIENCE).unwrap();
+        assert_eq!(patient.stdout, b"here\n");
+        let problem = output_in_time(Command::new("sleep").arg("60"), Duration::ZERO);
+        assert_eq!(problem.unwrap_err().to_string(), "no answer in 0 s");
     }
 
     #[test]

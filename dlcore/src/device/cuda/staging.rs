@@ -188,6 +188,10 @@ impl Card {
         }
         if kept.stream.is_none() {
             kept.stream = Stream::new().ok();
+            kept.refused = kept.stream.is_none();
+        }
+        if kept.refused {
+            return None;
         }
         let mut slot = match kept.choose(bytes) {
             Choice::Take(slot) => slot,

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::decode::{self, PICTURES};
 use super::files::{channels, check_target};
 use super::resize::{self, TENSORFLOW_METHODS};
+use crate::device::cpu::threads;
 use crate::preprocessing::directory::{Chosen, Directory};
 use crate::tensor::Shape;
 use crate::{DType, Error, Result, Tensor, names, random};
@@ -256,6 +257,7 @@ impl ImageDataset {
         let shape = [chosen.len(), height, width, channels];
         let size = Shape::from(shape).room::<f32>("image_dataset_from_directory")?;
         let mut values = vec![0.0; size];
+        threads::ready();
         let outcomes: Vec<Result<()>> = values
             .par_chunks_mut(height * width * channels)
             .zip(chosen)
