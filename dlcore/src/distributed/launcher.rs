@@ -20,11 +20,13 @@ pub(super) fn variable(name: &str) -> Option<String> {
 pub(super) struct Place {
     pub(super) rank: usize,
     pub(super) size: usize,
-    /// Which one on its machine.
-    pub(super) local_rank: Option<usize>,
+    /// Which one on its machine, where somebody says so.
+    local_rank: Option<usize>,
     /// How many there are on its machine.
     local_size: Option<usize>,
     launcher: &'static Launcher,
+    /// Whether MPI is there.
+    mpi: bool,
 }
 
 /// The variables of one kind of launcher.
@@ -38,12 +40,14 @@ pub(super) struct Launcher {
     local_size: &'static str,
     /// What must be there, too, for the others to mean processes of one program.
     also: Option<&'static str>,
+    /// What must not be there: another launcher was started by this one, and has started the ranks.
+    unless: Option<&'static str>,
     /// Where Slurm lists the machines that have the ranks, the one of rank 0 first.
     nodes: &'static [&'static str],
     /// By which one launch is told from another on the same machine.
     job: &'static [&'static str],
-    /// Whether MPI is there.
-    pub(super) mpi: bool,
+    /// Whether it is one of MPI.
+    mpi: bool,
 }
 
 const LAUNCHERS: [Launcher; 4] = [
@@ -54,6 +58,7 @@ const LAUNCHERS: [Launcher; 4] = [
         local_rank: "DLCORE_LOCAL_RANK",
         local_size: "",
         also: Some("DLCORE_RANKS"),
+        unless: None,
         nodes: &[],
         job: &[],
         mpi: false,
@@ -65,10 +70,26 @@ const LAUNCHERS: [Launcher; 4] = [
         local_rank: "OMPI_COMM_WORLD_LOCAL_RANK",
         local_size: "OMPI_COMM_WORLD_LOCAL_SIZE",
         also: None,
+        unless: None,
         // Its own steps leave out the machine that it was started on.
         nodes: &["SLURM_JOB_NODELIST"],
         job: &["PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid"],
         mpi: true,
+    },
+    // In a batch script itself, and in a notebook that runs in an allocation, there is no step of several tasks. With --mpi=pmi2 it sets
+    // variables of MPICH's mpirun, too, and not all of them.
+    Launcher {
+        name: "srun",
+        rank: "SLURM_PROCID",
+        sizes: &["SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"],
+        local_rank: "SLURM_LOCALID",
+        local_size: "",
+        also: Some("SLURM_STEP_ID"),
+        // MPICH's and Intel's mpirun start a process of their own on each machine by srun.
+        unless: Some("MPI_LOCALRANKID"),
+        nodes: &["SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"],
+        job: &["SLURM_JOB_ID"],
+        mpi: false,
     },
     Launcher {
         name: "MPICH's or Intel's mpirun",
@@ -77,21 +98,10 @@ const LAUNCHERS: [Launcher; 4] = [
         local_rank: "MPI_LOCALRANKID",
         local_size: "MPI_LOCALNRANKS",
         also: None,
+        unless: None,
         nodes: &["SLURM_JOB_NODELIST"],
         job: &["PMI_PORT"],
         mpi: true,
-    },
-    // In a batch script itself, and in a notebook that runs in an allocation, there is no step of several tasks.
-    Launcher {
-        name: "srun",
-        rank: "SLURM_PROCID",
-        sizes: &["SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"],
-        local_rank: "SLURM_LOCALID",
-        local_size: "",
-        also: Some("SLURM_STEP_ID"),
-        nodes: &["SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"],
-        job: &["SLURM_JOB_ID"],
-        mpi: false,
     },
 ];
 
@@ -101,7 +111,9 @@ const LAUNCHERS: [Launcher; 4] = [
 /// [`Error::Value`] for what is no number, or says half of it.
 pub(super) fn place(get: Variables<'_>) -> Result<Option<Place>> {
     let there = |launcher: &&Launcher| {
-        get(launcher.rank).is_some() && launcher.also.is_none_or(|also| get(also).is_some())
+        get(launcher.rank).is_some()
+            && launcher.also.is_none_or(|also| get(also).is_some())
+            && launcher.unless.is_none_or(|unless| get(unless).is_none())
     };
     let Some(launcher) = LAUNCHERS.iter().find(there) else {
         return Ok(None);
@@ -127,9 +139,13 @@ pub(super) fn place(get: Variables<'_>) -> Result<Option<Place>> {
     Ok(Some(Place {
         rank,
         size,
-        local_rank: number(launcher.local_rank)?,
+        local_rank: match number("DLCORE_LOCAL_RANK")? {
+            None => number(launcher.local_rank)?,
+            said => said,
+        },
         local_size: number(launcher.local_size)?,
         launcher,
+        mpi: launcher.mpi || get("PMI_RANK").is_some(),
     }))
 }
 
@@ -142,7 +158,18 @@ pub(super) struct Address {
 
 impl Place {
     pub(super) fn has_mpi(&self) -> bool {
-        self.launcher.mpi
+        self.mpi
+    }
+
+    /// Which one on its machine; none where nobody says so, and others may be on other machines.
+    pub(super) fn local_rank(&self, get: Variables<'_>) -> Option<usize> {
+        let here = || {
+            let address = self.address(get).ok()?;
+            let here = ["127.", "localhost:", "[::1]:"];
+            let is_here = here.iter().any(|host| address.reach.starts_with(host));
+            is_here.then_some(self.rank)
+        };
+        self.local_rank.or_else(here)
     }
 
     /// Where the ranks meet.
@@ -232,18 +259,23 @@ fn first_host(nodes: &str) -> String {
 mod tests {
     use super::*;
 
-    fn with(variables: &[(&str, &str)]) -> Result<Option<(Place, Result<Address>)>> {
-        let get = |name: &str| {
+    fn get(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+        |name| {
             let found = variables.iter().find(|(own, _)| *own == name);
             found.map(|(_, value)| value.to_string())
-        };
+        }
+    }
+
+    fn with(variables: &[(&str, &str)]) -> Result<Option<(Place, Result<Address>)>> {
+        let get = get(variables);
         Ok(place(&get)?.map(|place| (place, place.address(&get))))
     }
 
     fn ranks(variables: &[(&str, &str)]) -> (usize, usize, Option<usize>, Address) {
         let (place, address) = with(variables).unwrap().unwrap();
         let address = address.unwrap();
-        (place.rank, place.size, place.local_rank, address)
+        let local_rank = place.local_rank(&get(variables));
+        (place.rank, place.size, local_rank, address)
     }
 
     fn on(listen: &str, reach: &str) -> Address {
@@ -258,7 +290,7 @@ mod tests {
         assert!(with(&[]).unwrap().is_none());
         let own = [("DLCORE_RANK", "1"), ("DLCORE_RANKS", "3")];
         let here = on("127.0.0.1:29500", "127.0.0.1:29500");
-        assert_eq!(ranks(&own), (1, 3, None, here));
+        assert_eq!(ranks(&own), (1, 3, Some(1), here));
         let more = [
             ("OMPI_COMM_WORLD_RANK", "0"),
             ("OMPI_COMM_WORLD_SIZE", "8"),
@@ -335,6 +367,58 @@ mod tests {
         notebook[0].1 = "0";
         notebook.push(("SLURM_STEP_NUM_TASKS", "1"));
         assert_eq!(ranks(&notebook).1, 1);
+    }
+
+    #[test]
+    fn srun_comes_before_what_it_says_for_mpi_and_after_an_mpirun_within_it() {
+        // By --mpi=pmi2.
+        let step = [
+            ("SLURM_PROCID", "5"),
+            ("SLURM_STEP_NUM_TASKS", "8"),
+            ("SLURM_LOCALID", "1"),
+            ("SLURM_STEP_NODELIST", "n[1-2]"),
+            ("SLURM_STEP_ID", "0"),
+            ("PMI_RANK", "5"),
+            ("PMI_SIZE", "8"),
+        ];
+        let (rank, size, local, address) = ranks(&step);
+        assert_eq!((rank, size, local), (5, 8, Some(1)));
+        assert_eq!(address.reach, "n1:29500");
+        assert!(with(&step).unwrap().unwrap().0.has_mpi());
+        assert!(!with(&step[..5]).unwrap().unwrap().0.has_mpi());
+        // Started by the second machine's process of mpirun.
+        let mut within = step.to_vec();
+        within[0].1 = "1";
+        within[1].1 = "2";
+        within[2].1 = "0";
+        within.extend([("MPI_LOCALRANKID", "1"), ("MPI_LOCALNRANKS", "4")]);
+        within.push(("SLURM_JOB_NODELIST", "n[1-2]"));
+        let (rank, size, local, _) = ranks(&within);
+        assert_eq!((rank, size, local), (5, 8, Some(1)));
+        let mut open = step.to_vec();
+        open.extend([("OMPI_COMM_WORLD_RANK", "3"), ("OMPI_COMM_WORLD_SIZE", "4")]);
+        assert_eq!(with(&open).unwrap().unwrap().0.rank, 3);
+    }
+
+    #[test]
+    fn between_machines_the_rank_is_not_taken_for_that_on_its_machine() {
+        let own = [
+            ("DLCORE_RANK", "1"),
+            ("DLCORE_RANKS", "3"),
+            ("DLCORE_ADDRESS", "10.0.0.1:77"),
+        ];
+        assert_eq!(ranks(&own).2, None);
+        let mut said = own.to_vec();
+        said.push(("DLCORE_LOCAL_RANK", "0"));
+        assert_eq!(ranks(&said).2, Some(0));
+        let pmi = [("PMI_RANK", "5"), ("PMI_SIZE", "8")];
+        assert_eq!(with(&pmi).unwrap().unwrap().0.local_rank(&get(&pmi)), None);
+        let mut said = pmi.to_vec();
+        said.push(("DLCORE_LOCAL_RANK", "2"));
+        assert_eq!(
+            with(&said).unwrap().unwrap().0.local_rank(&get(&said)),
+            Some(2)
+        );
     }
 
     #[test]
