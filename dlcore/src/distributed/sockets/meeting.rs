@@ -9,7 +9,7 @@ use crate::distributed::communicator::INTERRUPTED;
 use crate::{Error, Result, interrupt};
 
 /// By which ranks know each other.
-const GREETING: &[u8; 8] = b"dlcore 3";
+const GREETING: &[u8; 8] = b"dlcore 4";
 /// With which those of all versions begin.
 const FAMILY: &[u8; 7] = b"dlcore ";
 /// How long one who has come may take to say who he is.

@@ -196,7 +196,7 @@ fn one_who_was_told_of_other_ranks_is_refused_and_one_who_left_may_come_again() 
         let odd = odd.to_string();
         assert!(odd.contains("told of 2 ranks, rank 0 of 3"), "{odd}");
         let mut gone = TcpStream::connect(&address).unwrap();
-        let mut greeting = b"dlcore 3".to_vec();
+        let mut greeting = b"dlcore 4".to_vec();
         greeting.extend(1_u64.to_le_bytes());
         greeting.extend(3_u64.to_le_bytes());
         gone.write_all(&greeting).unwrap();
@@ -294,7 +294,7 @@ fn a_rank_of_another_version_is_told_both() {
     let soon = Duration::from_millis(500);
     let zero = Sockets::accept_within(&listener, 2, soon).err().unwrap();
     let zero = zero.to_string();
-    let both = "one that came speaks as dlcore 2, rank 0 as dlcore 3";
+    let both = "one that came speaks as dlcore 2, rank 0 as dlcore 4";
     assert!(zero.contains(both), "{zero}");
     let told = Wire::new(other, 0)
         .unwrap()
