@@ -4,10 +4,15 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use dlcore::prelude::*;
 
 const OUT: &str = "DLCORE_TEST_OUT";
+/// What rank 1 does instead of training.
+const FAILS: &str = "DLCORE_TEST_FAILS";
+const ENDS: &str = "DLCORE_TEST_ENDS";
 
 /// Weights after two epochs in batches of `batch`.
 fn train(ranks: Option<&DataParallel>, batch: usize) -> Result<Vec<f32>> {
@@ -42,18 +47,26 @@ fn as_a_rank() {
 
 fn rank(out: &Path) -> Result<()> {
     let ranks = DataParallel::from_env()?;
-    if ranks.rank() == 1 && std::env::var_os("DLCORE_TEST_FAILS").is_some() {
+    // The launcher ends the other when rank 1 ends: not before it has written down what it was told.
+    let told = out.join("0 of 2");
+    if std::env::var_os(ENDS).is_some() {
+        std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_secs(100));
+            eprintln!("ranks wait for each other for ever");
+            std::process::exit(3);
+        });
+        if ranks.rank() == 1 {
+            // As `?` does.
+            drop(ranks);
+            wait_for(&told);
+            return Err(Error::Value("its data are missing".to_string()));
+        }
+    }
+    if ranks.rank() == 1 && std::env::var_os(FAILS).is_some() {
         let mut model = Sequential::new().add(Dense::new(1).input_shape([6]));
         let settings = Fit::epochs(1).distribution(&ranks);
         let failed = model.fit(&Tensor::ones([4, 6]), &Tensor::ones([4, 1]), settings);
-        // The launcher ends the other when this one ends: not before it has written down what it was told.
-        let told = out.join("0 of 2");
-        for _ in 0..600 {
-            if told.exists() {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
+        wait_for(&told);
         return failed.map(|_| ());
     }
     let weights = train(Some(&ranks), 8 * ranks.size());
@@ -72,7 +85,19 @@ fn rank(out: &Path) -> Result<()> {
     weights.map(|_| ())
 }
 
-fn launch(mpirun: &str, ranks: usize, talk: &str, out: &Path, fails: bool) -> Output {
+fn wait_for(file: &Path) {
+    for _ in 0..600 {
+        if file.exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn launch(mpirun: &str, ranks: usize, talk: &str, out: &Path, does: Option<&str>) -> Output {
+    // Where a launcher does not tell one launch from another, all of them meet at the same port.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(mpirun);
     command
         .args(["-n", &ranks.to_string()])
@@ -89,8 +114,8 @@ fn launch(mpirun: &str, ranks: usize, talk: &str, out: &Path, fails: bool) -> Ou
         .env("OMPI_MCA_btl_tcp_if_include", "lo")
         .env("OMPI_MCA_oob_tcp_if_include", "lo")
         .env("HYDRA_IFACE", "lo");
-    if fails {
-        command.env("DLCORE_TEST_FAILS", "1");
+    if let Some(does) = does {
+        command.env(does, "1");
     }
     command.output().unwrap()
 }
@@ -137,7 +162,7 @@ fn two_and_four_ranks_give_the_weights_of_one_with_the_whole_batch() {
             .flat_map(|n| ways().iter().map(move |w| (n, w)))
         {
             let expected = train(None, 8 * ranks).unwrap();
-            let output = launch(mpirun, ranks, talk, &out, false);
+            let output = launch(mpirun, ranks, talk, &out, None);
             let said = format!(
                 "{mpirun}, {ranks} ranks, {talk}: {}{}",
                 String::from_utf8_lossy(&output.stdout),
@@ -168,7 +193,7 @@ fn a_rank_that_fails_is_an_error_on_the_others_with_its_reason() {
     let out = folder("mpirun-fails");
     for mpirun in launchers() {
         for talk in ways() {
-            let output = launch(mpirun, 2, talk, &out, true);
+            let output = launch(mpirun, 2, talk, &out, Some(FAILS));
             let said = format!(
                 "{mpirun}, {talk}: {}{}",
                 String::from_utf8_lossy(&output.stdout),
@@ -183,6 +208,31 @@ fn a_rank_that_fails_is_an_error_on_the_others_with_its_reason() {
             let text = std::fs::read_to_string(&file).expect(&said);
             std::fs::remove_file(&file).unwrap();
             assert!(text.contains("rank 1 has left: fit: "), "{text}");
+        }
+    }
+    std::fs::remove_dir_all(out).unwrap();
+}
+
+#[test]
+fn a_rank_that_ends_before_it_trains_is_an_error_on_the_others_not_a_wait() {
+    let out = folder("mpirun-ends");
+    for mpirun in launchers() {
+        for talk in ways() {
+            let output = launch(mpirun, 2, talk, &out, Some(ENDS));
+            let said = format!(
+                "{mpirun}, {talk}: {}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            assert!(!output.status.success(), "{said}");
+            assert!(!said.contains("for ever"), "{said}");
+            let file = out.join("0 of 2");
+            let text = std::fs::read_to_string(&file).expect(&said);
+            std::fs::remove_file(&file).unwrap();
+            assert!(
+                text.contains("rank 1 has left: it has dropped its connection"),
+                "{text}"
+            );
         }
     }
     std::fs::remove_dir_all(out).unwrap();

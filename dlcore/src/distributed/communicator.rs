@@ -78,6 +78,9 @@ pub(super) fn interrupted(own: usize) -> Error {
 /// What a rank that was interrupted tells the others: not in the words by which it knows its own interrupt.
 pub(super) const WAS_INTERRUPTED: &str = "it was interrupted";
 
+/// What is told of a rank that has ended its connection without a reason.
+pub(super) const HAS_DROPPED: &str = "it has dropped its connection; its program may have ended";
+
 /// What the others are told of this error.
 pub(crate) fn reason_of(error: &Error) -> String {
     let text = error.to_string();

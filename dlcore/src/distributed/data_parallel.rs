@@ -104,12 +104,15 @@ impl DataParallel {
     ///
     /// | who starts them | what is read |
     /// |---|---|
-    /// | by hand | `DLCORE_RANK`, `DLCORE_RANKS`, and `DLCORE_LOCAL_RANK` if it is another |
+    /// | by hand | `DLCORE_RANK`, `DLCORE_RANKS` |
     /// | `mpirun` of OpenMPI | `OMPI_COMM_WORLD_RANK`, `…_SIZE`, `…_LOCAL_RANK` |
     /// | `mpirun` of MPICH, Intel | `PMI_RANK`, `PMI_SIZE`, `MPI_LOCALRANKID` |
     /// | `srun` | `SLURM_PROCID`, `SLURM_STEP_NUM_TASKS` or `SLURM_NTASKS`, `SLURM_LOCALID` |
     ///
-    /// They talk by MPI where the library was built with the feature `mpi` and `mpirun` has started them
+    /// `DLCORE_LOCAL_RANK` says which one it is on its machine, whoever starts them. Where nobody does, it is the rank if all
+    /// are on this machine; otherwise 0, with a line that says so.
+    ///
+    /// They talk by MPI where the library was built with the feature `mpi` and `mpirun`, or `srun --mpi=pmi2`, has started them
     /// (`DLCORE_COMMUNICATOR=mpi`: in any case; `=sockets`: not). Otherwise by TCP: rank 0 listens at `DLCORE_ADDRESS`, or
     /// at `DLCORE_MASTER_PORT` of the machine `DLCORE_MASTER_ADDR`; without these on the first machine of Slurm's list,
     /// else on this one, `127.0.0.1:29500`, where all ranks are on it. Between machines it listens on all of its networks.
@@ -127,7 +130,14 @@ impl DataParallel {
         let Some(place) = launcher::place(&variable)? else {
             return Self::ranks(1);
         };
-        let local_rank = place.local_rank.unwrap_or(place.rank);
+        let local_rank = place.local_rank(&variable).unwrap_or_else(|| {
+            eprintln!(
+                "rank {}: nobody says which one it is on its machine, so it is taken for the first there: DLCORE_LOCAL_RANK=1 \
+                 says that it is the second",
+                place.rank
+            );
+            0
+        });
         let own: Arc<dyn Communicator> = match by_mpi(&place)? {
             Some(mpi) => mpi,
             None => Arc::new(by_sockets(&place)?),

@@ -1,5 +1,8 @@
 //! What the environment says of the ranks: our own variables, and those that `mpirun` and `srun` set.
 
+#[cfg(test)]
+mod tests;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::{Error, Result};
@@ -20,11 +23,13 @@ pub(super) fn variable(name: &str) -> Option<String> {
 pub(super) struct Place {
     pub(super) rank: usize,
     pub(super) size: usize,
-    /// Which one on its machine.
-    pub(super) local_rank: Option<usize>,
+    /// Which one on its machine, where somebody says so.
+    local_rank: Option<usize>,
     /// How many there are on its machine.
     local_size: Option<usize>,
     launcher: &'static Launcher,
+    /// Whether MPI is there.
+    mpi: bool,
 }
 
 /// The variables of one kind of launcher.
@@ -38,12 +43,14 @@ pub(super) struct Launcher {
     local_size: &'static str,
     /// What must be there, too, for the others to mean processes of one program.
     also: Option<&'static str>,
+    /// What must not be there: another launcher was started by this one, and has started the ranks.
+    unless: Option<&'static str>,
     /// Where Slurm lists the machines that have the ranks, the one of rank 0 first.
     nodes: &'static [&'static str],
     /// By which one launch is told from another on the same machine.
     job: &'static [&'static str],
-    /// Whether MPI is there.
-    pub(super) mpi: bool,
+    /// Whether it is one of MPI.
+    mpi: bool,
 }
 
 const LAUNCHERS: [Launcher; 4] = [
@@ -54,6 +61,7 @@ const LAUNCHERS: [Launcher; 4] = [
         local_rank: "DLCORE_LOCAL_RANK",
         local_size: "",
         also: Some("DLCORE_RANKS"),
+        unless: None,
         nodes: &[],
         job: &[],
         mpi: false,
@@ -65,10 +73,26 @@ const LAUNCHERS: [Launcher; 4] = [
         local_rank: "OMPI_COMM_WORLD_LOCAL_RANK",
         local_size: "OMPI_COMM_WORLD_LOCAL_SIZE",
         also: None,
+        unless: None,
         // Its own steps leave out the machine that it was started on.
         nodes: &["SLURM_JOB_NODELIST"],
         job: &["PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid"],
         mpi: true,
+    },
+    // In a batch script itself, and in a notebook that runs in an allocation, there is no step of several tasks. With --mpi=pmi2 it sets
+    // variables of MPICH's mpirun, too, and not all of them.
+    Launcher {
+        name: "srun",
+        rank: "SLURM_PROCID",
+        sizes: &["SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"],
+        local_rank: "SLURM_LOCALID",
+        local_size: "",
+        also: Some("SLURM_STEP_ID"),
+        // MPICH's and Intel's mpirun start a process of their own on each machine by srun.
+        unless: Some("MPI_LOCALRANKID"),
+        nodes: &["SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"],
+        job: &["SLURM_JOB_ID"],
+        mpi: false,
     },
     Launcher {
         name: "MPICH's or Intel's mpirun",
@@ -77,21 +101,10 @@ const LAUNCHERS: [Launcher; 4] = [
         local_rank: "MPI_LOCALRANKID",
         local_size: "MPI_LOCALNRANKS",
         also: None,
+        unless: None,
         nodes: &["SLURM_JOB_NODELIST"],
         job: &["PMI_PORT"],
         mpi: true,
-    },
-    // In a batch script itself, and in a notebook that runs in an allocation, there is no step of several tasks.
-    Launcher {
-        name: "srun",
-        rank: "SLURM_PROCID",
-        sizes: &["SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"],
-        local_rank: "SLURM_LOCALID",
-        local_size: "",
-        also: Some("SLURM_STEP_ID"),
-        nodes: &["SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"],
-        job: &["SLURM_JOB_ID"],
-        mpi: false,
     },
 ];
 
@@ -101,7 +114,9 @@ const LAUNCHERS: [Launcher; 4] = [
 /// [`Error::Value`] for what is no number, or says half of it.
 pub(super) fn place(get: Variables<'_>) -> Result<Option<Place>> {
     let there = |launcher: &&Launcher| {
-        get(launcher.rank).is_some() && launcher.also.is_none_or(|also| get(also).is_some())
+        get(launcher.rank).is_some()
+            && launcher.also.is_none_or(|also| get(also).is_some())
+            && launcher.unless.is_none_or(|unless| get(unless).is_none())
     };
     let Some(launcher) = LAUNCHERS.iter().find(there) else {
         return Ok(None);
@@ -127,9 +142,13 @@ pub(super) fn place(get: Variables<'_>) -> Result<Option<Place>> {
     Ok(Some(Place {
         rank,
         size,
-        local_rank: number(launcher.local_rank)?,
+        local_rank: match number("DLCORE_LOCAL_RANK")? {
+            None => number(launcher.local_rank)?,
+            said => said,
+        },
         local_size: number(launcher.local_size)?,
         launcher,
+        mpi: launcher.mpi || get("PMI_RANK").is_some(),
     }))
 }
 
@@ -142,7 +161,18 @@ pub(super) struct Address {
 
 impl Place {
     pub(super) fn has_mpi(&self) -> bool {
-        self.launcher.mpi
+        self.mpi
+    }
+
+    /// Which one on its machine; none where nobody says so, and others may be on other machines.
+    pub(super) fn local_rank(&self, get: Variables<'_>) -> Option<usize> {
+        let here = || {
+            let address = self.address(get).ok()?;
+            let here = ["127.", "localhost:", "[::1]:"];
+            let is_here = here.iter().any(|host| address.reach.starts_with(host));
+            is_here.then_some(self.rank)
+        };
+        self.local_rank.or_else(here)
     }
 
     /// Where the ranks meet.
@@ -225,147 +255,5 @@ fn first_host(nodes: &str) -> String {
         true => format!("{name}{}", &rest[..number]),
         // A name with numbers in two places.
         false => first_host(&format!("{name}{}{}", &rest[..number], suffix)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(variables: &[(&str, &str)]) -> Result<Option<(Place, Result<Address>)>> {
-        let get = |name: &str| {
-            let found = variables.iter().find(|(own, _)| *own == name);
-            found.map(|(_, value)| value.to_string())
-        };
-        Ok(place(&get)?.map(|place| (place, place.address(&get))))
-    }
-
-    fn ranks(variables: &[(&str, &str)]) -> (usize, usize, Option<usize>, Address) {
-        let (place, address) = with(variables).unwrap().unwrap();
-        let address = address.unwrap();
-        (place.rank, place.size, place.local_rank, address)
-    }
-
-    fn on(listen: &str, reach: &str) -> Address {
-        Address {
-            listen: listen.to_string(),
-            reach: reach.to_string(),
-        }
-    }
-
-    #[test]
-    fn our_own_variables_come_first() {
-        assert!(with(&[]).unwrap().is_none());
-        let own = [("DLCORE_RANK", "1"), ("DLCORE_RANKS", "3")];
-        let here = on("127.0.0.1:29500", "127.0.0.1:29500");
-        assert_eq!(ranks(&own), (1, 3, None, here));
-        let more = [
-            ("OMPI_COMM_WORLD_RANK", "0"),
-            ("OMPI_COMM_WORLD_SIZE", "8"),
-            ("DLCORE_ADDRESS", "10.0.0.1:77"),
-            own[0],
-            own[1],
-        ];
-        let there = on("10.0.0.1:77", "10.0.0.1:77");
-        assert_eq!(ranks(&more), (1, 3, None, there));
-    }
-
-    #[test]
-    fn mpirun_on_one_machine_needs_no_address() {
-        let (rank, size, local, address) = ranks(&[
-            ("OMPI_COMM_WORLD_RANK", "3"),
-            ("OMPI_COMM_WORLD_SIZE", "4"),
-            ("OMPI_COMM_WORLD_LOCAL_RANK", "3"),
-            ("OMPI_COMM_WORLD_LOCAL_SIZE", "4"),
-            ("PMIX_NAMESPACE", "1077477377"),
-        ]);
-        assert_eq!((rank, size, local), (3, 4, Some(3)));
-        assert_eq!(address.listen, address.reach);
-        assert!(address.reach.starts_with("127.0.0.1:"));
-        let (rank, size, local, address) = ranks(&[
-            ("PMI_RANK", "1"),
-            ("PMI_SIZE", "2"),
-            ("MPI_LOCALRANKID", "1"),
-            ("MPI_LOCALNRANKS", "2"),
-        ]);
-        assert_eq!((rank, size, local), (1, 2, Some(1)));
-        assert_eq!(address.reach, "127.0.0.1:29500");
-    }
-
-    #[test]
-    fn on_several_machines_the_first_one_is_named_or_asked_for() {
-        let mpi = [
-            ("OMPI_COMM_WORLD_RANK", "3"),
-            ("OMPI_COMM_WORLD_SIZE", "4"),
-            ("OMPI_COMM_WORLD_LOCAL_RANK", "1"),
-            ("OMPI_COMM_WORLD_LOCAL_SIZE", "2"),
-        ];
-        let (_, address) = with(&mpi).unwrap().unwrap();
-        let error = address.unwrap_err().to_string();
-        assert!(error.contains("DLCORE_MASTER_ADDR"), "{error}");
-        let mut said = mpi.to_vec();
-        said.push(("DLCORE_MASTER_ADDR", "node7"));
-        said.push(("DLCORE_MASTER_PORT", "4000"));
-        let there = on("0.0.0.0:4000", "node7:4000");
-        assert_eq!(ranks(&said), (3, 4, Some(1), there));
-        // mpirun within an allocation of Slurm's.
-        let mut slurm = mpi.to_vec();
-        slurm.push(("SLURM_JOB_NODELIST", "gpu[007-009]"));
-        assert_eq!(ranks(&slurm).3.reach, "gpu007:29500");
-    }
-
-    #[test]
-    fn tasks_of_srun_are_ranks_and_a_batch_script_is_none() {
-        let step = [
-            ("SLURM_PROCID", "5"),
-            ("SLURM_NTASKS", "8"),
-            ("SLURM_LOCALID", "1"),
-            ("SLURM_STEP_NODELIST", "n[1-2]"),
-            ("SLURM_STEP_ID", "0"),
-        ];
-        let (rank, size, local, address) = ranks(&step);
-        assert_eq!((rank, size, local), (5, 8, Some(1)));
-        assert_eq!(address.reach, "n1:29500");
-        assert!(with(&step[..4]).unwrap().is_none());
-        let mut alone = step.to_vec();
-        alone[3].1 = "n1";
-        assert_eq!(ranks(&alone).3, on("127.0.0.1:29500", "127.0.0.1:29500"));
-        // A step of one task in an allocation of eight: a notebook.
-        let mut notebook = step.to_vec();
-        notebook[0].1 = "0";
-        notebook.push(("SLURM_STEP_NUM_TASKS", "1"));
-        assert_eq!(ranks(&notebook).1, 1);
-    }
-
-    #[test]
-    fn the_first_of_slurms_list_of_machines() {
-        for (nodes, first) in [
-            ("login", "login"),
-            ("a,b", "a"),
-            ("gpu[007-009,012],login", "gpu007"),
-            ("gpu[3,5]", "gpu3"),
-            ("rack[1-2]node[08-09],x", "rack1node08"),
-            ("n[1-2].cluster,x", "n1.cluster"),
-        ] {
-            assert_eq!(first_host(nodes), first, "{nodes}");
-        }
-    }
-
-    #[test]
-    fn what_is_half_said_or_no_number_is_an_error() {
-        for (variables, words) in [
-            (
-                &[("DLCORE_RANK", "one"), ("DLCORE_RANKS", "2")][..],
-                "DLCORE_RANK must be a number",
-            ),
-            (&[("PMI_RANK", "1")], "PMI_SIZE is not"),
-            (
-                &[("DLCORE_RANK", "2"), ("DLCORE_RANKS", "2")],
-                "of 2 there is none with number 2",
-            ),
-        ] {
-            let error = with(variables).unwrap_err().to_string();
-            assert!(error.contains(words), "{error}");
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use self::library::Handle;
 use super::Communicator;
-use super::communicator::{WAS_INTERRUPTED, interrupted, left, parted};
+use super::communicator::{HAS_DROPPED, WAS_INTERRUPTED, interrupted, left, parted};
 use crate::{Error, Result, interrupt};
 
 /// How long a rank waits for others before it looks whether it is to stop, or one of them has left.
@@ -21,7 +21,8 @@ const GLANCES: usize = 400;
 /// Ranks that talk by MPI (`MPI_Iallreduce`), over whatever network it uses. There is one in a process; MPI ends with it.
 ///
 /// The library is the one that is on the machine (OpenMPI, or MPICH and its kin: Intel MPI, MVAPICH), found at run time as
-/// NVIDIA's are, so nothing of MPI is needed to build with the feature `mpi`. A rank that fails tells the others why. When
+/// NVIDIA's are, so nothing of MPI is needed to build with the feature `mpi`. A rank that fails tells the others why, and one
+/// that drops its connection while others train is an error on them. When
 /// the process of one ends early, or is killed, that is the launcher's business: `mpirun` says so, and ends all others.
 pub struct Mpi {
     library: &'static library::Mpi,
@@ -63,26 +64,49 @@ impl Mpi {
         if let Some(why) = &*line {
             return Err(parted(why, self.rank, self.size));
         }
-        // MPI itself does not notice that ranks do different things.
-        let own = step(kind, values.len());
-        let mut all = own.to_vec();
-        // SAFETY: `finish` waits until it is done, or leaves the numbers where they are for ever.
-        let begun = unsafe { self.library.begin_sum(&mut all) };
-        let compared = self.finish(&mut line, begun, all)?;
-        let same = |(sum, own): (&f32, &f32)| *sum == own * self.size as f32;
-        if !compared.iter().zip(&own).all(same) {
-            let problem = format!(
-                "rank {} is at a sum or broadcast of {} numbers, and others are not: all ranks must train the same model on \
-                 the same data with the same settings",
-                self.rank,
-                values.len()
-            );
-            self.part(&mut line, &problem);
-            return Err(Error::Device(problem));
-        }
+        self.agree(&mut line, Some(kind), values.len())?;
         let mut numbers = values.to_vec();
         let begun = begin(&mut numbers);
         values.copy_from_slice(&self.finish(&mut line, begun, numbers)?);
+        Ok(())
+    }
+
+    /// Compares what all ranks are about to do: MPI itself does not notice that it differs. No kind is the end.
+    fn agree(&self, line: &mut Option<String>, kind: Option<u32>, count: usize) -> Result<()> {
+        let ends = f32::from(u8::from(kind.is_none()));
+        let step = step(kind.unwrap_or_default(), count);
+        let mut all = step.to_vec();
+        all.extend([ends, ends * self.rank as f32]);
+        // SAFETY: `finish` waits until it is done, or leaves the numbers where they are for ever.
+        let begun = unsafe { self.library.begin_sum(&mut all) };
+        let all = self.finish(line, begun, all)?;
+        let (steps, ending) = all.split_at(step.len());
+        if ending[0] > 0.0 && ending[0] < self.size as f32 {
+            // All ranks see it in this sum, and need not be told.
+            let (who, count) = (ending[1] as usize, ending[0]);
+            let (why, error) = match count == 1.0 {
+                true => (
+                    format!("rank {who} has left: {HAS_DROPPED}"),
+                    left(who, HAS_DROPPED, self.rank, self.size),
+                ),
+                false => {
+                    let why = format!("{count} ranks have left: of each, {HAS_DROPPED}");
+                    (why.clone(), Error::Device(why))
+                }
+            };
+            *line = Some(why);
+            return Err(error);
+        }
+        let same = |(sum, own): (&f32, &f32)| *sum == own * self.size as f32;
+        if !steps.iter().zip(&step).all(same) {
+            let problem = format!(
+                "rank {} is at a sum or broadcast of {count} numbers, and others are not: all ranks must train the same model \
+                 on the same data with the same settings",
+                self.rank,
+            );
+            self.part(line, &problem);
+            return Err(Error::Device(problem));
+        }
         Ok(())
     }
 
@@ -211,8 +235,11 @@ impl Drop for Mpi {
         if std::thread::panicking() {
             self.leave("it has panicked");
         }
-        // After ranks have parted something may be under way, and MPI would wait for it.
-        if self.line().is_none() && self.started == std::thread::current().id() {
+        // After ranks have parted something may be under way, and MPI would wait for it. It would wait, too, for one that is
+        // in a sum, which waits for this one.
+        let mut line = self.line();
+        let agreed = line.is_none() && self.agree(&mut line, None, 0).is_ok();
+        if agreed && self.started == std::thread::current().id() {
             self.library.end();
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::Communicator;
-use super::communicator::{WAS_INTERRUPTED, interrupted};
+use super::communicator::{WAS_INTERRUPTED, interrupted, reason_of};
 use crate::device::cuda::nccl::{self as library, Group};
 use crate::device::{Device, default_device};
 use crate::{Error, Result, Tensor, interrupt};
@@ -49,8 +49,16 @@ impl Nccl {
         })
     }
 
-    /// The same on all ranks: NCCL, or why not.
+    /// The same on all ranks: NCCL, or why not. Where that fails the others are told, who wait for this one.
     pub(super) fn agree(host: &Arc<dyn Communicator>) -> Result<Result<Nccl, Refused>> {
+        let agreed = Self::agreed(host);
+        if let Err(error) = &agreed {
+            host.leave(&reason_of(error));
+        }
+        agreed
+    }
+
+    fn agreed(host: &Arc<dyn Communicator>) -> Result<Result<Nccl, Refused>> {
         let device = default_device();
         let own = ready(device);
         let mut refusals = vec![0.0; host.size()];
@@ -199,5 +207,48 @@ impl Communicator for Nccl {
             }
             std::thread::yield_now();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A rank whose sums fail, and what it has told the others.
+    struct Fails(Mutex<Vec<String>>);
+
+    impl Communicator for Fails {
+        fn rank(&self) -> usize {
+            0
+        }
+
+        fn size(&self) -> usize {
+            2
+        }
+
+        fn all_reduce(&self, _: &mut [f32]) -> Result<()> {
+            Err(Error::Device("the line is cut".to_string()))
+        }
+
+        fn broadcast(&self, _: usize, _: &mut [f32]) -> Result<()> {
+            Err(Error::Device("the line is cut".to_string()))
+        }
+
+        fn leave(&self, reason: &str) {
+            self.0.lock().unwrap().push(reason.to_string());
+        }
+    }
+
+    #[test]
+    fn the_others_are_told_where_joining_fails() {
+        let host = Arc::new(Fails(Mutex::new(Vec::new())));
+        assert!(Nccl::connect(host.clone()).is_err());
+        let told = host.0.lock().unwrap();
+        assert!(
+            told.len() == 1 && told[0].contains("the line is cut"),
+            "{told:?}"
+        );
     }
 }

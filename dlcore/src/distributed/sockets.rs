@@ -13,7 +13,7 @@ use std::time::Duration;
 use self::meeting::failed;
 use self::wire::{Header, Parting, Wire};
 use super::Communicator;
-use super::communicator::{WAS_INTERRUPTED, check_rank, interrupted, left, parted};
+use super::communicator::{HAS_DROPPED, WAS_INTERRUPTED, check_rank, interrupted, left, parted};
 use crate::{Error, Result};
 
 /// How long ranks wait for each other to come, unless the variable says how many seconds.
@@ -23,8 +23,10 @@ const PATIENCE_VARIABLE: &str = "DLCORE_JOIN_SECONDS";
 /// Ranks that talk over TCP, on one machine or several: rank 0 listens, the others connect to it. Sums are taken in the
 /// order of the ranks.
 ///
-/// A rank that leaves, fails or whose process ends is an error on all others, with its number and its reason: at once, or,
-/// where a whole machine has gone without a word, after half a minute.
+/// A rank that leaves, fails or whose process ends is an error on all others, with its number and its reason: at once. Where
+/// a whole machine has gone without a word, one that waits for numbers of it learns so after half a minute, and one that has
+/// sent it some when the system gives up sending them again (Linux: after about a quarter of an hour). A rank that lives is
+/// waited for as long as it takes.
 ///
 /// Whoever reaches the address can take part, and nothing is encrypted: use the loopback address, or a network
 /// that you trust.
@@ -60,7 +62,7 @@ impl Sockets {
     /// Joins the others: returns when all `size` are there. `address` is where rank 0 listens: `"127.0.0.1:29500"`.
     ///
     /// # Errors
-    /// [`Error::Value`] for a rank that is not below the size; [`Error::Io`] if rank 0 cannot listen there, or is not
+    /// [`Error::Value`] for a rank that is not below the size or an address that is none; [`Error::Io`] if rank 0 cannot listen there, or is not
     /// found, and [`Error::Device`] if other ranks do not come, within five minutes or what the environment variable
     /// `DLCORE_JOIN_SECONDS` says.
     pub fn connect(rank: usize, size: usize, address: &str) -> Result<Sockets> {
@@ -258,7 +260,7 @@ impl Drop for Sockets {
     fn drop(&mut self) {
         let reason = match std::thread::panicking() {
             true => "it has panicked",
-            false => "it has dropped its connection; its program may have ended",
+            false => HAS_DROPPED,
         };
         let rank = self.rank;
         let line = self.line.get_mut().unwrap_or_else(PoisonError::into_inner);

@@ -249,7 +249,7 @@ impl<'a> Run<'a> {
             }
             // The loss is that of the weights before the step: the last step's own harm shows here,
             // and what is kept as `before_epoch` is always worth going back to.
-            if !self.all_finite() {
+            if !self.finite_on_all_ranks()? {
                 self.restore();
                 return Ok(End::Diverged);
             }

@@ -37,6 +37,7 @@ pub(super) struct Mpi {
     initialized: Call<*mut c_int>,
     finalized: Call<*mut c_int>,
     init_thread: unsafe extern "C" fn(*mut c_int, *mut c_void, c_int, *mut c_int) -> c_int,
+    query_thread: Call<*mut c_int>,
     finalize: unsafe extern "C" fn() -> c_int,
     set_errhandler: unsafe extern "C" fn(Handle, Handle) -> c_int,
     error_string: unsafe extern "C" fn(c_int, *mut c_char, *mut c_int) -> c_int,
@@ -154,6 +155,7 @@ impl Mpi {
                 initialized: *library.get(b"MPI_Initialized")?,
                 finalized: *library.get(b"MPI_Finalized")?,
                 init_thread: *library.get(b"MPI_Init_thread")?,
+                query_thread: *library.get(b"MPI_Query_thread")?,
                 finalize: *library.get(b"MPI_Finalize")?,
                 set_errhandler: *library.get(b"MPI_Comm_set_errhandler")?,
                 error_string: *library.get(b"MPI_Error_string")?,
@@ -194,10 +196,13 @@ impl Mpi {
                     .to_string(),
             );
         }
-        let (mut rank, mut size, mut threads) = (0, 0, SERIALIZED);
+        let (mut rank, mut size, mut threads) = (0, 0, 0);
         // SAFETY: numbers are written to, and live as long as the calls; MPI is not started yet where it is started.
         unsafe {
-            if !self.asked(self.initialized) {
+            if self.asked(self.initialized) {
+                let code = (self.query_thread)(&raw mut threads);
+                self.checked("say by how many threads it can be used", code)?;
+            } else {
                 let (none, all) = (ptr::null_mut(), ptr::null_mut());
                 let code = (self.init_thread)(none, all, SERIALIZED, &raw mut threads);
                 self.checked("start", code)?;

@@ -4,12 +4,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use super::wire::{GLANCE, Header, Parting, Wire, number};
+use super::wire::{GLANCE, Header, Parting, Wire, number, waits};
 use crate::distributed::communicator::INTERRUPTED;
 use crate::{Error, Result, interrupt};
 
 /// By which ranks know each other.
-const GREETING: &[u8; 8] = b"dlcore 3";
+const GREETING: &[u8; 8] = b"dlcore 4";
+/// With which those of all versions begin.
+const FAMILY: &[u8; 7] = b"dlcore ";
 /// How long one who has come may take to say who he is.
 const POLITE: Duration = Duration::from_secs(5);
 
@@ -47,12 +49,23 @@ pub(super) fn accept(listener: &TcpListener, size: usize, patience: Duration) ->
             return Err(Error::Device(format!("ranks cannot meet: {end}")));
         };
         // Whoever says something else, or nothing for a while, is none of them.
-        let Ok((rank, of)) = greeted(&stream) else {
+        let Some(greeting) = greeted(&stream) else {
             continue;
         };
+        let (name, numbers) = greeting.split_at(GREETING.len());
+        let (rank, of) = (number(&numbers[..8]), number(&numbers[8..]));
         let Ok(mut wire) = Wire::new(stream, rank) else {
             continue;
         };
+        if name != GREETING {
+            odd = format!(
+                "; one that came speaks as {}, rank 0 as {}: all ranks must be built with the same dlcore",
+                String::from_utf8_lossy(name),
+                String::from_utf8_lossy(GREETING)
+            );
+            wire.part(0, odd.trim_start_matches("; "));
+            continue;
+        }
         let problem = match joined.get(rank.wrapping_sub(1)) {
             _ if of != size => format!("rank {rank} was told of {of} ranks, rank 0 of {size}"),
             None => format!("of {size} ranks there is none with number {rank} that joins"),
@@ -98,18 +111,29 @@ fn late(joined: &[Option<Wire>], patience: Duration, odd: &str) -> String {
     )
 }
 
-fn greeted(stream: &TcpStream) -> std::io::Result<(usize, usize)> {
+/// What one who has come says, if it is a rank of this or another version, and says it soon.
+fn greeted(mut stream: &TcpStream) -> Option<[u8; 24]> {
+    let started = Instant::now();
     // Some systems hand the listener's mode on.
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(POLITE))?;
-    let mut greeting = [0; 24];
-    let mut reader = stream;
-    reader.read_exact(&mut greeting)?;
-    let (name, numbers) = greeting.split_at(8);
-    match name == GREETING {
-        true => Ok((number(&numbers[..8]), number(&numbers[8..]))),
-        false => Err(ErrorKind::InvalidData.into()),
+    stream.set_nonblocking(false).ok()?;
+    stream.set_read_timeout(Some(GLANCE)).ok()?;
+    let (mut greeting, mut done) = ([0; 24], 0);
+    while done < greeting.len() {
+        if started.elapsed() > POLITE || interrupt::requested() {
+            return None;
+        }
+        match stream.read(&mut greeting[done..]) {
+            Ok(0) => return None,
+            Ok(read) => done += read,
+            Err(error) if waits(&error) => {}
+            Err(_) => return None,
+        }
+        let known = done.min(FAMILY.len());
+        if greeting[..known] != FAMILY[..known] {
+            return None;
+        }
     }
+    Some(greeting)
 }
 
 /// Another rank looks for rank 0; all are there when it has said so.
@@ -123,6 +147,12 @@ pub(super) fn join(
     let mut stream = loop {
         match reach(address) {
             Ok(stream) => break stream,
+            // It will not become one.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                return Err(Error::Value(format!(
+                    "ranks cannot meet: the address of rank 0 must be host:port, as 127.0.0.1:29500, got {address:?} ({error})"
+                )));
+            }
             Err(error) if started.elapsed() > patience => {
                 return Err(failed(
                     format!(
@@ -156,11 +186,18 @@ fn reach(address: &str) -> std::io::Result<TcpStream> {
     let mut last = std::io::Error::from(ErrorKind::AddrNotAvailable);
     for address in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, POLITE) {
+            // Rank 0 could not listen there as long as it is held.
+            Ok(stream) if is_to_itself(&stream) => last = ErrorKind::ConnectionRefused.into(),
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+/// Whether both ends are one: the system may choose the very port that is looked for, where nobody listens.
+pub(super) fn is_to_itself(stream: &TcpStream) -> bool {
+    matches!((stream.local_addr(), stream.peer_addr()), (Ok(own), Ok(other)) if own == other)
 }
 
 pub(super) fn failed(doing: String, source: std::io::Error) -> Error {

@@ -1,6 +1,8 @@
 use std::io::Write;
 use std::net::TcpStream;
+use std::sync::mpsc;
 
+use super::wire::Silence;
 use super::*;
 
 /// Runs `each` as every rank, in a thread of its own.
@@ -194,7 +196,7 @@ fn one_who_was_told_of_other_ranks_is_refused_and_one_who_left_may_come_again() 
         let odd = odd.to_string();
         assert!(odd.contains("told of 2 ranks, rank 0 of 3"), "{odd}");
         let mut gone = TcpStream::connect(&address).unwrap();
-        let mut greeting = b"dlcore 3".to_vec();
+        let mut greeting = b"dlcore 4".to_vec();
         greeting.extend(1_u64.to_le_bytes());
         greeting.extend(3_u64.to_le_bytes());
         gone.write_all(&greeting).unwrap();
@@ -216,4 +218,89 @@ fn one_who_was_told_of_other_ranks_is_refused_and_one_who_left_may_come_again() 
         assert_eq!(sum, [3.0]);
         others.into_iter().for_each(|other| other.join().unwrap());
     });
+}
+
+#[test]
+fn a_rank_that_lives_and_does_not_read_is_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let reader = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let reader = Wire::new(reader, 1).unwrap();
+    let second = Duration::from_secs(1);
+    let silence = Silence {
+        before: second,
+        times: 1,
+        pause: second,
+    };
+    let mut writer = Wire::asking(listener.accept().unwrap().0, 0, silence).unwrap();
+    // More than the system holds for one who does not read.
+    let values = vec![1.0; 8 << 20];
+    let header = Header {
+        step: 0,
+        kind: Header::SUM,
+        count: values.len() as u64,
+    };
+    std::thread::scope(|scope| {
+        let (ended, ends) = mpsc::channel();
+        let (values, sender) = (&values, &mut writer);
+        let sender = scope.spawn(move || {
+            let sent = sender.send(header, values);
+            ended.send(()).unwrap();
+            sent
+        });
+        // Longer than one who says nothing is taken to be there.
+        let waited = ends.recv_timeout(5 * second);
+        assert_eq!(waited, Err(mpsc::RecvTimeoutError::Timeout));
+        let mut received = vec![0.0; values.len()];
+        reader.receive(header, &mut received, || Ok(())).unwrap();
+        sender.join().unwrap().unwrap();
+        assert!(received == *values);
+    });
+}
+
+#[test]
+fn an_address_that_is_none_is_not_waited_for() {
+    for address in ["nowhere", "127.0.0.1:port", "127.0.0.1:70000"] {
+        let long = Duration::from_secs(3600);
+        let error = Sockets::join(1, 2, address, long).err().unwrap();
+        let error = error.to_string();
+        assert!(error.contains("must be host:port"), "{error}");
+        assert!(error.contains(address), "{error}");
+    }
+}
+
+#[test]
+fn a_connection_to_itself_is_none_to_rank_0() {
+    let own = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    own.bind(&any.into()).unwrap();
+    let address = own.local_addr().unwrap();
+    // As happens by chance where nobody listens at a port that the system gives out.
+    own.connect(&address).unwrap();
+    assert!(meeting::is_to_itself(&own.into()));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    assert!(!meeting::is_to_itself(&other));
+}
+
+#[test]
+fn a_rank_of_another_version_is_told_both() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut other = TcpStream::connect(&address).unwrap();
+    let mut greeting = b"dlcore 2".to_vec();
+    greeting.extend(1_u64.to_le_bytes());
+    greeting.extend(2_u64.to_le_bytes());
+    other.write_all(&greeting).unwrap();
+    let soon = Duration::from_millis(500);
+    let zero = Sockets::accept_within(&listener, 2, soon).err().unwrap();
+    let zero = zero.to_string();
+    let both = "one that came speaks as dlcore 2, rank 0 as dlcore 4";
+    assert!(zero.contains(both), "{zero}");
+    let told = Wire::new(other, 0)
+        .unwrap()
+        .receive(Header::WELCOME, &mut [], || Ok(()));
+    match told {
+        Err(Parting::Left(0, reason)) => assert!(reason.contains(both), "{reason}"),
+        told => panic!("{told:?}"),
+    }
 }

@@ -10,10 +10,22 @@ use crate::interrupt;
 
 /// How long a rank waits for another before it looks whether it is to stop, or one of the others has left.
 pub(super) const GLANCE: Duration = Duration::from_millis(50);
-/// A machine that says nothing for so long is asked whether it is there …
-const SILENCE: Duration = Duration::from_secs(15);
-/// … and so often again, each time after so long, before it is taken to be gone.
-const ASKED: (u32, Duration) = (3, Duration::from_secs(5));
+/// When a machine that says nothing is taken to be gone.
+#[derive(Clone, Copy)]
+pub(super) struct Silence {
+    /// After so long it is asked whether it is there …
+    pub(super) before: Duration,
+    /// … and so often again, …
+    pub(super) times: u32,
+    /// … each time after so long.
+    pub(super) pause: Duration,
+}
+
+const SILENCE: Silence = Silence {
+    before: Duration::from_secs(15),
+    times: 3,
+    pause: Duration::from_secs(5),
+};
 /// Bytes of a reason that are sent at most.
 const REASON: usize = 4096;
 /// What is said of a rank that has given none.
@@ -92,19 +104,26 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, rank: usize) -> std::io::Result<Wire> {
+        Self::asking(stream, rank, SILENCE)
+    }
+
+    pub(super) fn asking(
+        stream: TcpStream,
+        rank: usize,
+        silence: Silence,
+    ) -> std::io::Result<Wire> {
         stream.set_nodelay(true)?;
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(GLANCE))?;
         stream.set_write_timeout(Some(GLANCE))?;
-        // A process that ends closes its connections; a machine without power, or a cut line, says nothing.
-        let (times, pause) = ASKED;
+        // A process that ends closes its connections; a machine without power, or a cut line, says nothing. That is for one
+        // who waits to be told something. Where numbers are under way the system itself sends them again until it gives up:
+        // a limit of ours would end a rank, too, that lives and does not read for a while, since it saves or validates.
         let alive = TcpKeepalive::new()
-            .with_time(SILENCE)
-            .with_interval(pause)
-            .with_retries(times);
+            .with_time(silence.before)
+            .with_interval(silence.pause)
+            .with_retries(silence.times);
         SockRef::from(&stream).set_tcp_keepalive(&alive)?;
-        #[cfg(target_os = "linux")]
-        SockRef::from(&stream).set_tcp_user_timeout(Some(SILENCE + times * pause))?;
         Ok(Wire {
             stream,
             rank,
@@ -238,7 +257,7 @@ impl Wire {
     }
 }
 
-fn waits(error: &std::io::Error) -> bool {
+pub(super) fn waits(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted

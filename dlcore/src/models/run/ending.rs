@@ -15,7 +15,7 @@ pub(super) enum End {
     /// Why a callback failed.
     Failed(String),
     Interrupted,
-    /// The last step of the epoch made weights NaN or infinite; they are those from before it again.
+    /// The last step of the epoch made weights NaN or infinite, on one rank at least; they are those from before it again.
     Diverged,
     /// The loss is NaN or infinite.
     NotFinite {
@@ -79,6 +79,16 @@ impl Run<'_> {
     pub(super) fn all_finite(&self) -> bool {
         let finite = |weight: &Tensor| weight.to_vec().iter().all(|w| w.is_finite());
         self.model.get_weights().iter().all(finite)
+    }
+
+    /// [`Run::all_finite`] of every rank: weights that a callback of one alone has spoilt end the training of all, not the
+    /// one's while the others wait for it.
+    pub(super) fn finite_on_all_ranks(&self) -> Result<bool> {
+        let mut spoilt = [f32::from(u8::from(!self.all_finite()))];
+        if let Some(ranks) = &self.settings.distribution {
+            ranks.sum(&mut spoilt)?;
+        }
+        Ok(spoilt[0] == 0.0)
     }
 
     pub(super) fn restore(&mut self) {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use super::{numbers, settle};
-use crate::callbacks::{Control, LambdaCallback};
+use crate::callbacks::{Callback, Control, LambdaCallback, Logs, Trainable};
 use crate::distributed::{DataParallel, Sockets};
 use crate::layers::{BatchNormalization, Bidirectional, Dense, LSTM, Lambda, Layer};
 use crate::models::*;
@@ -377,5 +377,73 @@ fn a_loss_that_is_not_finite_on_one_rank_changes_the_weights_of_none() {
     for (error, same) in results {
         assert!(error.contains("the loss became NaN"), "{error}");
         assert!(same);
+    }
+}
+
+/// Makes the weights infinite after the last of three batches.
+struct Spoils;
+
+impl Callback for Spoils {
+    fn batch_end(&mut self, batch: usize, _: &Logs, model: &mut dyn Trainable) -> Control {
+        if batch == 2 {
+            let weights = model.get_weights();
+            let spoilt: Vec<Tensor> = weights.iter().map(|w| w * f32::INFINITY).collect();
+            model.set_weights(&spoilt).unwrap();
+        }
+        Control::Continue
+    }
+}
+
+#[test]
+fn weights_that_are_not_finite_on_one_rank_end_the_training_of_all() {
+    for spoilt in 0..2 {
+        let results = as_ranks(2, |ranks| {
+            let mut model = model(Box::new(SGD::new()));
+            let before = model.get_weights();
+            let (x, y) = data();
+            let mut settings = Fit::epochs(2).batch_size(16).shuffle(false).verbose(0);
+            if ranks.rank() == spoilt {
+                settings = settings.callback(Spoils);
+            }
+            let ended = model.fit(&x, &y, settings.distribution(&ranks));
+            let same = before == model.get_weights();
+            // The connection outlives the training, and serves another one.
+            let again = fit(&mut model, Some(&ranks)).map(|_| model.get_weights());
+            (ended.unwrap_err().to_string(), same, again.unwrap(), ranks)
+        });
+        for (error, same, again, _) in &results {
+            assert!(
+                error.contains("the weights became infinite or NaN"),
+                "{error}"
+            );
+            assert!(same);
+            assert_eq!(again, &results[0].2);
+        }
+    }
+}
+
+#[test]
+fn statistics_that_are_not_finite_in_one_share_end_all_ranks_alike() {
+    for large in 0..2 {
+        let results = as_ranks(2, |ranks| {
+            let mut model = Sequential::new()
+                .add(BatchNormalization::new().input_shape([6]))
+                .add(Dense::new(3).activation("softmax"));
+            settle(&model);
+            model
+                .compile("sgd", "categorical_crossentropy", ())
+                .unwrap();
+            let (x, y) = data();
+            let mut values = x.to_vec();
+            // The variance of this share is more than single precision holds.
+            let share = values.len() / 2;
+            let own = large * share..(large + 1) * share;
+            values[own].iter_mut().for_each(|value| *value *= 1e25);
+            let x = Tensor::from_shape_vec([44, 6], values).unwrap();
+            let settings = Fit::epochs(2).batch_size(44).shuffle(false).verbose(0);
+            let ended = model.fit(&x, &y, settings.distribution(&ranks));
+            (ended.map(|_| ()).map_err(|error| error.to_string()), ranks)
+        });
+        assert_eq!(results[0].0, results[1].0);
     }
 }
