@@ -145,7 +145,8 @@ impl Diagnostic {
             let about_the_crate = child
                 .message
                 .starts_with("the following error was instantiated");
-            let guess = child.message.contains("with a similar name");
+            let guess = child.message.contains("with a similar name")
+                || child.message.starts_with("try wrapping the pattern");
             if visible && !about_the_crate && !(guess && misled) {
                 notes.push(child);
             }

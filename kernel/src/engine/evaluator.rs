@@ -183,9 +183,13 @@ impl Engine {
         if draft.cell.is_empty() {
             return Outcome::Done;
         }
+        let bound: Vec<String> = draft.cell.bindings.iter().map(|b| b.name.clone()).collect();
         let (draft, library, warnings) = match self.build(&code, draft, timing) {
             Ok(built) => built,
-            Err(error) => return Outcome::Failed(error),
+            Err(error) => {
+                self.remember_unmade(bound, number);
+                return Outcome::Failed(error);
+            }
         };
         if !warnings.is_empty() {
             sink(Event::Note(warnings));

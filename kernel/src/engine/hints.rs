@@ -21,9 +21,13 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
             .and_then(|function| habits::argument(function, text))
             .or_else(|| mismatched(error, wrong_argument(error, sources).unwrap_or(text))),
         Some("E0061") => habits::arguments(error, sources),
-        Some("E0282" | "E0283") if sources.code().contains("[])") => Some(
-            "an empty list does not say of what: for no metrics write `Metrics::none()`".into(),
-        ),
+        Some("E0282" | "E0283") if sources.code().contains("[])") => {
+            let instead = match sources.code().contains(".compile(") {
+                true => "for no metrics write `Metrics::none()`",
+                false => "a tensor without numbers is `Tensor::zeros([0])`",
+            };
+            Some(format!("an empty list does not say of what: {instead}"))
+        }
         Some("E0277") if message.starts_with("cannot ") => arithmetic(error, sources),
         Some("E0277") if wants_closure(error) => Some(habits::CLOSURE.into()),
         Some("E0277") => unfulfilled(message, text),
@@ -34,12 +38,15 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
         Some("E0423") if DTYPES.contains(&text) => {
             Some(format!("element types are named `DType::{}`", capital(text)))
         }
+        // The variable's name may be one of the prelude's modules as well.
+        Some("E0423") if sources.gone.contains_key(text) => sources.gone.get(text).cloned(),
         Some("E0423") => habits::called(error, sources),
         Some("E0609") => habits::field(text, message),
         Some("E0614") => habits::power(error, sources),
-        Some("E0605") if message.contains("Tensor") => {
-            Some("the element type of a tensor is changed by `x.cast(DType::F32)`".into())
-        }
+        Some("E0605") if message.contains("Tensor") => Some(
+            "the number of a tensor that has one is `x.item()`; the element type of a tensor is changed by `x.cast(DType::F32)`"
+                .into(),
+        ),
         Some("E0599") => missing_method(message, text).or_else(|| habits::method(text, message)),
         Some("E0369") if message.contains("Result<") => {
             Some("put `?` behind what may fail, which takes the value out of its Result".into())
@@ -48,10 +55,13 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
             "parts of a tensor are taken with slice: `x.slice(0)`, `x.slice((.., 1..3))`; one number is `x.slice((0, 1)).item()`"
                 .into(),
         ),
+        Some("E0616" | "E0615") if text == "trainable" => {
+            Some("layers and models are frozen by `set_trainable(false)`, and asked by `trainable()`".into())
+        }
         Some("E0615") => Some(format!("it is a method: call it with parentheses, `{text}()`")),
-        Some("E0369") if error.labels().any(|label| label.contains("Tensor")) => Some(
+        Some("E0369") if error.labels().any(|label| label.contains("Tensor")) => comparison(message).or_else(|| Some(
             "tensors have + - * / among each other and with numbers; for anything else take the numbers: `x.to_vec()`".into(),
-        ),
+        )),
         None => unreadable(message, text, sources)
             .or_else(|| habits::index(message, error, sources))
             .or_else(|| habits::syntax(message, error, sources)),
@@ -72,6 +82,12 @@ pub fn knows_better(error: &Diagnostic, sources: &Sources<'_>) -> bool {
     match error.code() {
         Some("E0425") => sources.gone.contains_key(text) || is_named_argument(error, sources),
         Some("E0599") => habits::method(text, &error.message).is_some(),
+        Some("E0308") => {
+            let tuple = |(result, found): (&str, &str)| {
+                result.starts_with("Result<") && found.starts_with('(')
+            };
+            expected_found(error).is_some_and(tuple)
+        }
         _ => false,
     }
 }
@@ -197,6 +213,9 @@ fn mismatched(error: &Diagnostic, text: &str) -> Option<String> {
         ("Tensor", list) if list.starts_with("Vec<") || list.starts_with('[') => {
             Some(format!("make a tensor of it: `Tensor::from({text})`"))
         }
+        (result, tuple) if result.starts_with("Result<") && tuple.starts_with('(') => Some(
+            "put `?` behind the call on the right, which takes the value out of its Result".into(),
+        ),
         (wanted, result) if result.starts_with("Result<") && result[7..].starts_with(wanted) => {
             Some(format!("put `?` behind it: `{text}?`"))
         }
@@ -204,12 +223,30 @@ fn mismatched(error: &Diagnostic, text: &str) -> Option<String> {
     }
 }
 
+/// `binary operation `>` cannot be applied to type `Tensor``
+fn comparison(message: &str) -> Option<String> {
+    let function = match *quoted(message).first()? {
+        ">" => "greater",
+        "<" => "less",
+        ">=" => "greater_equal",
+        "<=" => "less_equal",
+        _ => return None,
+    };
+    Some(format!(
+        "tensors are compared number by number by a method: `x.{function}(0.5)`"
+    ))
+}
+
 fn unfulfilled(message: &str, text: &str) -> Option<String> {
     if message.starts_with("the `?` operator can only be applied") {
         return Some("`?` belongs behind a value of type Result; leave it out here".into());
     }
     if message.starts_with("the `?` operator can only be used in") {
-        return Some("give the function a result: `fn f(…) -> Result<()> { …; Ok(()) }`".into());
+        return Some(
+            "give the function a result: `fn f(…) -> Result<Sequential> { …; Ok(model) }`, or `Result<()>` and `Ok(())` \
+             where it has none"
+                .into(),
+        );
     }
     if message.contains("`LearningRate: From<{integer}>`") {
         return Some(format!(
@@ -221,6 +258,18 @@ fn unfulfilled(message: &str, text: &str) -> Option<String> {
             "vectors within vectors within vectors are joined first: `Tensor::from(rows.concat()).reshape([1, 2, 2])`; \
              written out they need no `vec!`: `Tensor::from([[[1.0, 2.0], [3.0, 4.0]]])`"
                 .into(),
+        );
+    }
+    if message.contains("`Tensor: From<") && message.contains("f64") {
+        return Some(
+            "tensors are made of `f32`: of a vector `v` of `f64` by `Tensor::from(v.iter().map(|&x| x as f32).collect::<Vec<f32>>())`; \
+             written out, numbers need no type: `Tensor::from([0.1, 0.2])`"
+                .into(),
+        );
+    }
+    if message.contains("`Tensor: From<Vec<[") {
+        return Some(
+            "rows are joined first: `Tensor::from(rows.concat()).reshape([rows.len(), 2])`".into(),
         );
     }
     if message.contains("cannot be indexed by") {

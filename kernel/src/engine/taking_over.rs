@@ -90,6 +90,18 @@ impl Engine {
         self.state.variables = variables;
     }
 
+    /// Notes what a cell that did not compile would have made.
+    pub(super) fn remember_unmade(&mut self, bound: Vec<String>, number: u32) {
+        for name in bound {
+            if !self.state.variables.contains_key(&name) {
+                let what = format!(
+                    "cell {number}, which makes `{name}`, did not compile: mend it and run it again"
+                );
+                self.gone.insert(name, what);
+            }
+        }
+    }
+
     /// Notes what the cell took away, and what it would have kept had it not failed.
     fn remember_gone(
         &mut self,

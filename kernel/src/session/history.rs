@@ -70,7 +70,7 @@ impl History {
                 Ok(()) => return,
                 Err(error) => file.complain(&error),
             }
-            cell.session = file.session();
+            cell.session = file.session_behind(&file.read());
         }
         if self.cells.len() == MOST_IN_MEMORY {
             self.cells.remove(0);
@@ -87,7 +87,7 @@ impl History {
                 output,
                 ..
             } => (self.range(session.unwrap_or(0), *start, *stop), *output),
-            HistoryRequest::Tail { n, output, .. } => (last(self.all(), *n), *output),
+            HistoryRequest::Tail { n, output, .. } => (last(self.all().1, *n), *output),
             HistoryRequest::Search {
                 pattern,
                 unique,
@@ -100,30 +100,27 @@ impl History {
         HistoryReply::new(cells.into_iter().map(entry).collect())
     }
 
-    /// All cells, those of this session last.
-    fn all(&self) -> Vec<Cell> {
+    /// The number of this session, and all cells, its own last.
+    fn all(&self) -> (usize, Vec<Cell>) {
         let Some(file) = &self.file else {
-            return self.cells.clone();
+            return (ONLY_SESSION, self.cells.clone());
         };
-        let (mine, mut cells): (Vec<Cell>, Vec<Cell>) = file
-            .read()
-            .into_iter()
-            .partition(|cell| cell.session == file.session());
+        let read = file.read();
+        let session = file.session_behind(&read);
+        let (mine, mut cells): (Vec<Cell>, Vec<Cell>) =
+            read.into_iter().partition(|cell| cell.session == session);
         // Two kernels at once write in turns.
         cells.sort_by_key(|cell| (cell.session, cell.number));
         cells.extend(mine);
         cells.extend(self.cells.iter().cloned());
-        cells
+        (session, cells)
     }
 
     /// Session 0 is the present one, negative ones count back from it; `stop` is not included.
     fn range(&self, session: i32, start: i32, stop: i32) -> Vec<Cell> {
-        let present = self
-            .file
-            .as_ref()
-            .map_or(ONLY_SESSION, HistoryFile::session) as i64;
+        let (present, cells) = self.all();
         let session = match i64::from(session) {
-            back if back <= 0 => present + back,
+            back if back <= 0 => present as i64 + back,
             named => named,
         };
         let stop = if stop <= 0 { i32::MAX } else { stop };
@@ -131,12 +128,12 @@ impl History {
             cell.session as i64 == session
                 && (i64::from(start)..i64::from(stop)).contains(&(cell.number as i64))
         };
-        self.all().into_iter().filter(asked).collect()
+        cells.into_iter().filter(asked).collect()
     }
 
     fn search(&self, pattern: &str, unique: bool) -> Vec<Cell> {
         let pattern: Vec<char> = pattern.chars().collect();
-        let mut found: Vec<Cell> = self.all();
+        let (_, mut found) = self.all();
         found.retain(|cell| {
             let input: Vec<char> = cell.input.chars().collect();
             matches_glob(&pattern, &input)
@@ -265,5 +262,20 @@ mod tests {
         // A session that has entered nothing yet has the next number.
         assert_eq!(inputs(&kept().answer(&range(-3))), expected);
         assert_eq!(inputs(&third.answer(&search("*i*", true, 9))).len(), 1);
+    }
+
+    #[test]
+    fn an_answer_reads_the_file_once_also_before_the_first_cell() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = || History::kept_in(Some(directory.path().to_owned()));
+        let mut earlier = kept();
+        fill(&mut earlier);
+        for history in [earlier, kept()] {
+            for request in [tail(2), range(0), range(-1), search("*", true, 9)] {
+                let before = file::READS.get();
+                history.answer(&request);
+                assert_eq!(file::READS.get() - before, 1, "{request:?}");
+            }
+        }
     }
 }

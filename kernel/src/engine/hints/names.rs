@@ -102,6 +102,11 @@ pub(super) fn unknown_name(
     if let Some(said) = sources.gone.get(text) {
         return Some(said.clone());
     }
+    if sources.names.iter().any(|name| name == text) {
+        return Some(format!(
+            "a `fn` sees no variables of cells: hand `{text}` over, as in `fn f({text}: &Tensor)`, or write a closure, which sees them"
+        ));
+    }
     let plain = |name: &str| name.to_lowercase().replace('_', "");
     let wanted = plain(text);
     for (names, said) in SAID_HERE {

@@ -38,6 +38,37 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "E0282",
         "`Metrics::none()`",
     ),
+    // Numbers of another type.
+    (
+        "let own: Vec<f64> = vec![0.5, 1.5];\nlet t = Tensor::from(own);",
+        "E0277",
+        "tensors are made of `f32`",
+    ),
+    (
+        "let rows = vec![[0.5_f32, 1.0], [1.5, 2.0]];\nlet t = Tensor::from(rows);",
+        "E0277",
+        "rows.concat()",
+    ),
+    ("Tensor::from([])", "E0283", "Tensor::zeros([0])"),
+    // What a function does not see.
+    (
+        "fn total() -> f64 { x.sum().item() }\ntotal()",
+        "E0425",
+        "hand `x` over",
+    ),
+    // A Result that is taken apart, and other things without their method.
+    (
+        "let (a, b, c, d) = train_test_split(&x, &x, 0.5);",
+        "E0308",
+        "put `?` behind the call on the right",
+    ),
+    ("x.sum() > 0.5", "E0369", "`x.greater(0.5)`"),
+    ("x.sum() as f64", "E0605", "`x.item()`"),
+    (
+        "let mut m = fixed.clone();\nm.trainable = false;",
+        "E0615",
+        "`set_trainable(false)`",
+    ),
     ("let taken = x;\nx.len()", "E0382", "`x.clone()`"),
     (
         "let mut q = Sequential::new(); q.add(Dense::new(3)); q.summary()",
@@ -351,6 +382,19 @@ fn each_mistake_gets_the_line_that_solves_it() {
         session.ok("(x.len(), w.len(), labels.len(), network.name());");
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn what_a_cell_that_did_not_compile_would_have_made_is_known() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.fails("let made = nowhere + 1;");
+    let error = session.fails("made * 2");
+    let said = "cell 1, which makes `made`, did not compile: mend it and run it again";
+    assert!(plain(&error).contains(said), "{}", plain(&error));
+    session.ok("let made = 1;");
+    session.ok("made * 2");
 }
 
 #[test]
