@@ -224,7 +224,10 @@ impl Core {
         let sequence = shapes.first().map_or(&[][..], Vec::as_slice);
         let &[steps, features] = sequence else {
             let hint = match sequence {
-                [steps] => format!("; one number a timestep is x.reshape([-1, {steps}, 1])"),
+                [steps] => format!(
+                    "; a recurrent layer before it hands sequences on by return_sequences(true), and data of one number a \
+                     timestep are x.reshape([-1, {steps}, 1])"
+                ),
                 _ => String::new(),
             };
             return Err(base.shape_error(format!(

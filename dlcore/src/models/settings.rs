@@ -219,7 +219,7 @@ impl Fit {
                     "fit: validation_split is the share of the data to validate on, above 0 and below 1 (0.2 is a \
                      fifth), got {share}{}",
                     match share {
-                        1.0..=100.0 => format!("; for {share} percent write {}", share / 100.0),
+                        2.0..=100.0 => format!("; for {share} percent write {}", share / 100.0),
                         _ => String::new(),
                     }
                 )))

@@ -20,7 +20,10 @@ impl fmt::Display for Tensor {
             return f.write_str("[]");
         }
         if self.ndim() == 0 {
-            return f.write_str(&single(self));
+            return match f.precision() {
+                Some(_) if self.dtype().is_float() => fmt::Display::fmt(&self.item(), f),
+                _ => f.pad(&single(self)),
+            };
         }
         let cut = self.len() > THRESHOLD;
         let mut texts = shown_texts(self, cut).into_iter();

@@ -423,3 +423,12 @@ fn creation_gives_what_numpy_gives() {
     let array = ndarray::array![[1.0_f64, 2.0], [3.0, 4.0]].reversed_axes();
     assert_eq!(Tensor::from(array).to_vec(), [1.0, 3.0, 2.0, 4.0]);
 }
+
+#[test]
+fn a_single_number_is_written_as_precision_and_width_ask() {
+    let mean = Tensor::from(0.009365307);
+    assert_eq!(format!("{mean:.4}"), "0.0094");
+    assert_eq!(format!("{:8.2}", Tensor::from(2.714)), "    2.71");
+    assert_eq!(format!("{:>6}", Tensor::from(1.5)), "   1.5");
+    assert_eq!(format!("{:>4}", Tensor::from(7)), "   7");
+}
