@@ -9,10 +9,11 @@ use dlcore::prelude::*;
 const SEEN: &str = "threads seen: ";
 const CHILD: &str = "DLCORE_TEST_CHILD";
 
-/// What a program computes first: a product, or, of a folder, its pictures, which are read before there is a tensor.
+/// What a program computes first: a product of numbers that are drawn, or, of a folder, its pictures; both draw on all
+/// threads before there is a tensor.
 fn compute(first: &str) -> Result<()> {
     if first == "a product" {
-        Tensor::ones([300, 300]).try_dot(&Tensor::ones([300, 300]))?;
+        Tensor::uniform([1000, 1000], 0.0, 1.0).try_dot(&Tensor::ones([1000, 2]))?;
     } else {
         let pictures = image_dataset_from_directory(first, ImageFolder::new())?;
         pictures.repeat().next().unwrap()?;
@@ -58,6 +59,7 @@ fn the_pool_has_as_many_threads_as_the_variable_says() -> Result<()> {
             assert!(text.contains(&words), "{value}, {first}: {text}");
             let refused = said.contains("DLCORE_THREADS=many: expected");
             assert_eq!(refused, value == "many", "{said}");
+            assert!(!said.contains("comes to nothing"), "{first}: {said}");
         }
     }
     std::fs::remove_dir_all(pictures).unwrap();

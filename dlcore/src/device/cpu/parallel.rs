@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::buffers;
+use super::{buffers, threads};
 
 /// What one element costs, which decides how many make a piece worth a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub(crate) fn chunks<R: Send>(
         }
         return;
     }
+    // Numbers are drawn, and files read, before there is a tensor of them.
+    threads::ready();
     let pieces = buffer.par_chunks_mut(piece).enumerate();
     pieces.for_each(|(index, part)| work(index * piece, part));
 }
