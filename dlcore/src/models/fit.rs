@@ -40,15 +40,10 @@ impl Model {
 
     fn fit_data(&mut self, data: Batch, mut settings: Fit) -> Result<History> {
         let ready = self.ready_for_data(data, &mut settings);
-        let (source, validation, steps) = told(&settings, ready)?;
-        self.run(source, validation, steps, settings)
+        self.run(ready, settings)
     }
 
-    fn ready_for_data(
-        &mut self,
-        mut data: Batch,
-        settings: &mut Fit,
-    ) -> Result<(Source<'static>, Checked, usize)> {
+    fn ready_for_data(&mut self, mut data: Batch, settings: &mut Fit) -> Result<Ready<'static>> {
         self.compiled("fit")?;
         settings.check()?;
         if settings.steps_per_epoch.is_some() {
@@ -111,15 +106,14 @@ impl Model {
         mut settings: Fit,
     ) -> Result<History> {
         let ready = self.ready_for_source(batches, &mut settings);
-        let (source, validation, steps) = told(&settings, ready)?;
-        self.run(source, validation, steps, settings)
+        self.run(ready, settings)
     }
 
     fn ready_for_source<'a>(
         &mut self,
         batches: Box<dyn Iterator<Item = Batch> + 'a>,
         settings: &mut Fit,
-    ) -> Result<(Source<'a>, Checked, usize)> {
+    ) -> Result<Ready<'a>> {
         self.compiled("fit_batches")?;
         settings.check()?;
         let Some(steps) = settings.steps_per_epoch else {
@@ -162,15 +156,14 @@ impl Model {
 
     fn fit_known(&mut self, batches: BatchSequence, mut settings: Fit) -> Result<History> {
         let ready = self.ready_for_known(batches, &mut settings);
-        let (source, validation, steps) = told(&settings, ready)?;
-        self.run(source, validation, steps, settings)
+        self.run(ready, settings)
     }
 
     fn ready_for_known(
         &mut self,
         mut batches: BatchSequence,
         settings: &mut Fit,
-    ) -> Result<(Source<'static>, Checked, usize)> {
+    ) -> Result<Ready<'static>> {
         self.compiled("fit_sequence")?;
         settings.check()?;
         check_for_batches(settings, "fit_sequence")?;
@@ -190,13 +183,8 @@ impl Model {
         Ok((Source::Sequence(batches), validation, steps))
     }
 
-    fn run(
-        &mut self,
-        source: Source<'_>,
-        validation: Checked,
-        steps: usize,
-        settings: Fit,
-    ) -> Result<History> {
+    fn run(&mut self, ready: Result<Ready<'_>>, settings: Fit) -> Result<History> {
+        let (source, validation, steps) = told(&settings, ready)?;
         let validates = !matches!(validation, Checked::Nothing);
         let mut names = self.recorded_names(validates);
         let rate = settings.callbacks.iter().any(|c| c.records_learning_rate());
@@ -272,6 +260,9 @@ impl Model {
         names
     }
 }
+
+/// Where batches come from, what is validated on, and how many batches an epoch has.
+type Ready<'a> = (Source<'a>, Checked, usize);
 
 /// What came of what precedes training; ranks in other processes are told of an error, since they wait for this one.
 fn told<T>(settings: &Fit, result: Result<T>) -> Result<T> {
