@@ -262,15 +262,18 @@ fn unfulfilled(message: &str, text: &str) -> Option<String> {
     }
     if message.contains("`Tensor: From<") && message.contains("f64") {
         return Some(
-            "tensors are made of `f32`: of a vector `v` of `f64` by `Tensor::from(v.iter().map(|&x| x as f32).collect::<Vec<f32>>())`; \
-             written out, numbers need no type: `Tensor::from([0.1, 0.2])`"
+            "written out, numbers need no type: `Tensor::from([0.1, 0.2])`; of a vector `v` of `f64` it is \
+             `Tensor::from_shape_vec_f64([v.len()], v)?`, of double precision, which `.cast(DType::F32)` makes single"
                 .into(),
         );
     }
-    if message.contains("`Tensor: From<Vec<[") {
-        return Some(
-            "rows are joined first: `Tensor::from(rows.concat()).reshape([rows.len(), 2])`".into(),
-        );
+    if let Some((_, row)) = message.split_once("`Tensor: From<Vec<[")
+        && let Some(width) = row.split([';', ']']).nth(1)
+    {
+        let width = width.trim();
+        return Some(format!(
+            "rows are joined first: `Tensor::from(rows.concat()).reshape([rows.len(), {width}])`"
+        ));
     }
     if message.contains("cannot be indexed by") {
         return Some(format!("positions are of type usize: `[{text} as usize]`"));

@@ -42,12 +42,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "let own: Vec<f64> = vec![0.5, 1.5];\nlet t = Tensor::from(own);",
         "E0277",
-        "tensors are made of `f32`",
+        "`Tensor::from_shape_vec_f64([v.len()], v)?`",
     ),
     (
         "let rows = vec![[0.5_f32, 1.0], [1.5, 2.0]];\nlet t = Tensor::from(rows);",
         "E0277",
-        "rows.concat()",
+        "`Tensor::from(rows.concat()).reshape([rows.len(), 2])`",
     ),
     ("Tensor::from([])", "E0283", "Tensor::zeros([0])"),
     // What a function does not see.
@@ -382,6 +382,18 @@ fn each_mistake_gets_the_line_that_solves_it() {
         session.ok("(x.len(), w.len(), labels.len(), network.name());");
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn what_is_advised_for_numbers_of_other_types_works() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("let v: Vec<f64> = vec![0.5, 1.5];");
+    session.ok("let t = Tensor::from_shape_vec_f64([v.len()], v)?.cast(DType::F32); assert_eq!(t.shape(), [2]);");
+    session.ok("let rows = vec![[0.5_f32, 1.0], [1.5, 2.0]];");
+    session.ok("let t = Tensor::from(rows.concat()).reshape([rows.len(), 2]); assert_eq!(t.shape(), [2, 2]);");
+    session.ok("assert_eq!(t.greater(0.9).to_vec_of::<bool>(), [false, true, true, true]);");
 }
 
 #[test]
