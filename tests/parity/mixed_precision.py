@@ -1,4 +1,4 @@
-"""Records what Keras 3 computes by its policy mixed_bfloat16, for dlcore/tests/mixed_precision.rs to compare with.
+"""Records what Keras 3 computes by its policy mixed_bfloat16, for dlcore/src/models/tests/mixed_precision.rs to compare with.
 
 A small network, its last layer in float32 as Keras advises: the weights it starts from, the data, then loss and
 weights after each of some steps on the whole data; and the same by the policy float32, which says how far the two are

@@ -5,6 +5,7 @@ mod chain;
 mod data;
 mod functional;
 mod layers;
+mod mixed_precision;
 mod open_axes;
 mod optimizers;
 mod parity;

@@ -1,8 +1,10 @@
 //! Training in mixed precision beside Keras's policy `mixed_bfloat16`; the fixture is made by
 //! `tests/parity/mixed_precision.py`.
 
-use dlcore::prelude::*;
 use serde_json::Value;
+
+use crate::fixtures::{list, numbers, tensor};
+use crate::prelude::*;
 
 /// Keras rounds what layers return as well, so that each number on the way may differ by half a unit of bfloat16's last
 /// place, 2⁻⁹ of it.
@@ -16,22 +18,8 @@ fn fixture() -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn numbers(json: &Value) -> Vec<f64> {
-    let numbers = json.as_array().unwrap().iter();
-    numbers.map(|v| v.as_f64().unwrap()).collect()
-}
-
-fn tensor(json: &Value) -> Tensor {
-    let shape: Vec<usize> = numbers(&json["shape"])
-        .iter()
-        .map(|&v| v as usize)
-        .collect();
-    let values = numbers(&json["values"]).iter().map(|&v| v as f32).collect();
-    Tensor::from_shape_vec(shape, values).unwrap()
-}
-
 fn tensors(json: &Value) -> Vec<Tensor> {
-    json.as_array().unwrap().iter().map(tensor).collect()
+    list(json).iter().map(tensor).collect()
 }
 
 /// The losses of steps on the whole data, and the weights they come to.
