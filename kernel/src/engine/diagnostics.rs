@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::generate::{CellIndex, Generated, Origin};
 use super::signatures::{self, Signature};
-use super::{CellError, delimiters, hints, report};
+use super::{CellError, delimiters, hints, report, source};
 
 /// One of rustc's JSON messages.
 #[derive(Debug, Clone, Deserialize)]
@@ -280,7 +280,8 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
         return error;
     }
     let Some(first) = users.first() else {
-        return unplaced_error(&errors, other);
+        let cut_short = errors.iter().find_map(|error| error.cut_short(sources));
+        return cut_short.unwrap_or_else(|| unplaced_error(&errors, other));
     };
     // Behind what is no Rust at all the compiler finds more that is not; and so it does of a closure that is none.
     let follows = first.code().is_none() && first.message.starts_with("prefix `")
@@ -382,6 +383,26 @@ fn unplaced_error(errors: &[&Diagnostic], other: &str) -> CellError {
 }
 
 impl Diagnostic {
+    /// What it says where the cell ended and rustc read on in the text around it.
+    fn cut_short(&self, sources: &Sources<'_>) -> Option<CellError> {
+        let primary = self.spans.iter().find(|span| span.is_primary)?;
+        let at = primary.in_file(sources.file)?.start;
+        if sources.generated.cell_before(at) != Some(sources.index) {
+            return None;
+        }
+        let what = ["found `", "unexpected token: `"];
+        let cut = what.iter().find_map(|what| self.message.find(what))?;
+        let message = format!("{}found the end of the cell", &self.message[..cut]);
+        let (number, code) = sources.cells.get(sources.index)?;
+        let last = source::last_token(code)?;
+        let word = code.get(last.clone())?;
+        let mut error = report::at("error", &message, *number, code, last.clone());
+        error.traceback.push(hint_line(&format!(
+            "write what comes after `{word}`, or take it away"
+        )));
+        Some(error)
+    }
+
     /// What stands at its places.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         self.spans.iter().filter_map(|span| span.label.as_deref())

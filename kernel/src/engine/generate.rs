@@ -328,6 +328,15 @@ impl Generated {
         })
     }
 
+    /// The cell whose text ends last before this byte, which is no cell's.
+    pub fn cell_before(&self, at: usize) -> Option<CellIndex> {
+        let before = self.map.iter().filter(|(stretch, _)| stretch.end <= at);
+        match before.max_by_key(|(stretch, _)| stretch.end)? {
+            (_, Origin::User(cell, _)) => Some(*cell),
+            _ => None,
+        }
+    }
+
     /// The byte at a line and column (both from 1; columns count characters, as rustc's do).
     pub fn byte_at(&self, line: usize, column: usize) -> Option<usize> {
         let start = match line.checked_sub(1)? {

@@ -278,6 +278,12 @@ fn unfulfilled(message: &str, text: &str) -> Option<String> {
     if message.contains("cannot be indexed by") {
         return Some(format!("positions are of type usize: `[{text} as usize]`"));
     }
+    if message.starts_with("`Result<") && message.contains("doesn't implement `std::fmt::Display`")
+    {
+        return Some(
+            "it is a `Result`, which holds a value or an error: put `?` behind the call that makes it".into(),
+        );
+    }
     if message.contains("doesn't implement `std::fmt::Display`") {
         return Some("print it with `{:?}`".into());
     }

@@ -3,6 +3,7 @@
 mod items;
 
 use std::ops::Range;
+use std::str::FromStr;
 
 use quote::ToTokens;
 use syn::spanned::Spanned;
@@ -96,6 +97,17 @@ pub fn is_readable(code: &str) -> bool {
         input.call(syn::Block::parse_within)
     };
     syn::parse::Parser::parse_str(parser, code).is_ok()
+}
+
+/// Where the last word or sign of a cell stands, which a comment is none of; `None` where brackets or strings are open.
+pub fn last_token(code: &str) -> Option<Range<usize>> {
+    let last = proc_macro2::TokenStream::from_str(code)
+        .ok()?
+        .into_iter()
+        .last();
+    let span = last.map(|token| token.span().byte_range());
+    proc_macro2::extra::invalidate_current_thread_spans();
+    span
 }
 
 fn take_apart(code: &str, attributes: &[syn::Attribute], parsed: &[syn::Stmt]) -> Cell {

@@ -75,6 +75,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "E0382",
         "let q = q.add(",
     ),
+    // A Result that is printed.
+    (
+        "let name = input(\"Your name: \");\nprintln!(\"hello {name}\")",
+        "E0277",
+        "put `?` behind the call that makes it",
+    ),
     // A missing `&`.
     ("network.fit(x, &labels, Fit::epochs(1))?;", "E0277", "`&x`"),
     // An integer where a float belongs, and the other way round.
@@ -382,6 +388,35 @@ fn each_mistake_gets_the_line_that_solves_it() {
         session.ok("(x.len(), w.len(), labels.len(), network.name());");
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn a_cell_that_ends_too_soon_says_so_at_its_own_end() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    for (cell, place, ends) in [
+        (
+            "let a = Tensor::from([1.0, 2.0]);\nlet b = a.relu() +",
+            "2:18",
+            "+",
+        ),
+        ("let x = // the rest\n", "1:7", "="),
+        ("let a = Tensor::ones([2]);\na.", "2:2", "."),
+        ("let", "1:1", "let"),
+        ("// Äh\nif 1 > 2", "2:8", "2"),
+    ] {
+        let error = session.fails(cell);
+        let text = plain(&error);
+        let wanted = [
+            "found the end of the cell",
+            &format!("cell [{}]:{place}", session.count),
+            &format!("hint: write what comes after `{ends}`"),
+        ];
+        let found = wanted.iter().all(|wanted| text.contains(wanted));
+        assert!(found && !text.contains("cell_"), "{cell}: {text}");
+        assert!(error.evalue.contains(wanted[0]), "{}", error.evalue);
+    }
 }
 
 #[test]
