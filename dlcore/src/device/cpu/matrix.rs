@@ -1,7 +1,9 @@
 //! Matrix products, dense and with sparse rows.
 
-use gemm::Parallelism;
-use ndarray::{ArrayView2, Axis};
+use std::any::TypeId;
+
+use gemm_common::Parallelism;
+use ndarray::{ArrayView2, Axis, CowArray, Ix2};
 use rayon::prelude::*;
 
 use super::simd::{Level, vectorised};
@@ -236,6 +238,70 @@ pub(super) fn multiply_into<T: Real>(
     target.fill(0, first, left, right);
 }
 
+/// The view itself, or a copy where it goes backwards through memory, which packing does not.
+fn forwards<'a, T: Real>(view: ArrayView2<'a, T>) -> CowArray<'a, T, Ix2> {
+    match view.strides() {
+        [rows, columns] if *rows < 0 || *columns < 0 => view.to_owned().into(),
+        _ => view.into(),
+    }
+}
+
+/// Writes `left · right` to `place`, the first element of a tile of a matrix of so many columns.
+///
+/// The crates for `f32` and `f64` are called one by one. The one that picks among them brings complex numbers and
+/// halves along, which nothing here multiplies.
+///
+/// # Safety
+/// The tile lies within the buffer behind `place`, and no other thread touches it.
+unsafe fn packed_product<T: Real>(
+    place: *mut T,
+    columns: usize,
+    add: bool,
+    left: &CowArray<'_, T, Ix2>,
+    right: &CowArray<'_, T, Ix2>,
+) {
+    let ((m, k), n) = (left.dim(), right.ncols());
+    let stride = |view: &CowArray<'_, T, Ix2>, axis| view.stride_of(Axis(axis));
+    // Micro-kernels write columns: `rightᵀ · leftᵀ` in columns is `left · right` in rows.
+    macro_rules! multiply {
+        ($real:ty, $multiply:expr) => {
+            $multiply(
+                n,
+                m,
+                k,
+                place.cast::<$real>(),
+                columns as isize,
+                1,
+                add,
+                right.as_ptr().cast::<$real>(),
+                stride(right, 0),
+                stride(right, 1),
+                left.as_ptr().cast::<$real>(),
+                stride(left, 0),
+                stride(left, 1),
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            )
+        };
+    }
+    // SAFETY: the caller's promise; the views are valid for their shapes and strides, which are not negative.
+    unsafe {
+        if TypeId::of::<T>() == TypeId::of::<f32>() {
+            multiply!(f32, gemm_f32::gemm::f32::get_gemm_fn());
+        } else {
+            assert!(
+                TypeId::of::<T>() == TypeId::of::<f64>(),
+                "`Real` is f32 or f64"
+            );
+            multiply!(f64, gemm_f64::gemm::f64::get_gemm_fn());
+        }
+    }
+}
+
 /// A row-major result under construction, whose tiles are written by several threads.
 struct Target<T> {
     start: *mut T,
@@ -301,7 +367,6 @@ impl<T: Real> Target<T> {
 
     /// Writes `left · right` at this row and column.
     fn fill(&self, top: usize, first: usize, left: ArrayView2<'_, T>, right: ArrayView2<'_, T>) {
-        let ((m, k), n) = (left.dim(), right.ncols());
         if thin::suits(&left, &right) {
             let place = thin::Place {
                 // SAFETY: the tile begins within the buffer.
@@ -316,33 +381,47 @@ impl<T: Real> Target<T> {
             // SAFETY: the tile lies within the buffer behind `start`, and no other thread touches it.
             return unsafe { self.fill_plainly(top, first, left, right) };
         }
-        let stride = |view: &ArrayView2<'_, T>, axis| view.stride_of(Axis(axis));
+        let (left, right) = (forwards(left), forwards(right));
         vectorised(|| {
             // SAFETY: the views are valid for their shapes and strides; the tile lies within the
             // m × n buffer behind `start`, and no other thread touches it.
             unsafe {
-                gemm::gemm(
-                    m,
-                    n,
-                    k,
-                    self.start.add(top * self.columns + first),
-                    1,
-                    self.columns as isize,
-                    self.add,
-                    left.as_ptr(),
-                    stride(&left, 1),
-                    stride(&left, 0),
-                    right.as_ptr(),
-                    stride(&right, 1),
-                    stride(&right, 0),
-                    T::one(),
-                    T::one(),
-                    false,
-                    false,
-                    false,
-                    Parallelism::None,
-                );
+                let place = self.start.add(top * self.columns + first);
+                packed_product(place, self.columns, self.add, &left, &right);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, s};
+
+    use super::*;
+
+    fn counted<T: Real>(rows: usize, columns: usize, step: usize) -> Array2<T> {
+        Array2::from_shape_fn((rows, columns), |(i, j)| {
+            T::cast_from(((i * 7 + j * step) % 11) as f32 - 5.0)
+        })
+    }
+
+    /// Small whole numbers, whose products are exact in either precision.
+    fn views_in_any_direction<T: Real>() {
+        let (a, b) = (counted::<T>(37, 50, 3), counted::<T>(50, 29, 5));
+        for left in [s![.., ..], s![..;-1, ..], s![.., ..;-1], s![..;-2, ..;-1]] {
+            for right in [s![.., ..], s![..;-1, ..], s![.., ..;-1], s![..;-1, ..;-3]] {
+                let (a, b) = (a.slice(left), b.slice(right));
+                let term = |i: usize, j: usize| (0..50).map(|k| a[[i, k]] * b[[k, j]]).sum::<T>();
+                let naive = Array2::from_shape_fn((a.nrows(), b.ncols()), |(i, j)| term(i, j));
+                let product = <Cpu as Kernels<T>>::gemm(a, b, None);
+                assert_eq!(Some(&product[..]), naive.as_slice(), "{left:?} · {right:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn products_of_views_in_any_direction_are_the_naive_ones() {
+        views_in_any_direction::<f32>();
+        views_in_any_direction::<f64>();
     }
 }
