@@ -154,6 +154,24 @@ fn exp(x: f32) -> f32 {
     (p.mul_add(r * r, r) + 1.0) * power
 }
 
+/// Puts `eˣ` in the place of each x, none of which is above 0: 0 below -87, and NaN for NaN.
+#[inline(always)]
+pub(crate) fn exp_each<T: Real>(values: &mut [T]) {
+    for value in values {
+        *value = vanishing_exp(*value);
+    }
+}
+
+#[inline(always)]
+fn vanishing_exp<T: Real>(x: T) -> T {
+    if T::DTYPE != DType::F32 {
+        return x.exp();
+    }
+    let x = x.to_f32();
+    let power = exp(x);
+    T::cast_from(if x < -87.0 { 0.0 } else { power })
+}
+
 /// A polynomial near 0, where a difference of exponentials would lose digits.
 #[inline(always)]
 fn tanh_single(x: f32) -> f32 {
@@ -204,6 +222,15 @@ mod tests {
         }
         assert!(sigmoid(f32::NAN).is_nan() && tanh(f32::NAN).is_nan());
         assert!(sigmoid(f32::INFINITY) == 1.0 && tanh(f32::NEG_INFINITY) == -1.0);
+    }
+
+    #[test]
+    fn exponentials_of_what_is_not_above_0_vanish_far_below_it() {
+        let mut values = [0.0_f32, -1.0, -86.9, -87.5, f32::NEG_INFINITY, f32::NAN];
+        exp_each(&mut values);
+        assert_eq!(values[0], 1.0);
+        assert!((values[1] - (-1.0_f32).exp()).abs() < 1e-7 && values[2] > 0.0);
+        assert!(values[3] == 0.0 && values[4] == 0.0 && values[5].is_nan());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::pointwise::sigmoid;
 use super::softmax::{log_sum_exp, softmax};
 use super::{Rule, Step, apply};
-use crate::device::cpu::{Cost, buffers, chunks, map, zip_same};
+use crate::device::cpu::{Cost, buffers, chunks, map, vectorised, zip_same};
 use crate::tensor::{Real, float2, same_float, with_slice};
 use crate::{Error, Result, Tensor};
 
@@ -58,20 +58,9 @@ fn per_sample(name: &str, inputs: &[&[usize]]) -> Result<Vec<usize>> {
     }
 }
 
-/// One number for each pair of rows of the last axis.
+/// One number for each pair of rows of the last axis, by a closure that is `#[inline(always)]`.
+#[inline(always)]
 fn by_samples<T: Real>(
-    z: &[T],
-    t: &[T],
-    row: usize,
-    samples: usize,
-    loss: impl Fn(&[T], &[T]) -> T + Sync,
-) -> Vec<T> {
-    let mut losses = vec![T::zero(); samples];
-    by_samples_into(z, t, row, &mut losses, loss);
-    losses
-}
-
-fn by_samples_into<T: Real>(
     z: &[T],
     t: &[T],
     row: usize,
@@ -79,21 +68,34 @@ fn by_samples_into<T: Real>(
     loss: impl Fn(&[T], &[T]) -> T + Sync,
 ) {
     chunks(losses, 1, Cost::Costly, &|start, piece| {
-        for (index, to) in piece.iter_mut().enumerate() {
-            let at = (start + index) * row;
-            *to = loss(&z[at..at + row], &t[at..at + row]);
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (index, to) in piece.iter_mut().enumerate() {
+                    let at = (start + index) * row;
+                    *to = loss(&z[at..at + row], &t[at..at + row]);
+                }
+            },
+        );
     });
 }
 
 /// [`softmax_cross_entropy`] of rows of so many logits, into one loss for each.
 pub(crate) fn softmax_losses<T: Real>(z: &[T], t: &[T], row: usize, losses: &mut [T]) {
-    by_samples_into(z, t, row, losses, softmax_loss);
+    // By its name it would be called through a shim, which has no wider instructions.
+    by_samples(
+        z,
+        t,
+        row,
+        losses,
+        #[inline(always)]
+        |z, t| softmax_loss(z, t),
+    );
 }
 
 /// [`sigmoid_cross_entropy`] of rows of so many logits, into one loss for each.
 pub(crate) fn sigmoid_losses<T: Real>(z: &[T], t: &[T], row: usize, losses: &mut [T]) {
-    by_samples_into(z, t, row, losses, |z, t| mean_of(z, t, sigmoid_loss));
+    by_samples(z, t, row, losses, |z, t| mean_of(z, t, sigmoid_loss));
 }
 
 /// See [`softmax_cross_entropy`].
@@ -113,7 +115,8 @@ impl Rule for SoftmaxCrossEntropy {
         let row = inputs[0].shape()[shape.len()];
         let samples = shape.iter().product();
         float2!(inputs[0], inputs[1], (z, t) => with_slice(z, |z| with_slice(t, |t| {
-            let losses = by_samples(z, t, row, samples, softmax_loss);
+            let mut losses = buffers::any(samples);
+            softmax_losses(z, t, row, &mut losses);
             Tensor::from_values(shape, losses)
         })))
     }
@@ -143,6 +146,7 @@ impl Rule for SoftmaxCrossEntropy {
     }
 }
 
+#[inline(always)]
 fn softmax_loss<T: Real>(z: &[T], t: &[T]) -> T {
     let (largest, rest) = log_sum_exp(z);
     // A target of 0 contributes nothing, also where the logit is -∞.
@@ -166,15 +170,20 @@ pub(crate) fn softmax_logit_gradient<T: Real>(
     result: &mut [T],
 ) {
     chunks(result, row, Cost::Costly, &|start, piece| {
-        for (index, to) in piece.chunks_exact_mut(row).enumerate() {
-            let at = start + index * row;
-            softmax(&z[at..at + row], to);
-            let t = &t[at..at + row];
-            let total: T = t.iter().copied().sum();
-            for (to, &t) in to.iter_mut().zip(t) {
-                *to = g(at / row) * (*to * total - t);
-            }
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (index, to) in piece.chunks_exact_mut(row).enumerate() {
+                    let at = start + index * row;
+                    softmax(&z[at..at + row], to);
+                    let t = &t[at..at + row];
+                    let total: T = t.iter().copied().sum();
+                    for (to, &t) in to.iter_mut().zip(t) {
+                        *to = g(at / row) * (*to * total - t);
+                    }
+                }
+            },
+        );
     });
 }
 
@@ -195,7 +204,8 @@ impl Rule for SigmoidCrossEntropy {
         let row = inputs[0].shape()[shape.len()];
         let samples = shape.iter().product();
         float2!(inputs[0], inputs[1], (z, t) => with_slice(z, |z| with_slice(t, |t| {
-            let losses = by_samples(z, t, row, samples, |z, t| mean_of(z, t, sigmoid_loss));
+            let mut losses = buffers::any(samples);
+            sigmoid_losses(z, t, row, &mut losses);
             Tensor::from_values(shape, losses)
         })))
     }

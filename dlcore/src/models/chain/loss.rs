@@ -111,9 +111,14 @@ impl OwnLoss {
             Formula::Softmax => {
                 let to = single_mut(&mut self.predictions);
                 cpu::chunks(to, row, Cost::Costly, &|start, piece| {
-                    for (index, to) in piece.chunks_exact_mut(row).enumerate() {
-                        ops::softmax(&values[start + index * row..][..row], to);
-                    }
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for (index, to) in piece.chunks_exact_mut(row).enumerate() {
+                                ops::softmax(&values[start + index * row..][..row], to);
+                            }
+                        },
+                    );
                 });
             }
         }
