@@ -35,7 +35,7 @@ pub(crate) use conv::{Convolution, column_sums, conv, conv_kernel, conv_transpos
 pub(crate) use depthwise::{Depthwise, depthwise, depthwise_input, depthwise_kernel};
 pub(crate) use elementwise::add_to;
 pub(crate) use matrix::product_into;
-pub(crate) use nonlinear::{Nonlinearity, exp_each};
+pub(crate) use nonlinear::{Nonlinearity, exp_each, sigmoid, tanh};
 pub(crate) use pool::{Pooling, average_pool, average_pool_input, max_pool, max_pool_input};
 pub(crate) use window::{Slide, Window};
 

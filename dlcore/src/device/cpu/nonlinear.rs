@@ -111,16 +111,19 @@ fn clipped<T: Real>(x: T) -> T {
     }
 }
 
+/// `1 / (1 + e⁻ˣ)`. For a loop within [`vectorised`](super::vectorised), to which it is not handed by its name: it
+/// would be called through a shim, which has no wider instructions.
 #[inline(always)]
-fn sigmoid<T: Real>(x: T) -> T {
+pub(crate) fn sigmoid<T: Real>(x: T) -> T {
     if T::DTYPE == DType::F32 {
         return T::cast_from(1.0 / (1.0 + exp(-x.to_f32())));
     }
     T::one() / (T::one() + (-x).exp())
 }
 
+/// `tanh x`. For loops as [`sigmoid`] is.
 #[inline(always)]
-fn tanh<T: Real>(x: T) -> T {
+pub(crate) fn tanh<T: Real>(x: T) -> T {
     if T::DTYPE == DType::F32 {
         return T::cast_from(tanh_single(x.to_f32()));
     }

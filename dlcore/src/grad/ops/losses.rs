@@ -3,7 +3,7 @@
 use super::pointwise::sigmoid;
 use super::softmax::{log_sum_exp, softmax};
 use super::{Rule, Step, apply};
-use crate::device::cpu::{Cost, buffers, chunks, map, vectorised, zip_same};
+use crate::device::cpu::{Cost, buffers, chunks, vectorised, zip_same};
 use crate::tensor::{Real, float2, same_float, with_slice};
 use crate::{Error, Result, Tensor};
 
@@ -219,8 +219,7 @@ impl Rule for SigmoidCrossEntropy {
             0 if step.recorded(gradient) => (z.sigmoid() - t) * &g,
             0 => {
                 let difference = float2!(z, t, (z, t) => {
-                    let p = map(z, Cost::Costly, sigmoid);
-                    Tensor::from_array(zip_same(&p, t, |p, t| p - t))
+                    Tensor::from_array(zip_same(z, t, #[inline(always)] |z, t| sigmoid(z) - t))
                 });
                 difference * &g
             }

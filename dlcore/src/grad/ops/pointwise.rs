@@ -1,7 +1,7 @@
 //! Functions of one number, applied to each element.
 
 use super::{Rule, Step};
-use crate::device::cpu::{self, Cost};
+use crate::device::cpu::{self, Cost, tanh};
 use crate::tensor::{Real, float, float2};
 use crate::{DType, Result, Tensor};
 
@@ -152,7 +152,7 @@ pointwise! {
     Sigmoid {} "sigmoid" Costly: |op, x| sigmoid(x), Output |y| y * (T::one() - y),
         y * (1.0 - y);
     /// `tanh x`
-    Tanh {} "tanh" Costly: |op, x| x.tanh(), Output |y| T::one() - y * y, 1.0 - y.square();
+    Tanh {} "tanh" Costly: |op, x| tanh(x), Output |y| T::one() - y * y, 1.0 - y.square();
     /// `sin x`
     Sin {} "sin" Costly: |op, x| x.sin(), Input |x| x.cos(), x.cos();
     /// `cos x`
@@ -180,6 +180,8 @@ pointwise! {
     /// The nearest whole number, the even one of two
     Round {} "round" Cheap: |op, x| round(x), Input |s| T::zero(), constant(s, 0.0);
 }
+
+pub(crate) use crate::device::cpu::sigmoid;
 
 mod activations;
 pub(crate) use activations::{Elu, Gelu, GeluTanh, LeakyRelu, Silu};
@@ -210,12 +212,6 @@ fn clip<T: Real>(x: T, low: T, high: T) -> T {
     } else {
         x
     }
-}
-
-/// `1 / (1 + e⁻ˣ)`; the exponential may overflow to infinity, of which the result is 0.
-#[inline(always)]
-pub(crate) fn sigmoid<T: Real>(x: T) -> T {
-    T::one() / (T::one() + (-x).exp())
 }
 
 /// `xⁿ`, exact for the exponents that are written most.

@@ -1,6 +1,6 @@
 //! Activation functions that are no composition of others.
 
-use super::{Cost, From, Pointwise, indicator, sigmoid};
+use super::{Cost, From, Pointwise, indicator, sigmoid, tanh};
 use crate::tensor::Real;
 use crate::{DType, Tensor};
 
@@ -107,13 +107,13 @@ const GELU_CUBE: f64 = 0.044715;
 #[inline(always)]
 fn gelu_tanh<T: Real>(x: T) -> T {
     let inner = T::from_f64(GELU_RATE) * (x + T::from_f64(GELU_CUBE) * x * x * x);
-    x * (T::one() + inner.tanh()) / T::from_f64(2.0)
+    x * (T::one() + tanh(inner)) / T::from_f64(2.0)
 }
 
 #[inline(always)]
 fn gelu_tanh_slope<T: Real>(x: T) -> T {
     let cube = T::from_f64(GELU_CUBE);
-    let t = (T::from_f64(GELU_RATE) * (x + cube * x * x * x)).tanh();
+    let t = tanh(T::from_f64(GELU_RATE) * (x + cube * x * x * x));
     let inner = T::from_f64(GELU_RATE) * (T::one() + T::from_f64(3.0) * cube * x * x);
     (T::one() + t + x * (T::one() - t * t) * inner) / T::from_f64(2.0)
 }
