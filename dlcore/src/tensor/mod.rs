@@ -44,6 +44,7 @@ use std::sync::Arc;
 use crate::device::cpu::{buffers, threads};
 use crate::device::cuda::DeviceArray;
 use crate::device::{Device, cuda};
+use crate::error::raise;
 use crate::grad::Node;
 use crate::{Error, Result};
 
@@ -284,7 +285,7 @@ impl PartialEq for Tensor {
 pub(crate) fn expect<T>(result: Result<T>) -> T {
     match result {
         Ok(value) => value,
-        Err(error) => panic!("{error}"),
+        Err(error) => raise(&error),
     }
 }
 
