@@ -18,6 +18,7 @@ mod pick;
 mod print;
 mod rearrange;
 mod reductions;
+mod rows;
 mod running;
 mod shape;
 mod slice;
@@ -27,6 +28,7 @@ mod structure;
 
 pub use dtype::{DType, Element, Real};
 pub use operators::Operand;
+pub use rows::Positions;
 pub use shape::{Axes, NewShape, Shape};
 pub use slice::{IntoSlice, SliceItem, SliceSpec};
 pub use sparse::SparseRows;
