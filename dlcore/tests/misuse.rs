@@ -106,7 +106,7 @@ trait OnShape {
 
 impl OnShape for Lambda {
     fn on_shape(self) -> Result<Symbol> {
-        LayerRef::new(self).try_on(Input::new([3]))
+        LayerRef::new(self).try_on(&Input::new([3]))
     }
 }
 

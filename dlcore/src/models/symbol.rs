@@ -163,7 +163,7 @@ impl std::fmt::Debug for Symbol {
     }
 }
 
-/// One symbol or several: `&a`, `[&a, &b]`, a vector; also by value, which costs nothing.
+/// One symbol or several: `&a`, `[&a, &b]`, `[a, b]`, a vector.
 #[derive(Clone, Debug)]
 pub struct Symbols(Vec<Symbol>);
 
@@ -176,12 +176,6 @@ impl Symbols {
 impl From<&Symbol> for Symbols {
     fn from(symbol: &Symbol) -> Symbols {
         Symbols(vec![symbol.clone()])
-    }
-}
-
-impl From<Symbol> for Symbols {
-    fn from(symbol: Symbol) -> Symbols {
-        Symbols(vec![symbol])
     }
 }
 
