@@ -85,6 +85,41 @@ impl<'a> Sources<'a> {
     pub fn code(&self) -> &'a str {
         self.cells.get(self.index).map_or("", |(_, code)| code)
     }
+
+    /// The text of the cell from where the error points on.
+    pub fn place_of(&self, error: &Diagnostic) -> Option<&'a str> {
+        let (cell, at) = error.primary_in_cell(self)?;
+        self.cells.get(cell)?.1.get(at.start..)
+    }
+
+    /// The line that the error points into.
+    pub fn line_of(&self, error: &Diagnostic) -> Option<&'a str> {
+        let (cell, at) = error.primary_in_cell(self)?;
+        let code: &'a str = &self.cells.get(cell)?.1;
+        let start = code.get(..at.start)?.rfind('\n').map_or(0, |end| end + 1);
+        code[start..].lines().next()
+    }
+
+    /// The number of the last cell before this one that has a `let`, `fn` or the like of this name.
+    pub fn defined_by(&self, name: &str) -> Option<u32> {
+        let words = [
+            "let", "let mut", "fn", "struct", "enum", "trait", "const", "static", "type", "mod",
+        ];
+        let follows = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        let defines = |code: &str| {
+            words.iter().any(|word| {
+                let definition = format!("{word} {name}");
+                let mut places = code.match_indices(&definition);
+                places.any(|(at, found)| follows(&code[at + found.len()..]))
+            })
+        };
+        let before = self.cells.get(..self.index)?;
+        before
+            .iter()
+            .rev()
+            .find(|(_, code)| defines(code))
+            .map(|(number, _)| *number)
+    }
 }
 
 impl Diagnostic {
@@ -146,6 +181,7 @@ impl Diagnostic {
                 .message
                 .starts_with("the following error was instantiated");
             let guess = child.message.contains("with a similar name")
+                || child.message.starts_with("consider cloning the value")
                 || child.message.starts_with("try wrapping the pattern");
             if visible && !about_the_crate && !(guess && misled) {
                 notes.push(child);
@@ -455,6 +491,12 @@ impl Diagnostic {
             "consider inserting whitespace here",
             "provide the argument",
             "remove the extra argument",
+            "use `!` to invoke the macro",
+            "store this in the heap by calling",
+            "for more on the distinction between the stack and the heap",
+            "you might be missing a crate named",
+            "you might be missing a string literal",
+            "consider using a semicolon here to finish",
         ];
         let borrow = self.message.contains("Into<Data>");
         let noise = |child: &Diagnostic| {

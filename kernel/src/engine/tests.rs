@@ -12,6 +12,7 @@ mod last_words;
 mod linking;
 mod mistakes;
 mod odd;
+mod python;
 mod revival;
 
 struct Session {
