@@ -140,11 +140,6 @@ pub(super) fn field(text: &str, message: &str) -> Option<String> {
         }
         _ => {}
     }
-    if message.contains("`Mnist`")
-        || message.contains("type `") && text == "0" && message.contains("datasets")
-    {
-        return Some(DATA_SET.into());
-    }
     if ["size", "nelement"].contains(&text) && message.contains("`Tensor`") {
         return Some("the number of elements is `x.len()`".into());
     }
