@@ -128,6 +128,11 @@ impl Diagnostic {
         self.level.starts_with("error")
     }
 
+    /// Whether it is about a name that nothing has.
+    fn is_unknown_name(&self) -> bool {
+        matches!(self.code(), Some("E0425" | "E0433" | "E0423"))
+    }
+
     /// Whether it warns.
     pub fn is_warning(&self) -> bool {
         self.level == "warning"
@@ -322,7 +327,12 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
     let follows = first.code().is_none() && first.message.starts_with("prefix `")
         || hints::wants_closure(first);
     let told = if follows { &users[..1] } else { &users[..] };
-    let users = without_types_again(told.iter().map(|error| **error).collect(), sources);
+    let mut told: Vec<&Diagnostic> = told.iter().map(|error| **error).collect();
+    // Of a call with arguments by name, all else that does not fit follows from them.
+    if told.iter().any(|error| hints::is_by_name(error, sources)) {
+        told.retain(|error| error.is_unknown_name());
+    }
+    let users = without_types_again(told, sources);
     let mut traceback: Vec<String> = users.iter().map(|error| error.render(sources)).collect();
     let hint = hints::borrows(&users, sources)
         .or_else(|| users.iter().find_map(|error| hints::hint(error, sources)));
@@ -369,6 +379,9 @@ fn hint_line(hint: &str) -> String {
 const UNUSED_RESULT: &str =
     "put `?` behind it: an error then ends the cell and is shown, instead of passing unseen";
 
+const UNUSED_MODEL: &str = "`add` takes the model and hands it back, so it is gone now: write `let model = model.add(…);`, or \
+    `model.push(…);`, which adds in place";
+
 /// The warnings about the cell itself, drawn; those about earlier cells have been seen.
 pub fn warnings(messages: &[Diagnostic], sources: &Sources<'_>, index: CellIndex) -> String {
     let in_cell = |message: &&Diagnostic| {
@@ -379,9 +392,10 @@ pub fn warnings(messages: &[Diagnostic], sources: &Sources<'_>, index: CellIndex
         .iter()
         .filter(in_cell)
         .map(|message| {
-            let hint = match message.message.starts_with("unused `Result`") {
-                true => hint_line(UNUSED_RESULT) + "\n",
-                false => String::new(),
+            let hint = match message.message.as_str() {
+                unused if unused.starts_with("unused `Result`") => hint_line(UNUSED_RESULT) + "\n",
+                unused if unused.contains("`Sequential::add`") => hint_line(UNUSED_MODEL) + "\n",
+                _ => String::new(),
             };
             message.render(sources) + "\n" + &hint
         })

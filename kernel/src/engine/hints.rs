@@ -126,13 +126,13 @@ pub fn knows_better(error: &Diagnostic, sources: &Sources<'_>) -> bool {
     }
 }
 
+/// Whether it is about `epochs=5`, an argument by its name.
+pub fn is_by_name(error: &Diagnostic, sources: &Sources<'_>) -> bool {
+    error.code() == Some("E0425") && is_named_argument(error, sources)
+}
+
 /// Several tensors that a model wants to borrow.
 pub fn borrows(errors: &[&Diagnostic], sources: &Sources<'_>) -> Option<String> {
-    let by_name =
-        |error: &&Diagnostic| error.code() == Some("E0425") && is_named_argument(error, sources);
-    if errors.iter().any(by_name) {
-        return None;
-    }
     let wanted = errors.iter().filter(|error| wants_borrowed(&error.message));
     let texts: Vec<String> = wanted
         .filter_map(|error| Some(format!("`&{}`", error.primary_text(sources)?)))
