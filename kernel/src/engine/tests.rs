@@ -645,10 +645,13 @@ fn a_last_semicolon_may_be_missing_and_long_values_are_cut() {
     assert_eq!(session.ok("v").result.as_deref(), Some("3"));
     let error = session.fails("v +");
     assert!(!error.traceback.join("").contains("Ok"), "{error:?}");
-    let shown = session
-        .ok("(0..1_000_000).collect::<Vec<i32>>()")
-        .result
-        .unwrap();
+    let list = session.ok("(0..1_000_000).collect::<Vec<i32>>()").result;
+    assert!(
+        list.as_deref()
+            .is_some_and(|list| list.contains("… 999994 more …")),
+        "{list:?}"
+    );
+    let shown = session.ok("\"ä\".repeat(1_000_000)").result.unwrap();
     assert!(
         shown.len() < 30_000 && shown.contains("cut here"),
         "{}",
