@@ -1,5 +1,6 @@
 //! One error type for everything that can fail for reasons outside the program.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 /// What `dlcore` functions return when the outside world, or what was passed in, does not fit.
@@ -41,4 +42,38 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl Error {
+    /// What an error of this kind is called: short, and to be searched for.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Error::Shape(_) => "ShapeError",
+            Error::Value(_) => "ValueError",
+            Error::Model(_) => "ModelError",
+            Error::Device(_) => "DeviceError",
+            Error::File { .. } => "FileError",
+            Error::Download(_) => "DownloadError",
+            Error::Io { .. } => "IoError",
+        }
+    }
+}
+
+thread_local! {
+    /// The name of the error that this thread panics with, until somebody asks for it.
+    static RAISED: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+/// Panics with an error's message at the caller's place, as what has a `try_` twin does. The payload is
+/// the text, as of any panic; the error's name is beside it, for the report of a cell.
+#[cold]
+#[track_caller]
+pub(crate) fn raise(error: &Error) -> ! {
+    RAISED.set(Some(error.name()));
+    panic!("{error}")
+}
+
+/// The name of the error that this thread is about to panic with; for the panic hook.
+pub(crate) fn raised() -> Option<&'static str> {
+    RAISED.take()
 }

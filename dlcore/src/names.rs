@@ -42,15 +42,19 @@ pub(crate) fn seen(kind: &'static str, name: &str) {
 /// ```
 pub(crate) fn unknown(what: &str, given: &str, known: &[&str]) -> String {
     let mut text = format!("unknown {what} {given:?}");
-    let longer = containing(given, known);
-    if let [others @ .., last] = longer.as_slice()
-        && !others.is_empty()
-    {
-        text += &format!("; did you mean {} or {last}?", others.join(", "));
-    } else if let Some(name) = nearest(given, known) {
-        text += &format!("; did you mean {name:?}?");
-    } else {
-        text += ".";
+    let longer = match by_initials(given, known) {
+        Some(name) => vec![format!("{name:?}")],
+        None => containing(given, known),
+    };
+    match longer.as_slice() {
+        [others @ .., last] if !others.is_empty() => {
+            text += &format!("; did you mean {} or {last}?", others.join(", "));
+        }
+        [only] => text += &format!("; did you mean {only}?"),
+        _ => match nearest(given, known) {
+            Some(name) => text += &format!("; did you mean {name:?}?"),
+            None => text.push('.'),
+        },
     }
     let all: Vec<String> = known.iter().map(|name| format!("{name:?}")).collect();
     text + " Known are: " + &all.join(", ")
@@ -58,8 +62,9 @@ pub(crate) fn unknown(what: &str, given: &str, known: &[&str]) -> String {
 
 /// The known names, quoted, of which `given` is a part: `"crossentropy"` is the end of several.
 fn containing(given: &str, known: &[&str]) -> Vec<String> {
-    let given = given.to_lowercase().replace([' ', '-'], "_");
-    let is_part = |name: &&&str| given.len() >= 3 && name.to_lowercase().contains(&given);
+    let plain = |name: &str| name.to_lowercase().replace([' ', '-', '_'], "");
+    let given = plain(given);
+    let is_part = |name: &&&str| given.len() >= 2 && plain(name).contains(&given);
     let mut names: Vec<String> = known
         .iter()
         .filter(is_part)
@@ -67,6 +72,19 @@ fn containing(given: &str, known: &[&str]) -> Vec<String> {
         .collect();
     names.truncate(4);
     names
+}
+
+/// The known name that `given` abbreviates: `"rmse"` is `"root_mean_squared_error"`.
+fn by_initials<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+    let initials = |name: &str| {
+        name.split('_')
+            .filter_map(|word| word.chars().next())
+            .collect::<String>()
+    };
+    let known = known.iter().copied();
+    known
+        .into_iter()
+        .find(|name| given.len() >= 2 && initials(name) == given.to_lowercase())
 }
 
 /// The known name with the fewest edits to `given`, if fewer than half of it would have to change.
@@ -113,6 +131,18 @@ mod tests {
                 "unknown loss \"crossentropy\"; did you mean \"binary_crossentropy\" or \"categorical_crossentropy\"? Known"
             )
         );
+        let metrics = ["mse", "r2_score", "root_mean_squared_error", "mean_io_u"];
+        for (given, meant) in [
+            ("r2", "r2_score"),
+            ("RMSE", "root_mean_squared_error"),
+            ("iou", "mean_io_u"),
+        ] {
+            let text = unknown("metric", given, &metrics);
+            assert!(
+                text.contains(&format!("did you mean {meant:?}? Known")),
+                "{text}"
+            );
+        }
         assert!(
             unknown("activation", "convolution", &known)
                 .starts_with("unknown activation \"convolution\". Known")

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use crate::device::cpu::buffers::ReleaseAtEnd;
 use crate::display::channel;
+use crate::error;
 
 /// What `?` in a cell turns an error into. It deliberately does not implement `Debug`, which
 /// leaves room for the conversion from every type that does.
@@ -32,18 +33,9 @@ pub(crate) fn text(error: &dyn Any, debug: &dyn Debug) -> String {
     describe(error).unwrap_or_else(|| format!("{debug:?}"))
 }
 
-/// What an error of this library is called: short, and to be searched for.
+/// What an error of this library is called.
 fn name_of(error: &dyn Any) -> Option<&'static str> {
-    use crate::Error;
-    Some(match error.downcast_ref::<Error>()? {
-        Error::Shape(_) => "ShapeError",
-        Error::Value(_) => "ValueError",
-        Error::Model(_) => "ModelError",
-        Error::Device(_) => "DeviceError",
-        Error::File { .. } => "FileError",
-        Error::Download(_) => "DownloadError",
-        Error::Io { .. } => "IoError",
-    })
+    error.downcast_ref::<crate::Error>().map(crate::Error::name)
 }
 
 /// The text of the error types that are met most, which read better than their `Debug` form.
@@ -71,6 +63,8 @@ fn describe(error: &dyn Any) -> Option<String> {
 
 struct Panic {
     message: String,
+    /// Of an error of this library, its name.
+    name: Option<&'static str>,
     place: Option<(String, u32, u32)>,
 }
 
@@ -107,11 +101,13 @@ fn guarded(body: &mut dyn FnMut() -> Result<(), Failure>) -> bool {
         Err(payload) => {
             let panic = noted.unwrap_or_else(|| Panic {
                 message: text_of(&*payload),
+                name: None,
                 place: None,
             });
             let (file, line, column) = panic.place.unwrap_or_default();
             channel::send(&serde_json::json!({
-                "t": "panic", "message": panic.message, "file": file, "line": line, "column": column,
+                "t": "panic", "message": panic.message, "type": panic.name, "file": file, "line": line,
+                "column": column,
             }));
             false
         }
@@ -135,6 +131,7 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
 pub(super) fn install_hook() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
+        let name = error::raised();
         let noted = RUNNING.with_borrow_mut(|running| match running {
             Some(noted) => {
                 let place = info
@@ -142,6 +139,7 @@ pub(super) fn install_hook() {
                     .map(|place| (place.file().to_owned(), place.line(), place.column()));
                 *noted = Some(Panic {
                     message: text_of(info.payload()),
+                    name,
                     place,
                 });
                 true
@@ -181,5 +179,13 @@ mod tests {
     fn a_panic_is_not_an_end() {
         assert!(run(|| Ok(())));
         assert!(!run(|| panic!("caught")));
+    }
+
+    #[test]
+    fn an_operation_that_panics_leaves_the_name_of_its_error() {
+        let panic = catch_unwind(|| crate::Tensor::ones([2]).reshape([3]));
+        assert!(text_of(&*panic.expect_err("it panics")).starts_with("reshape: [2]"));
+        assert_eq!(error::raised(), Some("ShapeError"));
+        assert_eq!(error::raised(), None, "and is asked for once");
     }
 }

@@ -8,6 +8,7 @@
 mod about;
 mod devices;
 pub(crate) mod failure;
+mod folded;
 pub(crate) mod kept;
 mod serve;
 mod show;

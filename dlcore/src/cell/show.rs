@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 
+use super::folded::folded;
 use crate::display::{MimeBundle, Rich, channel};
 
 /// A value to be shown.
@@ -46,7 +47,12 @@ fn show_debug(value: &dyn Debug) {
     let (short, whole) = written(format_args!("{value:-?}"));
     let text = if short.len() > ONE_LINE || short.contains('\n') {
         let (text, whole) = written(format_args!("{value:-#?}"));
-        if whole { text } else { text + CUT }
+        let long = text.lines().count() > MOST_LINES;
+        match long.then(|| folded(value)).flatten() {
+            Some(folded) if folded.len() <= MOST_BYTES => folded,
+            _ if whole => text,
+            _ => text + CUT,
+        }
     } else if whole {
         short
     } else {
@@ -55,6 +61,8 @@ fn show_debug(value: &dyn Debug) {
     send(&MimeBundle::text(text));
 }
 
+/// Values of more lines than this are folded, if they can be.
+const MOST_LINES: usize = 40;
 /// More than this nobody reads, and a page does not hold.
 const MOST_BYTES: usize = 20_000;
 /// What stands behind a value that is longer.

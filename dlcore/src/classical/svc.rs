@@ -6,6 +6,7 @@ use super::base::{self, Fitted, Rule, classifier, largest};
 use super::data::{Labelled, Rows};
 use super::lbfgs::dot;
 use super::smo::{self, Problem};
+use crate::error::raise;
 use crate::{Error, Result, Tensor, names};
 
 /// How a support vector machine measures that two rows are alike.
@@ -22,7 +23,10 @@ impl From<&str> for Kernel {
         match name {
             "linear" => Kernel::Linear,
             "rbf" => Kernel::Rbf,
-            _ => panic!("{}", names::unknown("kernel", name, &["linear", "rbf"])),
+            _ => {
+                let known = ["linear", "rbf"];
+                raise(&Error::Value(names::unknown("kernel", name, &known)))
+            }
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Texts as numbers: one list of word numbers a text, of any length.
 
+use std::fmt;
 use std::ops::{Bound, Index, RangeBounds};
 use std::sync::Arc;
 
+use crate::Error;
+use crate::error::raise;
+
 /// Many lists of word numbers; cheap to clone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Sequences {
     rows: Arc<Vec<Vec<u32>>>,
 }
@@ -58,9 +62,10 @@ impl Sequences {
         let count = self.len();
         match self.rows.get((start, end)) {
             Some(rows) => Sequences::new(rows.to_vec()),
-            None => panic!(
-                "slice: there are {count} sequences, which the range {start:?} to {end:?} does not fit"
-            ),
+            None => raise(&Error::Shape(format!(
+                "slice: expected a range within the {count} sequences there are, got {}",
+                range_text(start, end)
+            ))),
         }
     }
 
@@ -78,10 +83,81 @@ impl Index<usize> for Sequences {
     #[track_caller]
     fn index(&self, index: usize) -> &Vec<u32> {
         let count = self.len();
-        self.rows
-            .get(index)
-            .unwrap_or_else(|| panic!("there is no sequence {index}: there are {count}, from 0"))
+        self.rows.get(index).unwrap_or_else(|| {
+            raise(&Error::Shape(format!(
+                "there is no sequence {index}: there are {count}, from 0"
+            )))
+        })
     }
+}
+
+/// A range as it is written: `..3000`.
+fn range_text(start: Bound<usize>, end: Bound<usize>) -> String {
+    let start = match start {
+        Bound::Included(start) => start.to_string(),
+        Bound::Excluded(before) => before.saturating_add(1).to_string(),
+        Bound::Unbounded => String::new(),
+    };
+    let end = match end {
+        Bound::Included(end) => format!("={end}"),
+        Bound::Excluded(end) => end.to_string(),
+        Bound::Unbounded => String::new(),
+    };
+    format!("{start}..{end}")
+}
+
+/// What is printed of many sequences, or of the numbers of one: as of tensors the first and the last.
+const EDGE: usize = 3;
+/// So many numbers are printed whole.
+const THRESHOLD: usize = 1000;
+
+/// How many sequences there are and how long they are, then the sequences; the middle of what is long is left out.
+impl fmt::Debug for Sequences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lengths = self.iter().map(Vec::len);
+        let numbers: usize = lengths.clone().sum();
+        let (shortest, longest) = (lengths.clone().min(), lengths.max());
+        write!(
+            f,
+            "Sequences: {} of {} to {} numbers",
+            self.len(),
+            shortest.unwrap_or(0),
+            longest.unwrap_or(0)
+        )?;
+        let edge = if numbers > THRESHOLD {
+            EDGE
+        } else {
+            usize::MAX
+        };
+        for row in ends(self.rows(), edge) {
+            match row {
+                None => write!(f, "\n…")?,
+                Some(row) => {
+                    let numbers = ends(row, edge).map(|one| match one {
+                        Some(number) => number.to_string(),
+                        None => "…".to_string(),
+                    });
+                    write!(f, "\n[{}]", numbers.collect::<Vec<_>>().join(", "))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first and the last `edge` of some values, `None` for those between.
+fn ends<T>(values: &[T], edge: usize) -> impl Iterator<Item = Option<&T>> {
+    let cut = values.len() > edge.saturating_mul(2);
+    let (first, last) = match cut {
+        true => (&values[..edge], &values[values.len() - edge..]),
+        false => (values, &values[..0]),
+    };
+    let gap = cut.then_some(None);
+    first
+        .iter()
+        .map(Some)
+        .chain(gap)
+        .chain(last.iter().map(Some))
 }
 
 impl<'a> IntoIterator for &'a Sequences {
@@ -96,5 +172,38 @@ impl<'a> IntoIterator for &'a Sequences {
 impl From<Vec<Vec<u32>>> for Sequences {
     fn from(rows: Vec<Vec<u32>>) -> Self {
         Sequences::new(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_numbers_are_printed_whole_and_of_many_the_ends() {
+        let few = Sequences::new(vec![vec![7], vec![], vec![1, 2]]);
+        assert_eq!(
+            format!("{few:?}"),
+            "Sequences: 3 of 0 to 2 numbers\n[7]\n[]\n[1, 2]"
+        );
+        let many = Sequences::new(vec![(0..500).collect(); 30]);
+        let text = format!("{:?}", many.slice(..3));
+        assert_eq!(text.lines().nth(3), Some("[0, 1, 2, …, 497, 498, 499]"));
+        let text = format!("{many:?}");
+        assert_eq!(
+            (text.lines().count(), text.lines().nth(4)),
+            (8, Some("…")),
+            "{text}"
+        );
+        assert_eq!(
+            format!("{:?}", Sequences::new(vec![])),
+            "Sequences: 0 of 0 to 0 numbers"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "expected a range within the 2 sequences there are, got 1..3")]
+    fn a_range_of_more_than_there_are_is_refused_as_it_was_written() {
+        Sequences::new(vec![vec![1], vec![2]]).slice(1..3);
     }
 }

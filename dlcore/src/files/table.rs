@@ -1,5 +1,7 @@
 //! Columns of numbers and of text.
 
+mod shown;
+
 use std::fmt;
 
 use crate::config::Parsed;
@@ -376,47 +378,6 @@ impl Table {
     }
 }
 
-/// The first rows, in columns, and how many there are.
-impl fmt::Debug for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ROWS: usize = 10;
-        const WIDEST: usize = 24;
-        let short = |text: String| -> String {
-            let line = text.lines().next().unwrap_or("");
-            match line.char_indices().nth(WIDEST - 1) {
-                Some((end, _)) => format!("{}…", &line[..end]),
-                None => line.to_string(),
-            }
-        };
-        let count =
-            |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-        let shown = self.rows().min(ROWS);
-        let mut lines = vec![self.names.iter().cloned().map(short).collect::<Vec<_>>()];
-        lines.extend((0..shown).map(|row| self.fields(row).into_iter().map(short).collect()));
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
-        let widths: Vec<usize> = (0..self.names.len())
-            .map(|column| width(column).unwrap_or(0))
-            .collect();
-        for line in &lines {
-            let fields = line.iter().zip(&widths).zip(&self.columns);
-            let fields: Vec<String> = fields
-                .map(|((field, &width), column)| match column {
-                    Column::Numbers(_) => format!("{field:>width$}"),
-                    Column::Text(_) => format!("{field:width$}"),
-                })
-                .collect();
-            writeln!(f, "{}", fields.join("  ").trim_end())?;
-        }
-        let hint = other_delimiter(&self.names);
-        let (rows, columns) = (count(self.rows(), "row"), count(self.names.len(), "column"));
-        write!(
-            f,
-            "{rows}, {columns}, {} missing{hint}",
-            self.missing().len()
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -529,12 +490,5 @@ mod tests {
         let (numbers, names) = table.classes("kind").unwrap();
         assert_eq!(numbers, Tensor::from([1, 0, 1]));
         assert_eq!(names, ["ant", "cat"]);
-    }
-
-    #[test]
-    fn it_prints_as_a_table() {
-        let expected =
-            "name  age  city\nAda    36  London\nMax\nZoe    28\n3 rows, 3 columns, 3 missing";
-        assert_eq!(format!("{:?}", people()), expected);
     }
 }

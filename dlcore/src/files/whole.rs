@@ -43,7 +43,14 @@ fn not_found(path: &Path) -> String {
     let there: Vec<String> = there.filter_map(|name| name.into_string().ok()).collect();
     let there: Vec<&str> = there.iter().map(String::as_str).collect();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let similar = names::nearest(&name, &there);
+    let stem_of = |name: &str| Path::new(name).file_stem().map(|stem| stem.to_owned());
+    let of_kind = |other: &&str| Path::new(other).extension() == path.extension();
+    let same = there
+        .iter()
+        .copied()
+        .find(|other| stem_of(other) == stem_of(&name));
+    let of_kind: Vec<&str> = there.iter().copied().filter(of_kind).collect();
+    let similar = same.or_else(|| names::nearest(&name, &of_kind));
     let similar = similar.map_or(String::new(), |name| format!("; did you mean {name:?}?"));
     format!("is not in {}{similar}", folder.display())
 }
@@ -110,8 +117,12 @@ mod tests {
         let nowhere = read(&folder.join("data/houses.csv"))
             .unwrap_err()
             .to_string();
+        let ending = read(&folder.join("houses.h5")).unwrap_err().to_string();
+        let other = read(&folder.join("housed.h5")).unwrap_err().to_string();
         fs::remove_dir_all(&folder).unwrap();
         let folder = folder.display();
+        assert!(ending.ends_with("did you mean \"houses.csv\"?"), "{ending}");
+        assert!(other.ends_with(&format!("is not in {folder}")), "{other}");
         assert!(
             there.ends_with(&format!("is not in {folder}; did you mean \"houses.csv\"?")),
             "{there}"

@@ -149,7 +149,11 @@ impl Base {
             return Ok(());
         }
         Err(self.value_error(format!(
-            "{setting} is the share that is left out, at least 0 and below 1, got {rate}"
+            "{setting} is the share that is left out, at least 0 and below 1, got {rate}{}",
+            match rate {
+                1.0..100.0 if rate > 1.0 => format!("; for {rate} percent write {}", rate / 100.0),
+                _ => String::new(),
+            }
         )))
     }
 

@@ -6,6 +6,7 @@ use super::weight::{Weight, weight_methods, weight_settings};
 use super::{Base, Layer, base_methods, layer_settings};
 use crate::activations::Activation;
 use crate::config::{Fields, Parsed};
+use crate::error::raise;
 use crate::grad::ops;
 use crate::tensor::expect;
 use crate::{Error, Result, Tensor};
@@ -122,7 +123,7 @@ impl Dense {
     ) -> Tensor {
         let kernel = self.kernel.built(&self.base);
         if x.ndim() < 2 || x.shape().last() != kernel.shape().first() {
-            panic!("{}", self.unfit(x.shape()));
+            raise(&self.unfit(x.shape()));
         }
         expect(dense(x, kernel, self.bias.value.as_ref()))
     }

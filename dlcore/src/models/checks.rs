@@ -250,7 +250,7 @@ fn targets(
         .map_or_else(|| objective.name.clone(), LayerRef::describe);
     output_width(loss, output, layer.as_ref(), &last)?;
     if loss.takes_class_numbers() {
-        return class_numbers(loss, y, output, what);
+        return class_numbers(loss, y, output, (layer.as_ref(), &last), what);
     }
     let y = y.to_dense().cast(DType::F32);
     if matches!(loss.kind, Kind::Custom(_)) {
@@ -261,7 +261,7 @@ fn targets(
         return Err(Error::Shape(format!(
             "{what}: {last} returns {output:?}, but the labels have shape {:?}; {}",
             y.shape(),
-            label_hint(loss, y.shape(), output),
+            label_hint(loss, y.shape(), output, layer.as_ref()),
         )));
     }
     label_values(loss, &y, what)?;
@@ -291,7 +291,13 @@ fn output_width(loss: &Loss, output: &[usize], layer: Option<&LayerRef>, last: &
     )))
 }
 
-fn class_numbers(loss: &Loss, y: &Tensor, output: &[usize], what: &str) -> Result<Tensor> {
+fn class_numbers(
+    loss: &Loss,
+    y: &Tensor,
+    output: &[usize],
+    (layer, last): (Option<&LayerRef>, &str),
+    what: &str,
+) -> Result<Tensor> {
     let (positions, classes) = (&output[..output.len() - 1], output[output.len() - 1]);
     let mut squeezed = positions.to_vec();
     squeezed.push(1);
@@ -305,9 +311,12 @@ fn class_numbers(loss: &Loss, y: &Tensor, output: &[usize], what: &str) -> Resul
     }
     if y.shape() != positions && y.shape() != squeezed.as_slice() {
         return Err(Error::Shape(format!(
-            "{what}: {} takes one class number a sample, shape {positions:?}, got labels of shape {:?}",
+            "{what}: {last} returns {output:?}, for which {} takes class numbers of shape {positions:?}, got labels of \
+             shape {:?}{}",
             loss.name(),
             y.shape(),
+            positions_hint(y.shape(), output, layer)
+                .map_or(String::new(), |hint| format!("; {hint}")),
         )));
     }
     let y = y.to_dense().try_reshape(positions)?;
@@ -315,7 +324,37 @@ fn class_numbers(loss: &Loss, y: &Tensor, output: &[usize], what: &str) -> Resul
     Ok(y.cast(DType::I64))
 }
 
-fn label_hint(loss: &Loss, labels: &[usize], output: &[usize]) -> String {
+/// For labels of whole samples, and a last layer that answers at each place of an image, or at each timestep.
+fn positions_hint(labels: &[usize], output: &[usize], layer: Option<&LayerRef>) -> Option<String> {
+    let of_samples = labels.len() == 1 || labels.len() == 2 && labels.get(1) != output.get(1);
+    let (each, pooling) = match *output {
+        [_, height, width, _] => (
+            format!("each of the {height} x {width} places of an image"),
+            "GlobalAveragePooling2D",
+        ),
+        [_, steps, _] => (
+            format!("each of the {steps} timesteps"),
+            "GlobalAveragePooling1D",
+        ),
+        _ => return None,
+    };
+    let layer = layer.filter(|_| of_samples)?;
+    let recurrent = match output.len() {
+        3 => {
+            ", or let the recurrent layer before it return its last output only (return_sequences(false))"
+        }
+        _ => "",
+    };
+    Some(format!(
+        "{} answers at {each}, the labels are one a sample: put Flatten::new() or {pooling}::new() before it{recurrent}",
+        layer.describe()
+    ))
+}
+
+fn label_hint(loss: &Loss, labels: &[usize], output: &[usize], layer: Option<&LayerRef>) -> String {
+    if let Some(hint) = positions_hint(labels, output, layer) {
+        return hint;
+    }
     let classes = output.last().copied().unwrap_or(1);
     let numbers = labels.len() + 1 == output.len() || labels.last() == Some(&1);
     match loss.kind {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::callbacks::Logs;
 use crate::config::{self, Fields, Parsed, number};
 use crate::metrics::larger_is_better;
+use crate::tensor::expect;
 use crate::{Error, Result, names};
 
 /// Under which name the optimizer's learning rate is recorded, where a callback changes it.
@@ -90,10 +91,7 @@ impl History {
     /// If nothing of this name was recorded; [`History::try_get`] returns the error instead.
     #[track_caller]
     pub fn get(&self, name: &str) -> Vec<f64> {
-        match self.try_get(name) {
-            Ok(values) => values,
-            Err(error) => panic!("{error}"),
-        }
+        expect(self.try_get(name))
     }
 
     /// [`History::get`], returning the error.

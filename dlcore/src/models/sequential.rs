@@ -63,7 +63,8 @@ impl Sequential {
     }
 
     /// The model with one more layer at its end: a layer, the handle of one, or another model. What
-    /// cannot follow is reported by `compile` and `fit`.
+    /// cannot follow is reported by `compile` and `fit`, and below the summary.
+    #[must_use = "it takes the model and hands it back: `let model = model.add(…);`; in place adds `model.push(…);`"]
     #[expect(
         clippy::should_implement_trait,
         reason = "it is Keras's name, and models are not numbers"

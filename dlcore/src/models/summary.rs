@@ -60,6 +60,8 @@ pub struct Summary {
     pub trainable: usize,
     /// Weights that training leaves alone, in elements.
     pub non_trainable: usize,
+    /// Why layers are not built, and what to do; `None` where all are.
+    pub unbuilt: Option<String>,
 }
 
 /// Keras's widths of the columns, borders' blanks included: of layers in a row, of a graph.
@@ -101,6 +103,7 @@ impl Summary {
             rows,
             trainable,
             non_trainable,
+            unbuilt: why_unbuilt(model),
         }
     }
 
@@ -173,6 +176,20 @@ fn lines_of(text: &str, column: usize) -> Vec<String> {
         .collect()
 }
 
+/// What keeps a model from being built: a layer that does not fit, or an input whose shape nobody has said.
+fn why_unbuilt(model: &Model) -> Option<String> {
+    if let Some(problem) = &model.problem {
+        return Some(problem.clone());
+    }
+    if model.is_built() || model.layers().is_empty() {
+        return None;
+    }
+    Some(
+        "not built yet, since the input's shape is not known: give the first layer .input_shape([…]), or fit the model"
+            .to_string(),
+    )
+}
+
 /// The rows of a built model; the input of a `Sequential` is no row of its own.
 fn rows_of(graph: &Graph, sequential: bool) -> Vec<SummaryRow> {
     let mut rows = Vec::new();
@@ -237,7 +254,11 @@ impl fmt::Display for Summary {
         let sized = |count: usize| format!("{} ({})", grouped(count), memory(4 * count));
         writeln!(f, " Total params: {}", sized(self.total()))?;
         writeln!(f, " Trainable params: {}", sized(self.trainable))?;
-        write!(f, " Non-trainable params: {}", sized(self.non_trainable))
+        write!(f, " Non-trainable params: {}", sized(self.non_trainable))?;
+        match &self.unbuilt {
+            Some(why) => write!(f, "\n {why}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -292,8 +313,12 @@ impl Rich for Summary {
             grouped(self.trainable),
             grouped(self.non_trainable)
         );
+        let unbuilt = self.unbuilt.iter();
+        let unbuilt: String = unbuilt
+            .map(|why| format!("<p>{}</p>", escaped(why)))
+            .collect();
         let html = format!(
-            "<table><caption style=\"text-align:left\">Model: {}</caption><thead>{header}</thead><tbody>{body}</tbody></table><p>{counts}</p>",
+            "<table><caption style=\"text-align:left\">Model: {}</caption><thead>{header}</thead><tbody>{body}</tbody></table><p>{counts}</p>{unbuilt}",
             escaped(&self.model)
         );
         MimeBundle::text(self.to_string()).with(HTML, html)

@@ -163,7 +163,7 @@ impl std::fmt::Debug for Symbol {
     }
 }
 
-/// One symbol or several: `&a`, `[&a, &b]`, a vector.
+/// One symbol or several: `&a`, `[&a, &b]`, `[a, b]`, a vector.
 #[derive(Clone, Debug)]
 pub struct Symbols(Vec<Symbol>);
 
@@ -176,6 +176,12 @@ impl Symbols {
 impl From<&Symbol> for Symbols {
     fn from(symbol: &Symbol) -> Symbols {
         Symbols(vec![symbol.clone()])
+    }
+}
+
+impl<const N: usize> From<[Symbol; N]> for Symbols {
+    fn from(symbols: [Symbol; N]) -> Symbols {
+        Symbols(symbols.into())
     }
 }
 

@@ -10,7 +10,7 @@ use super::axis::value;
 use super::canvas::{Canvas, encode, escape};
 use crate::display::{MimeBundle, PNG, Rich};
 use crate::models::grouped;
-use crate::tensor::DType;
+use crate::tensor::{DType, expect};
 use crate::{Error, Result, Tensor};
 
 /// The longer side of a picture is shown about this long.
@@ -42,10 +42,7 @@ pub struct Image {
 /// For any other shape, and for more than 4,000,000 pixels; [`try_image`] returns the error instead.
 #[track_caller]
 pub fn image(tensor: &Tensor) -> Image {
-    match try_image(tensor) {
-        Ok(image) => image,
-        Err(error) => panic!("{error}"),
-    }
+    expect(try_image(tensor))
 }
 
 /// [`image`], returning the error.

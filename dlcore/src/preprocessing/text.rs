@@ -1,6 +1,7 @@
 //! Texts made ready for a network.
 
 use crate::datasets::Sequences;
+use crate::tensor::expect;
 use crate::{Error, Result, Tensor};
 
 /// Which words each sequence holds: 1 in the column of each number that occurs in it, 0 elsewhere.
@@ -13,10 +14,7 @@ use crate::{Error, Result, Tensor};
 /// If a number is not below `dimension`; [`try_multi_hot`] returns the error instead.
 #[track_caller]
 pub fn multi_hot(sequences: &Sequences, dimension: usize) -> Tensor {
-    match try_multi_hot(sequences, dimension) {
-        Ok(tensor) => tensor,
-        Err(error) => panic!("{error}"),
-    }
+    expect(try_multi_hot(sequences, dimension))
 }
 
 /// [`multi_hot`], returning the error.

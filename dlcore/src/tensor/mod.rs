@@ -18,6 +18,7 @@ mod pick;
 mod print;
 mod rearrange;
 mod reductions;
+mod rows;
 mod running;
 mod shape;
 mod slice;
@@ -27,6 +28,7 @@ mod structure;
 
 pub use dtype::{DType, Element, Real};
 pub use operators::Operand;
+pub use rows::Positions;
 pub use shape::{Axes, NewShape, Shape};
 pub use slice::{IntoSlice, SliceItem, SliceSpec};
 pub use sparse::SparseRows;
@@ -44,6 +46,7 @@ use std::sync::Arc;
 use crate::device::cpu::{buffers, threads};
 use crate::device::cuda::DeviceArray;
 use crate::device::{Device, cuda};
+use crate::error::raise;
 use crate::grad::Node;
 use crate::{Error, Result};
 
@@ -284,7 +287,7 @@ impl PartialEq for Tensor {
 pub(crate) fn expect<T>(result: Result<T>) -> T {
     match result {
         Ok(value) => value,
-        Err(error) => panic!("{error}"),
+        Err(error) => raise(&error),
     }
 }
 

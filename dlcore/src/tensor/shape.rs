@@ -33,10 +33,11 @@ impl Shape {
             // Asked for and given back at once: a failure later on would end the process.
             Some(size) if Vec::<T>::new().try_reserve_exact(size).is_ok() => Ok(size),
             _ => Err(Error::Shape(format!(
-                "{operation}: shape {:?} asks for {} elements of {bytes} bytes, for which there is \
-                 no room: a tensor must fit into memory, and holds {most} of them at most",
+                "{operation}: expected a shape that there is memory for, got {:?}, which is {} elements of \
+                 {bytes} bytes, {}; make it smaller, or make its parts one after the other",
                 self.0,
-                written(&self.0)
+                written(&self.0),
+                in_bytes(&self.0, bytes)
             ))),
         }
     }
@@ -68,6 +69,18 @@ fn written(dims: &[usize]) -> String {
         Some(size) => size.to_string(),
         None => format!("{:e}", dims.iter().map(|&n| n as f64).product::<f64>()),
     }
+}
+
+/// What elements of `bytes` bytes take, for a message: `4.4 TB`.
+fn in_bytes(dims: &[usize], bytes: usize) -> String {
+    let size = dims.iter().map(|&length| length as f64).product::<f64>() * bytes as f64;
+    let units = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    let unit = ((size.log10() / 3.0) as usize).clamp(1, units.len());
+    format!(
+        "{:.1} {}",
+        size / 1000_f64.powi(unit as i32),
+        units[unit - 1]
+    )
 }
 
 /// The shape given to `reshape`: as [`Shape`], but one axis may be -1 and is then inferred.
@@ -349,8 +362,8 @@ mod tests {
     #[test]
     fn what_no_memory_holds_is_refused_in_words() {
         const WIDE: [usize; 2] = [1 << 40, 1 << 40];
-        let asked = "shape [1099511627776, 1099511627776] asks for 1208925819614629174706176 elements \
-                     of 4 bytes, for which there is no room";
+        let asked = "expected a shape that there is memory for, got [1099511627776, 1099511627776], which is \
+                     1208925819614629174706176 elements of 4 bytes, 4835703.3 EB; make it smaller";
         let refused = |operation: &str, act: fn() -> Tensor| {
             let text = panic_of(act);
             assert!(text.starts_with(&format!("{operation}: {asked}")), "{text}");
@@ -368,11 +381,18 @@ mod tests {
         assert!(text.contains("elements of 8 bytes"), "{text}");
         // Within `usize`, beyond any memory.
         let text = panic_of(|| Tensor::zeros(1_usize << 60));
-        assert!(text.contains("holds 2305843009213693951 of them"), "{text}");
-        assert!(panic_of(|| Tensor::eye(1 << 40)).starts_with("eye: shape"));
+        assert!(
+            text.contains("got [1152921504606846976], which is"),
+            "{text}"
+        );
+        assert!(
+            text.contains("of 4 bytes, 4.6 EB; make it smaller"),
+            "{text}"
+        );
+        assert!(panic_of(|| Tensor::eye(1 << 40)).starts_with("eye: expected a shape"));
         assert!(panic_of(|| Tensor::linspace(0.0, 1.0, usize::MAX)).starts_with("linspace: "));
         let text = panic_of(|| Tensor::zeros([usize::MAX, usize::MAX, usize::MAX]));
-        assert!(text.contains("asks for 6.277"), "{text}");
+        assert!(text.contains("which is 6.277"), "{text}");
         assert!(panic_of(|| Tensor::zeros([1 << 40, 1 << 40, 0])).starts_with("zeros: "));
         assert!(Tensor::from_shape_vec(WIDE, Vec::new()).is_err());
     }
@@ -386,7 +406,9 @@ mod tests {
         );
         let text = panic_of(|| Tensor::arange(0.0, f64::NAN, 1.0));
         assert!(text.starts_with("arange: NaN numbers"), "{text}");
-        assert!(panic_of(|| Tensor::arange(0.0, 1e17, 1.0)).starts_with("arange: shape"));
+        assert!(
+            panic_of(|| Tensor::arange(0.0, 1e17, 1.0)).starts_with("arange: expected a shape")
+        );
         assert_eq!(Tensor::arange(1.0, 0.0, 1.0).len(), 0);
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
-use super::{Storage, Tensor, fallible};
+use super::{Storage, Tensor, expect, fallible};
 use crate::grad::ops::{self, Gather, Slice};
 use crate::{Error, Result};
 
@@ -306,7 +306,7 @@ impl Tensor {
     /// named.
     #[track_caller]
     pub fn slice(&self, spec: impl IntoSlice) -> Tensor {
-        super::expect(self.slice_spec(&spec.into_slice()))
+        expect(self.slice_spec(&spec.into_slice()))
     }
 
     /// [`Tensor::slice`], returning the error instead of panicking.
@@ -354,28 +354,50 @@ impl Tensor {
         ops::apply_any(Slice { parts }, &[&self.to_dense()])
     }
 
-    fallible! {
-        /// One position of the first axis, which goes away; negative positions count from the end.
-        fn get / try_get(&self, index: isize) -> Tensor {
-            if let (Storage::Sparse(rows), [length, features]) = (self.storage(), self.shape())
-                && let Some(Part::Index(row)) = part(&SliceItem::Index(index), *length)
-            {
-                let row = rows.slice(row..row + 1).to_dense();
-                return Tensor::from_array(row).try_reshape([*features]);
-            }
-            let Some(&length) = self.shape().first() else {
-                return Err(Error::Shape("get: a tensor of shape [] has no first axis".into()));
-            };
-            if part(&SliceItem::Index(index), length).is_none() {
-                return Err(Error::Shape(format!(
-                    "get: {index} on the first axis of shape {:?}, whose positions are {}",
-                    self.shape(),
-                    positions(length)
-                )));
-            }
-            self.slice_spec(&SliceSpec(vec![SliceItem::Index(index)]))
-        }
+    /// One position of the first axis, which goes away; negative positions count from the end. A range keeps the axis,
+    /// as in [`Tensor::slice`].
+    ///
+    /// # Panics
+    /// Where its `try_` twin returns an error.
+    #[track_caller]
+    pub fn get(&self, index: impl Into<SliceItem>) -> Tensor {
+        expect(self.get_item(index.into()))
+    }
 
+    /// [`Tensor::get`], returning the error instead of panicking.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a position that there is not.
+    pub fn try_get(&self, index: impl Into<SliceItem>) -> Result<Tensor> {
+        self.get_item(index.into())
+    }
+
+    fn get_item(&self, item: SliceItem) -> Result<Tensor> {
+        let SliceItem::Index(index) = item else {
+            return self.slice_spec(&SliceSpec(vec![item]));
+        };
+        if let (Storage::Sparse(rows), [length, features]) = (self.storage(), self.shape())
+            && let Some(Part::Index(row)) = part(&item, *length)
+        {
+            let row = rows.slice(row..row + 1).to_dense();
+            return Tensor::from_array(row).try_reshape([*features]);
+        }
+        let Some(&length) = self.shape().first() else {
+            return Err(Error::Shape(
+                "get: a tensor of shape [] has no first axis".into(),
+            ));
+        };
+        if part(&item, length).is_none() {
+            return Err(Error::Shape(format!(
+                "get: {index} on the first axis of shape {:?}, whose positions are {}",
+                self.shape(),
+                positions(length)
+            )));
+        }
+        self.slice_spec(&SliceSpec(vec![item]))
+    }
+
+    fallible! {
         /// The given positions of the first axis, in the given order, as often as given.
         fn rows / try_rows(&self, indices: &[usize]) -> Tensor {
             let Some(&length) = self.shape().first() else {

@@ -85,12 +85,52 @@ impl<'a> Sources<'a> {
     pub fn code(&self) -> &'a str {
         self.cells.get(self.index).map_or("", |(_, code)| code)
     }
+
+    /// The text of the cell from where the error points on.
+    pub fn place_of(&self, error: &Diagnostic) -> Option<&'a str> {
+        let (cell, at) = error.primary_in_cell(self)?;
+        self.cells.get(cell)?.1.get(at.start..)
+    }
+
+    /// The line that the error points into.
+    pub fn line_of(&self, error: &Diagnostic) -> Option<&'a str> {
+        let (cell, at) = error.primary_in_cell(self)?;
+        let code: &'a str = &self.cells.get(cell)?.1;
+        let start = code.get(..at.start)?.rfind('\n').map_or(0, |end| end + 1);
+        code[start..].lines().next()
+    }
+
+    /// The number of the last cell before this one that has a `let`, `fn` or the like of this name.
+    pub fn defined_by(&self, name: &str) -> Option<u32> {
+        let words = [
+            "let", "let mut", "fn", "struct", "enum", "trait", "const", "static", "type", "mod",
+        ];
+        let follows = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        let defines = |code: &str| {
+            words.iter().any(|word| {
+                let definition = format!("{word} {name}");
+                let mut places = code.match_indices(&definition);
+                places.any(|(at, found)| follows(&code[at + found.len()..]))
+            })
+        };
+        let before = self.cells.get(..self.index)?;
+        before
+            .iter()
+            .rev()
+            .find(|(_, code)| defines(code))
+            .map(|(number, _)| *number)
+    }
 }
 
 impl Diagnostic {
     /// Whether it stops the build.
     pub fn is_error(&self) -> bool {
         self.level.starts_with("error")
+    }
+
+    /// Whether it is about a name that nothing has.
+    fn is_unknown_name(&self) -> bool {
+        matches!(self.code(), Some("E0425" | "E0433" | "E0423"))
     }
 
     /// Whether it warns.
@@ -146,6 +186,7 @@ impl Diagnostic {
                 .message
                 .starts_with("the following error was instantiated");
             let guess = child.message.contains("with a similar name")
+                || child.message.starts_with("consider cloning the value")
                 || child.message.starts_with("try wrapping the pattern");
             if visible && !about_the_crate && !(guess && misled) {
                 notes.push(child);
@@ -287,7 +328,12 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
     let follows = first.code().is_none() && first.message.starts_with("prefix `")
         || hints::wants_closure(first);
     let told = if follows { &users[..1] } else { &users[..] };
-    let users = without_types_again(told.iter().map(|error| **error).collect(), sources);
+    let mut told: Vec<&Diagnostic> = told.iter().map(|error| **error).collect();
+    // Of a call with arguments by name, all else that does not fit follows from them.
+    if told.iter().any(|error| hints::is_by_name(error, sources)) {
+        told.retain(|error| error.is_unknown_name());
+    }
+    let users = without_types_again(told, sources);
     let mut traceback: Vec<String> = users.iter().map(|error| error.render(sources)).collect();
     let hint = hints::borrows(&users, sources)
         .or_else(|| users.iter().find_map(|error| hints::hint(error, sources)));
@@ -334,6 +380,9 @@ fn hint_line(hint: &str) -> String {
 const UNUSED_RESULT: &str =
     "put `?` behind it: an error then ends the cell and is shown, instead of passing unseen";
 
+const UNUSED_MODEL: &str = "`add` takes the model and hands it back, so it is gone now: write `let model = model.add(…);`, or \
+    `model.push(…);`, which adds in place";
+
 /// The warnings about the cell itself, drawn; those about earlier cells have been seen.
 pub fn warnings(messages: &[Diagnostic], sources: &Sources<'_>, index: CellIndex) -> String {
     let in_cell = |message: &&Diagnostic| {
@@ -344,9 +393,10 @@ pub fn warnings(messages: &[Diagnostic], sources: &Sources<'_>, index: CellIndex
         .iter()
         .filter(in_cell)
         .map(|message| {
-            let hint = match message.message.starts_with("unused `Result`") {
-                true => hint_line(UNUSED_RESULT) + "\n",
-                false => String::new(),
+            let hint = match message.message.as_str() {
+                unused if unused.starts_with("unused `Result`") => hint_line(UNUSED_RESULT) + "\n",
+                unused if unused.contains("`Sequential::add`") => hint_line(UNUSED_MODEL) + "\n",
+                _ => String::new(),
             };
             message.render(sources) + "\n" + &hint
         })
@@ -476,6 +526,12 @@ impl Diagnostic {
             "consider inserting whitespace here",
             "provide the argument",
             "remove the extra argument",
+            "use `!` to invoke the macro",
+            "store this in the heap by calling",
+            "for more on the distinction between the stack and the heap",
+            "you might be missing a crate named",
+            "you might be missing a string literal",
+            "consider using a semicolon here to finish",
         ];
         let borrow = self.message.contains("Into<Data>");
         let noise = |child: &Diagnostic| {

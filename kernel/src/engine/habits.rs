@@ -1,157 +1,23 @@
 //! What those write who come from Python and Keras, and how it is said here.
 
-use super::diagnostics::{Diagnostic, Place, Sources};
+use super::diagnostics::{Diagnostic, Sources};
+use super::hints::calls::{OPTIMIZERS, arguments_of, in_brackets, printed, rest_of};
 use super::hints::quoted;
 
 /// Where the names of the data sets are: the library declares each as a public module.
 const DATASETS: &str = include_str!("../../../dlcore/src/datasets/mod.rs");
 
-const OPTIMIZERS: [&str; 8] = [
-    "SGD", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta",
-];
+/// How some of many sequences are taken.
+pub(super) const SOME_SEQUENCES: &str =
+    "the first of them: `data.slice(..2000)`; the rows themselves: `data.rows()`";
 
-/// The text of the cell from a byte on.
-fn rest_of<'a>(error: &Diagnostic, sources: &Sources<'a>) -> Option<(&'a str, usize)> {
-    let (cell, at) = error.primary_in_cell(sources)?;
-    let code: &'a str = &sources.cells.get(cell)?.1;
-    Some((code, at.start))
-}
+/// What a data set is made of.
+pub(super) const DATA_SET: &str = "a data set has named parts: `let data = datasets::mnist::load()?;`, then `data.train_images`, \
+    `data.train_labels`, `data.test_images`, `data.test_labels`";
 
-/// The line that the error points into.
-fn line_of<'a>(error: &Diagnostic, sources: &Sources<'a>) -> Option<&'a str> {
-    let (code, at) = rest_of(error, sources)?;
-    let start = code[..at].rfind('\n').map_or(0, |end| end + 1);
-    code[start..].lines().next()
-}
-
-/// What stands in the first brackets of a text.
-fn in_brackets(text: &str) -> Option<&str> {
-    let open = text.find('(')?;
-    let mut depth = 0;
-    for (at, letter) in text[open..].char_indices() {
-        match letter {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(text[open + 1..open + at].trim());
-        }
-    }
-    None
-}
-
-fn is_number(text: &str) -> bool {
-    text.parse::<f64>().is_ok()
-}
-
-/// `Adam(0.001)`, `Dense(32)`, `print(x)`: E0423.
-pub(super) fn called(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
-    let (code, at) = rest_of(error, sources)?;
-    let text = &code[at..];
-    let name = text
-        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .next()?;
-    let arguments = in_brackets(text)?;
-    match error.message.as_str() {
-        message if message.contains("found macro `print`") => Some(printed(arguments)),
-        message if !message.contains("found struct") => None,
-        _ if OPTIMIZERS.contains(&name) => Some(match is_number(arguments) {
-            true => with_rate(name, arguments),
-            false => format!(
-                "it is made by `{name}::new()`; settings are methods: `.learning_rate(0.001)`"
-            ),
-        }),
-        _ if name == "Sequential" => Some(SEQUENTIAL.into()),
-        _ => Some(format!("it is made by `{name}::new({arguments})`")),
-    }
-}
-
-fn with_rate(name: &str, rate: &str) -> String {
-    format!("settings are methods: `{name}::new().learning_rate({rate})`")
-}
-
-fn printed(arguments: &str) -> String {
-    match arguments.starts_with('"') {
-        true => format!("printing is a macro, with `!`: `println!({arguments})`"),
-        false => format!(
-            "printing is a macro that wants a text first: `println!(\"{{}}\", {arguments})`"
-        ),
-    }
-}
-
-/// Arguments too many or too few: E0061.
-pub(super) fn arguments(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
-    let text = error.primary_text(sources)?;
-    if let Some(name) = text.strip_suffix("::new")
-        && OPTIMIZERS.contains(&name)
-    {
-        let (code, at) = rest_of(error, sources)?;
-        let given = in_brackets(&code[at..])?;
-        return is_number(given).then(|| with_rate(name, given));
-    }
-    if error
-        .labels()
-        .any(|label| label.contains("of type `Fit` is missing"))
-    {
-        return Some("how to train is the last argument: `Fit::epochs(5).batch_size(128)`".into());
-    }
-    if ["reshape", "Tensor::zeros", "Tensor::ones"].contains(&text) {
-        return Some("a shape is one list: `[64, 8]`".into());
-    }
-    let (code, at) = rest_of(error, sources)?;
-    let given = in_brackets(&code[at..]).unwrap_or_default();
-    let extra = |text: &'static str| {
-        error
-            .places(sources)
-            .find(move |(label, _)| label.starts_with(text))
-    };
-    let text_at = |(_, place): (&str, Place)| sources.cells.get(place.0)?.1.get(place.1);
-    let unexpected = extra("unexpected argument").and_then(text_at);
-    match (text, unexpected) {
-        ("Sequential::new", Some(_)) => return Some(SEQUENTIAL.into()),
-        ("slice", Some(_)) => {
-            return Some(format!("where to cut is one argument: `.slice(({given}))`"));
-        }
-        ("fit", Some(more)) if is_number(more) => {
-            let epochs = extra("expected `Fit`").and_then(text_at).unwrap_or("5");
-            return Some(format!(
-                "how to train is one argument: `Fit::epochs({epochs}).batch_size({more})`"
-            ));
-        }
-        ("compile", None) => {
-            return Some(
-                "the metrics come third: `[\"mae\"]`, or `Metrics::none()` for none".into(),
-            );
-        }
-        _ => {}
-    }
-    let signature = error.signature(sources, text)?;
-    let written = signature.written(text);
-    let of_type = text.rsplit_once("::").map(|(of, _)| of);
-    let setting = match (of_type, unexpected) {
-        (Some(_), Some(more)) if more.starts_with('"') && !signature.arguments.is_empty() => {
-            let start = code[at..].find(more)? + at;
-            let before = code[at..start].trim_end().trim_end_matches(',');
-            Some(format!(
-                "settings are methods: `{before}).activation({more})`"
-            ))
-        }
-        (Some(of), Some(_)) => Some(match signature.example.as_deref() {
-            Some(example) if example.contains(").") => format!("settings are methods: `{example}`"),
-            _ => format!("settings are methods behind it, which `:doc {of}` lists"),
-        }),
-        _ => signature
-            .example
-            .map(|example| format!("for instance `{example}`")),
-    };
-    Some(match setting {
-        Some(setting) => format!("it is called as `{written}`; {setting}"),
-        None => format!("it is called as `{written}`"),
-    })
-}
-
-const SEQUENTIAL: &str = "a model begins with `Sequential::new()` and grows by `.add(Dense::new(32).activation(\"relu\"))`";
+/// How a column of a table is taken.
+pub(super) const COLUMN: &str = "a column is a tensor: `table.column(\"age\")?`, several side by side \
+    `table.columns([\"age\", \"height\"])?`, a column of text `table.text(\"name\")?`";
 
 /// For `gradients(&x, &y)`.
 pub(super) const CLOSURE: &str = "the loss is computed in a function of the model: \
@@ -181,7 +47,11 @@ pub(super) fn index(message: &str, error: &Diagnostic, sources: &Sources<'_>) ->
         several => format!("({})", several.join(", ")),
     };
     Some(format!(
-        "parts of a tensor are taken with slice: `{name}.slice({parts})`"
+        "parts of a tensor are taken with slice: `{name}.slice({parts})`{}",
+        match parts.starts_with('(') {
+            true => String::new(),
+            false => format!("; of a vector `{name}[{parts}]`"),
+        }
     ))
 }
 
@@ -207,7 +77,13 @@ pub(super) fn function(text: &str, error: &Diagnostic, sources: &Sources<'_>) ->
         "float" => Some(format!(
             "numbers are converted by `{given} as f64`, texts by `{given}.parse::<f64>()?`"
         )),
-        "sum" | "max" | "min" | "abs" => Some(format!("it is a method: `{given}.{text}()`")),
+        "max" | "min" if arguments_of(given).len() == 2 && !given.contains('=') => Some(format!(
+            "it is a method: `{}`",
+            arguments_of(given).join(&format!(".{text}(")) + ")"
+        )),
+        "sum" | "max" | "min" | "abs" if !given.contains(',') => {
+            Some(format!("it is a method: `{given}.{text}()`"))
+        }
         "enumerate" | "zip" => Some(
             "iterators have it as a method: `for (i, x) in xs.iter().enumerate() { … }`".into(),
         ),
@@ -248,6 +124,28 @@ pub(super) fn dataset(text: &str, message: &str) -> Option<String> {
 
 /// A field that a value does not have: E0609.
 pub(super) fn field(text: &str, message: &str) -> Option<String> {
+    if message.contains("`Table`") {
+        return of_table(text)
+            .or_else(|| Some(format!("a column is a tensor: `table.column(\"{text}\")?`")));
+    }
+    let of_model = message.contains("`Sequential`") || message.contains("`Model`");
+    match text {
+        "weights" | "trainable_weights" if of_model => {
+            return Some("the weights are `model.get_weights()`".into());
+        }
+        "optimizer" if of_model => {
+            let said = "the optimizer is given to `compile`; while it trains, callbacks change the learning rate, as \
+                        `LearningRateScheduler` does";
+            return Some(said.into());
+        }
+        _ => {}
+    }
+    if ["size", "nelement"].contains(&text) && message.contains("`Tensor`") {
+        return Some("the number of elements is `x.len()`".into());
+    }
+    if text == "T" && message.contains("`Tensor`") {
+        return Some("it is a method: `x.transpose()`".into());
+    }
     if !message.contains("History") {
         return None;
     }
@@ -258,6 +156,24 @@ pub(super) fn field(text: &str, message: &str) -> Option<String> {
         other => other,
     };
     Some(format!("a history is asked by name: `.get(\"{name}\")`"))
+}
+
+/// What tables of pandas have, and how it is said here.
+pub(super) fn of_table(text: &str) -> Option<String> {
+    Some(match text {
+        "head" | "info" => "a table that ends a cell shows its first rows: `table`".into(),
+        "shape" | "len" => "a table says `table.rows()` and `table.names().len()`".into(),
+        "columns" => "the names of the columns are `table.names()`".into(),
+        "describe" => "columns are tensors, which have it: `table.column(\"age\")?.mean()`, `.std()`, `.min()`, `.max()`".into(),
+        "dropna" => "it is called `drop_missing` here".into(),
+        "fillna" => "it is called `fill_missing(0.0)` here; `fill_missing_by_mean()` takes each column's mean".into(),
+        "isnull" | "isna" => "it is called `missing` here".into(),
+        "values" | "to_numpy" => "its columns become a tensor by `table.all_numbers()?`".into(),
+        "to_csv" => "it is called `save_csv(\"data.csv\")?` here".into(),
+        "slice" => "rows are taken of tensors: `table.all_numbers()?.slice(..2)`, `table.column(\"age\")?.slice(..2)`".into(),
+        "get" | "loc" | "iloc" => COLUMN.into(),
+        _ => return None,
+    })
 }
 
 /// A method of a value that is still in a `Result`, or that vectors lack: E0599.
@@ -277,9 +193,38 @@ pub(super) fn method(text: &str, message: &str) -> Option<String> {
         return Some("the likeliest class of each: `.predict(&x)?.argmax(-1)`".into());
     }
     if of == "Sequences" || message.contains("`Sequences` is not an iterator") {
+        return Some(SOME_SEQUENCES.into());
+    }
+    if message.contains("unit type `()`")
+        && ["fit", "summary", "predict", "evaluate", "save", "compile"].contains(&text)
+    {
         return Some(
-            "the first of them: `data.slice(..2000)`; the rows themselves: `data.rows()`".into(),
+            "`compile` changes the model and returns nothing: bind the model by `let mut model = …;` first, then \
+             `model.compile(…)?;`"
+                .into(),
         );
+    }
+    if of == "History" && text == "save" {
+        return Some("its chart is kept by `history.plot().save(\"history.png\")?`".into());
+    }
+    if message.contains("for type `bool`") && ["mean", "sum", "all", "any", "cast"].contains(&text)
+    {
+        return Some(
+            "`==` asks whether two tensors are the same as a whole; number by number asks `a.equal(&b)`, and \
+             `a.equal(&b).mean()` is the share"
+                .into(),
+        );
+    }
+    if ["Loss", "Metric"].contains(&of) && text == "new" {
+        let kind = of.to_lowercase();
+        let example = if of == "Loss" {
+            "mean_squared_error"
+        } else {
+            "accuracy"
+        };
+        return Some(format!(
+            "each {kind} is made by a function of its own: `{of}::{example}()`, or chosen by name: `\"{example}\"`"
+        ));
     }
     let of_list = message.contains("`Vec<") || message.contains("for array");
     let of_tensor = [
@@ -308,7 +253,11 @@ pub(super) fn power(error: &Diagnostic, sources: &Sources<'_>) -> Option<String>
 
 /// Text that is no Rust at all.
 pub(super) fn syntax(message: &str, error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
-    let line = line_of(error, sources)?.trim();
+    let line = sources.line_of(error)?.trim();
+    if message == "format argument must be a string literal" {
+        let call = line.find("println!(").or(line.find("print!("))?;
+        return Some(printed(in_brackets(&line[call..])?));
+    }
     if message.starts_with("prefix `f` is unknown") {
         let text = line.split("f\"").nth(1)?.split('"').next()?;
         let print = line.contains("print");
@@ -331,6 +280,23 @@ pub(super) fn syntax(message: &str, error: &Diagnostic, sources: &Sources<'_>) -
     if block && line.contains(':') && !line.contains('{') {
         return Some("a block stands in braces: `if x > 0.0 { … }`".into());
     }
+    if message.starts_with("negative integers cannot be used to index") {
+        return Some("positions count from the front; the last is `.last()`, or `v[v.len() - 1]`; of a tensor `x.get(-1)`".into());
+    }
+    if line.contains("{\"") && message.ends_with("found `:`") {
+        return Some(
+            "a dictionary is `std::collections::HashMap::from([(\"a\", 1), (\"b\", 2)])`".into(),
+        );
+    }
+    if line.contains('[')
+        && line.contains(" for ")
+        && line.contains(" in ")
+        && !line.starts_with("for ")
+    {
+        return Some(
+            "a list is made of another by `xs.iter().map(|x| x * 2.0).collect::<Vec<_>>()`".into(),
+        );
+    }
     if line.contains("lambda ") {
         return Some("a function without a name is written `|x| x + 1.0`".into());
     }
@@ -339,6 +305,11 @@ pub(super) fn syntax(message: &str, error: &Diagnostic, sources: &Sources<'_>) -
 
 /// An argument of the right value for Python and the wrong one here: E0308.
 pub(super) fn argument(function: &str, given: &str) -> Option<String> {
+    if function == "verbose" {
+        return Some(
+            "it is a number: `verbose(0)` shows nothing, 1 the curves, 2 a line an epoch".into(),
+        );
+    }
     if function != "validation_split" {
         return None;
     }
@@ -366,12 +337,6 @@ pub(super) fn operand_types(error: &Diagnostic) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn brackets_are_matched() {
-        assert_eq!(in_brackets("len(f(x), 1) + g(2)"), Some("f(x), 1"));
-        assert_eq!(in_brackets("len"), None);
-    }
 
     #[test]
     fn ranges_are_turned_around() {

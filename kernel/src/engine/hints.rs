@@ -1,11 +1,16 @@
 //! One line of help for the mistakes that are made most in these notebooks.
 
 mod arithmetic;
+mod by_name;
+pub(super) mod calls;
+mod mismatched;
 mod names;
+mod python;
 
 use super::diagnostics::{Diagnostic, Place, Sources};
 use super::habits;
 use arithmetic::arithmetic;
+use mismatched::{expected_found, mismatched};
 use names::{is_named_argument, missing_method, unknown_name};
 
 /// The line that solves it, where there is one.
@@ -17,10 +22,10 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
         Some("E0308") if error.labels().any(|label| label.starts_with("expected an array with a size of")) => {
             Some("all rows of a tensor have the same length".into())
         }
-        Some("E0308") => wrong_function(error, sources)
-            .and_then(|function| habits::argument(function, text))
-            .or_else(|| mismatched(error, wrong_argument(error, sources).unwrap_or(text))),
-        Some("E0061") => habits::arguments(error, sources),
+        Some("E0308") => calls::callbacks(error, sources)
+            .or_else(|| wrong_function(error, sources).and_then(|function| habits::argument(function, text)))
+            .or_else(|| mismatched(error, sources, wrong_argument(error, sources).unwrap_or(text))),
+        Some("E0061") => calls::arguments(error, sources),
         Some("E0282" | "E0283") if sources.code().contains("[])") => {
             let instead = match sources.code().contains(".compile(") {
                 true => "for no metrics write `Metrics::none()`",
@@ -40,7 +45,11 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
         }
         // The variable's name may be one of the prelude's modules as well.
         Some("E0423") if sources.gone.contains_key(text) => sources.gone.get(text).cloned(),
-        Some("E0423") => habits::called(error, sources),
+        Some("E0423") => calls::called(error, sources).or_else(|| module(error, sources)),
+        Some("E0618") => calls::call_of_value(error, sources),
+        Some("E0600") if sources.line_of(error).is_some_and(|line| line.trim().starts_with('!')) => {
+            Some(python::SHELL.into())
+        }
         Some("E0609") => habits::field(text, message),
         Some("E0614") => habits::power(error, sources),
         Some("E0605") if message.contains("Tensor") => Some(
@@ -48,9 +57,12 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
                 .into(),
         ),
         Some("E0599") => missing_method(message, text).or_else(|| habits::method(text, message)),
-        Some("E0369") if message.contains("Result<") => {
+        Some("E0369" | "E0608") if message.contains("Result<") => {
             Some("put `?` behind what may fail, which takes the value out of its Result".into())
         }
+        Some("E0608") if message.contains("`History`") => Some("a history is asked by name: `.get(\"loss\")`".into()),
+        Some("E0271") if message.contains("(&str, _)") => Some(CURVES.into()),
+        Some("E0608") if message.contains("Table") => Some(habits::COLUMN.into()),
         Some("E0608") if message.contains("Tensor") => Some(
             "parts of a tensor are taken with slice: `x.slice(0)`, `x.slice((.., 1..3))`; one number is `x.slice((0, 1)).item()`"
                 .into(),
@@ -58,15 +70,36 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
         Some("E0616" | "E0615") if text == "trainable" => {
             Some("layers and models are frozen by `set_trainable(false)`, and asked by `trainable()`".into())
         }
+        Some("E0616") if message.contains("`Fit`") => Some(format!("it is set by a method: `Fit::epochs(5).{text}(…)`")),
         Some("E0615") => Some(format!("it is a method: call it with parentheses, `{text}()`")),
+        Some("E0369") if message.ends_with("to `&str`") && !message.contains("add `&str`") => {
+            Some("a text with values in it is `format!(\"accuracy: {}\", 0.5)`".into())
+        }
         Some("E0369") if error.labels().any(|label| label.contains("Tensor")) => comparison(message).or_else(|| Some(
             "tensors have + - * / among each other and with numbers; for anything else take the numbers: `x.to_vec()`".into(),
         )),
-        None => unreadable(message, text, sources)
+        None => unreadable(error, text, sources)
             .or_else(|| habits::index(message, error, sources))
             .or_else(|| habits::syntax(message, error, sources)),
         _ => None,
     }
+}
+
+/// How curves are drawn.
+const CURVES: &str = "curves are drawn by their names: `plot::curves([(\"first\", &history), (\"second\", &other)])?`; one history by \
+    `history.plot()`";
+
+/// `layers.Dense(3)`: a module of ours before a dot.
+fn module(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
+    let module = error
+        .message
+        .contains("found module")
+        .then(|| sources.place_of(error))
+        .flatten()?;
+    let path = module.split(['.', '(']).next().unwrap_or_default();
+    (!path.contains("::"))
+        .then(|| python::said_here(module))
+        .flatten()
 }
 
 /// Whether a closure over the model is wanted, and it is no closure that was given.
@@ -82,6 +115,7 @@ pub fn knows_better(error: &Diagnostic, sources: &Sources<'_>) -> bool {
     match error.code() {
         Some("E0425") => sources.gone.contains_key(text) || is_named_argument(error, sources),
         Some("E0599") => habits::method(text, &error.message).is_some(),
+        Some("E0382") => by_add(error, sources),
         Some("E0308") => {
             let tuple = |(result, found): (&str, &str)| {
                 result.starts_with("Result<") && found.starts_with('(')
@@ -90,6 +124,11 @@ pub fn knows_better(error: &Diagnostic, sources: &Sources<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether it is about `epochs=5`, an argument by its name.
+pub fn is_by_name(error: &Diagnostic, sources: &Sources<'_>) -> bool {
+    error.code() == Some("E0425") && is_named_argument(error, sources)
 }
 
 /// Several tensors that a model wants to borrow.
@@ -119,19 +158,31 @@ pub(super) fn quoted(message: &str) -> Vec<&str> {
     message.split('`').skip(1).step_by(2).collect()
 }
 
-fn moved(error: &Diagnostic, message: &str, sources: &Sources<'_>) -> String {
-    let name = quoted(message).first().copied().unwrap_or("it");
+/// Whether a model was moved into `add`.
+fn by_add(error: &Diagnostic, sources: &Sources<'_>) -> bool {
     // What stands behind the place where it was moved.
     let behind = |at: Place| sources.cells.get(at.0)?.1.get(at.1.end..);
-    let by_add = error
+    error
         .places(sources)
         .filter(|(label, _)| label.contains("moved"))
-        .any(|(_, at)| behind(at).is_some_and(|rest| rest.trim_start().starts_with(".add(")));
-    if by_add {
-        return format!(
-            "`add` takes the model and hands it back: write `let {name} = {name}.add(…);`, or chain the layers \
-             (`Sequential::new().add(…).add(…)`)"
-        );
+        .any(|(_, at)| behind(at).is_some_and(|rest| rest.trim_start().starts_with(".add(")))
+}
+
+fn moved(error: &Diagnostic, message: &str, sources: &Sources<'_>) -> String {
+    let name = quoted(message).first().copied().unwrap_or("it");
+    if by_add(error, sources) {
+        return match error
+            .labels()
+            .any(|label| label.contains("iteration of loop"))
+        {
+            true => format!(
+                "`add` takes the model and hands it back; in a loop write `{name}.push(…);`, with `let mut {name}`"
+            ),
+            false => format!(
+                "`add` takes the model and hands it back: write `let {name} = {name}.add(…);`, or `{name}.push(…);`, which adds \
+                 in place"
+            ),
+        };
     }
     if error.labels().any(|label| label.contains("in operator")) {
         return format!("write `&{name}` there: operators take references too, and `{name}` stays");
@@ -140,14 +191,6 @@ fn moved(error: &Diagnostic, message: &str, sources: &Sources<'_>) -> String {
         "`{name}` was given away there; pass `&{name}`, or `{name}.clone()` where a value is needed, to keep it \
          (a clone of a tensor or a model copies nothing)"
     )
-}
-
-/// The types of a label that says `expected …, found …`.
-fn expected_found(error: &Diagnostic) -> Option<(&str, &str)> {
-    error.labels().find_map(|label| {
-        let (expected, found) = label.strip_prefix("expected ")?.split_once(", found ")?;
-        Some((expected.trim_matches('`'), found.trim_matches('`')))
-    })
 }
 
 /// The argument that has the wrong type, where the error points at the name of the function.
@@ -164,63 +207,6 @@ fn wrong_function<'a>(error: &Diagnostic, sources: &Sources<'a>) -> Option<&'a s
         .places(sources)
         .find(|(label, _)| label.starts_with("arguments to this "))?;
     sources.cells.get(at.0)?.1.get(at.1)
-}
-
-fn mismatched(error: &Diagnostic, text: &str) -> Option<String> {
-    let (expected, found) = expected_found(error)?;
-    if expected.trim_start_matches('&') == found && expected.starts_with('&') {
-        return Some(format!("put `&` in front: `&{text}`"));
-    }
-    if let Some(owned) = found.strip_prefix('&')
-        && owned == expected
-    {
-        return Some(format!(
-            "a value is wanted, not a reference: `{}.clone()`",
-            text.trim_start_matches('&')
-        ));
-    }
-    let whole = ["usize", "u8", "u32", "u64", "i32", "i64"].contains(&expected);
-    match (expected, found) {
-        (_, "floating-point number") if whole => Some(format!(
-            "a whole number belongs here: `{}` instead of `{text}`",
-            text.split('.').next().unwrap_or("1"),
-        )),
-        ("f32" | "f64", "integer") => Some(format!("write it with a decimal point: `{text}.0`")),
-        ("f32" | "f64", "f32" | "f64" | "usize" | "u8" | "u32" | "u64" | "i32" | "i64") => {
-            Some(format!("convert it: `{text} as {expected}`"))
-        }
-        (_, "usize" | "u8" | "u32" | "u64" | "i32" | "i64" | "f32" | "f64") if whole => {
-            Some(format!("convert it: `{text} as {expected}`"))
-        }
-        _ if whole && ["String", "&str"].contains(&found)
-            || ["f32", "f64"].contains(&expected) && ["String", "&str"].contains(&found) =>
-        {
-            Some(format!(
-                "a text is turned into a number by `{text}.parse::<{expected}>()?`"
-            ))
-        }
-        ("f64", "Tensor") => Some(format!("`{text}.item()` is its number")),
-        (number, "Tensor") if whole || number == "f32" => Some(format!(
-            "`{text}.item()` is its number: `{text}.item() as {number}`"
-        )),
-        ("Fit", "integer") => Some(format!("settings are built from `Fit::epochs({text})`")),
-        ("Tensor", number) if number == "integer" || number.starts_with("floating") => {
-            Some(format!(
-                "a number is no tensor yet: `Tensor::from({text}{})`",
-                if number == "integer" { ".0" } else { "" }
-            ))
-        }
-        ("Tensor", list) if list.starts_with("Vec<") || list.starts_with('[') => {
-            Some(format!("make a tensor of it: `Tensor::from({text})`"))
-        }
-        (result, tuple) if result.starts_with("Result<") && tuple.starts_with('(') => Some(
-            "put `?` behind the call on the right, which takes the value out of its Result".into(),
-        ),
-        (wanted, result) if result.starts_with("Result<") && result[7..].starts_with(wanted) => {
-            Some(format!("put `?` behind it: `{text}?`"))
-        }
-        _ => None,
-    }
 }
 
 /// `binary operation `>` cannot be applied to type `Tensor``
@@ -248,6 +234,43 @@ fn unfulfilled(message: &str, text: &str) -> Option<String> {
                 .into(),
         );
     }
+    if message.ends_with("is not an iterator") {
+        return match quoted(message).first() {
+            Some(&"Tensor") => Some(format!(
+                "put `&` in front, and a loop takes the rows: `&{text}`"
+            )),
+            Some(kind) if kind.trim_start_matches('&') == "History" => Some(CURVES.into()),
+            Some(&"{integer}" | &"usize") => Some(format!("a range is written `0..{text}`")),
+            _ => None,
+        };
+    }
+    if message.contains("`Data: From<(") {
+        return Some("they are arguments of their own: leave out the brackets around them".into());
+    }
+    if message.contains("`Data: From<") {
+        return Some(
+            "data is a tensor of one row a sample, by reference: `let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);`, then `&x`; of a \
+             vector `v` of `f64` it is `Tensor::from_shape_vec_f64([1, v.len()], v)?`"
+                .into(),
+        );
+    }
+    if message.contains("`Vec<f32>: From<") && message.contains("Tensor") {
+        return Some("the numbers of a tensor are `x.to_vec()`".into());
+    }
+    if message.contains("`Symbol: Into<Symbols>`") {
+        return Some(format!("put `&` in front: `&{text}`"));
+    }
+    if message.contains(": Into<LayerRef>`") {
+        return Some(
+            "a layer is made by its type: `.add(Dense::new(32).activation(\"relu\"))`".into(),
+        );
+    }
+    if message.contains("`LearningRate: From<f32>`") {
+        return Some(format!("convert it: `{text} as f64`"));
+    }
+    if message.ends_with(": Operand` is not satisfied") && message.contains("Vec<") {
+        return Some("make a tensor of it first: `Tensor::from(v)`".into());
+    }
     if message.contains("`LearningRate: From<{integer}>`") {
         return Some(format!(
             "write the whole number with a decimal point: `{text}.0` instead of `{text}`"
@@ -274,6 +297,12 @@ fn unfulfilled(message: &str, text: &str) -> Option<String> {
         return Some(format!(
             "rows are joined first: `Tensor::from(rows.concat()).reshape([rows.len(), {width}])`"
         ));
+    }
+    if message.contains("`Sequences` cannot be indexed by") || message.contains("`[Vec<u32>]`") {
+        return Some(habits::SOME_SEQUENCES.into());
+    }
+    if message.contains("cannot be indexed by") && text.contains("..") {
+        return Some("the ends of a range are of type usize: `v[..3]`, `v[..n as usize]`".into());
     }
     if message.contains("cannot be indexed by") {
         return Some(format!("positions are of type usize: `[{text} as usize]`"));
@@ -305,18 +334,25 @@ fn not_mutable(error: &Diagnostic, message: &str, sources: &Sources<'_>) -> Stri
 }
 
 /// Text that is no Rust at all.
-fn unreadable(message: &str, text: &str, sources: &Sources<'_>) -> Option<String> {
+fn unreadable(error: &Diagnostic, text: &str, sources: &Sources<'_>) -> Option<String> {
+    let message = error.message.as_str();
     let code = sources
         .cells
         .get(sources.index)
         .map_or("", |(_, code)| code.trim_start());
-    if ["import ", "from ", "def "]
+    if ["import ", "from "]
         .iter()
         .any(|word| code.starts_with(word))
     {
         return Some(
             "this is Python; cells are Rust, with everything of dlcore in reach (`:help`)".into(),
         );
+    }
+    if let Some(said) = sources
+        .line_of(error)
+        .and_then(|line| python::line(line.trim()))
+    {
+        return Some(said);
     }
     if text == "@" {
         return Some("the matrix product is a method: `a.dot(&b)`".into());

@@ -42,7 +42,8 @@ pub fn failure(frame: &Value, places: &Places<'_>) -> CellError {
     let text = |name: &str| frame[name].as_str().unwrap_or_default();
     let message = text("message");
     let name = match text("t") {
-        "panic" => "panic",
+        // An operation of the library that does not return its error panics with it, and says its name.
+        "panic" if text("type").is_empty() => "panic",
         _ => text("type")
             .rsplit("::")
             .next()

@@ -117,6 +117,11 @@ impl Engine {
             let used = used.filter(|_| self.state.variables.get(name).is_some_and(Kept::is_tensor));
             let instead = match &used {
                 Some(used) => format!("write `{}` there", used.instead),
+                None if code.contains(&format!("{name}.add(")) => {
+                    format!(
+                        "`add` hands it back, so write `let mut {name} = {name}.add(…);` there, or `{name}.push(…);`"
+                    )
+                }
                 None => format!("pass `&{name}` or `{name}.clone()` there"),
             };
             if let Some(used) = used

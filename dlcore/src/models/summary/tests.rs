@@ -14,6 +14,7 @@ fn prints_as_keras_prints_it() {
         rows: vec![row("dense", 512, 401_920), row("dense_1", 10, 5_130)],
         trainable: 407_050,
         non_trainable: 0,
+        unbuilt: None,
     };
     // Copied from Keras 3.15, model.summary() of the same network.
     let expected = "\
@@ -44,6 +45,7 @@ fn a_layer_that_is_not_built_says_so_and_a_long_name_widens_its_column() {
         }],
         trainable: 0,
         non_trainable: 0,
+        unbuilt: None,
     };
     let text = summary.to_string();
     assert!(
@@ -67,6 +69,7 @@ fn html_is_escaped() {
         rows: vec![],
         trainable: 1234,
         non_trainable: 0,
+        unbuilt: None,
     };
     let bundle = summary.mime_bundle();
     let html = bundle.get(HTML).unwrap().as_str().unwrap();
@@ -83,4 +86,43 @@ fn counts_are_grouped_by_thousands() {
     assert_eq!(grouped(1_000), "1,000");
     assert_eq!(grouped(1_234_567), "1,234,567");
     assert_eq!(memory(4 * 160_305), "626.19 KB");
+}
+
+#[test]
+fn a_model_that_is_not_built_says_why_below_its_table() {
+    use crate::layers::{Conv2D, Dense};
+    use crate::models::Sequential;
+    let last = |model: &Sequential| {
+        let text = model.summary().to_string();
+        text.lines().last().unwrap_or_default().to_string()
+    };
+    let waits = Sequential::new().add(Dense::new(3));
+    assert!(
+        last(&waits).contains(".input_shape([…])"),
+        "{}",
+        last(&waits)
+    );
+    let mut unfit = Sequential::new()
+        .add(Conv2D::new(8, 9).input_shape([8, 8, 1]))
+        .add(Dense::new(3));
+    let said = unfit
+        .compile("sgd", "mse", ["mae"])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(last(&unfit).trim(), said.strip_prefix("compile: ").unwrap());
+    let html = unfit.summary().mime_bundle();
+    assert!(
+        html.get(HTML)
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .contains("</p><p>")
+    );
+    let built = Sequential::new().add(Dense::new(3).input_shape([2]));
+    assert!(
+        last(&built).starts_with(" Non-trainable"),
+        "{}",
+        last(&built)
+    );
+    assert_eq!(Sequential::new().summary().unbuilt, None);
 }

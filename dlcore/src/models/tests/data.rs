@@ -1,7 +1,7 @@
 //! Data that comes batch by batch.
 
 use super::numbers;
-use crate::layers::Dense;
+use crate::layers::{Conv2D, Dense, LSTM};
 use crate::metrics::Metrics;
 use crate::models::*;
 use crate::{Result, Tensor};
@@ -242,4 +242,56 @@ fn a_validation_generator_that_runs_short_ends_training_in_words() {
 
 fn batches_of(x: &Tensor, y: &Tensor, count: usize) -> Vec<(Tensor, Tensor)> {
     batches(x, y, 2).take(count).collect()
+}
+
+#[test]
+fn labels_of_samples_for_a_layer_that_answers_at_each_place_are_told_what_is_missing() {
+    let images = Tensor::ones([6, 8, 8, 1]);
+    let mut model = Sequential::new()
+        .add(Conv2D::new(4, 3).input_shape([8, 8, 1]))
+        .add(Dense::new(3).activation("softmax"));
+    let missing = "answers at each of the 6 x 6 places of an image, the labels are one a sample: put Flatten::new() or \
+                   GlobalAveragePooling2D::new() before it";
+    let one_hot = Tensor::from([0, 1, 2, 0, 1, 2]).one_hot(3);
+    let cases = [
+        ("categorical_crossentropy", one_hot.clone()),
+        (
+            "sparse_categorical_crossentropy",
+            Tensor::from([0, 1, 2, 0, 1, 2]),
+        ),
+        ("sparse_categorical_crossentropy", Tensor::zeros([6, 1])),
+        ("mse", one_hot),
+    ];
+    for (loss, labels) in cases {
+        model.compile("sgd", loss, ["accuracy"]).unwrap();
+        let said = refusal(model.fit(&images, &labels, Fit::epochs(1).verbose(0)));
+        assert!(said.contains(missing), "{loss}: {said}");
+    }
+    // Labels for each place that are of the wrong width are another matter.
+    model.compile("sgd", "mse", ["mae"]).unwrap();
+    let said = refusal(model.fit(
+        &images,
+        &Tensor::ones([6, 6, 6, 2]),
+        Fit::epochs(1).verbose(0),
+    ));
+    assert!(!said.contains("Flatten"), "{said}");
+    let mut model = Sequential::new()
+        .add(LSTM::new(4).return_sequences(true).input_shape([5, 2]))
+        .add(Dense::new(1).activation("sigmoid"));
+    model
+        .compile("sgd", "binary_crossentropy", ["accuracy"])
+        .unwrap();
+    let said = refusal(model.fit(
+        &Tensor::ones([6, 5, 2]),
+        &Tensor::ones([6]),
+        Fit::epochs(1).verbose(0),
+    ));
+    assert!(
+        said.contains("each of the 5 timesteps") && said.contains("return_sequences(false)"),
+        "{said}"
+    );
+    let steps = Tensor::ones([6, 5]);
+    model
+        .fit(&Tensor::ones([6, 5, 2]), &steps, Fit::epochs(1).verbose(0))
+        .unwrap();
 }

@@ -32,8 +32,14 @@ fn is_float(kind: &str) -> bool {
 pub(super) fn arithmetic(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
     let types = quoted(&error.message);
     let (left_type, right_type) = match types.as_slice() {
-        // Of a difference the compiler names the right side first.
-        [right, left, ..] if error.message.starts_with("cannot subtract") => (*left, *right),
+        // Of a sum and a difference the compiler names the right side first.
+        [right, left, ..]
+            if ["cannot add", "cannot subtract"]
+                .iter()
+                .any(|said| error.message.starts_with(said)) =>
+        {
+            (*left, *right)
+        }
         [left, right, ..] => (*left, *right),
         _ => habits::operand_types(error)?,
     };

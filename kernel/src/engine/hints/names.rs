@@ -2,7 +2,9 @@
 
 use strsim::osa_distance;
 
+use super::{by_name, python};
 use crate::engine::diagnostics::{Diagnostic, Sources};
+use crate::engine::habits;
 
 /// What Keras calls something, without case and underscores, and how it is said here.
 const SAID_HERE: &[(&[&str], &str)] = &[
@@ -46,15 +48,9 @@ const SAID_HERE: &[(&[&str], &str)] = &[
             "conv3d",
             "maxpooling3d",
             "convlstm2d",
-            "activityregularization",
-            "normalization",
             "textvectorization",
         ],
         "this layer is not here; a layer of your own is a type that implements `Layer`",
-    ),
-    (
-        &["np", "numpy", "keras", "tf", "torch", "plt", "pd"],
-        "this is Rust: tensors, layers and plots are there without an import (`:help`)",
     ),
     (
         &["true_", "none", "null", "self_"],
@@ -89,15 +85,23 @@ pub(super) fn unknown_name(
         let rest = sources.cells.get(cell)?.1.get(at.end..)?.trim_start();
         Some(rest.starts_with('=') && !rest.starts_with("=="))
     });
-    if ARGUMENTS.contains(&text) && after == Some(true) {
-        let said = "arguments have no names in Rust; settings are methods: `Fit::epochs(5).batch_size(128)`, \
-                    `Dense::new(512).activation(\"relu\")`";
-        return Some(said.into());
+    if is_named_argument(error, sources)
+        && let Some((call, function)) = by_name::call_around(error, sources)
+        && python::is_library(function.split(['.', ':']).next().unwrap_or_default())
+    {
+        return python::said_here(call);
     }
-    if is_named_argument(error, sources) {
-        let said = "arguments have no names in Rust: write the value alone, as in `Dense::new(3)`; settings are \
-                    methods, as in `Dense::new(3).activation(\"relu\")`";
-        return Some(said.into());
+    if let Some(said) = along_axis(text, sources, error) {
+        return Some(said);
+    }
+    let assigned = ARGUMENTS.contains(&text) && after == Some(true);
+    if assigned || is_named_argument(error, sources) {
+        return Some(match by_name::without_names(error, sources) {
+            Some(written) => format!("arguments have no names in Rust, settings are methods: `{written}`"),
+            None => "arguments have no names in Rust: write the value alone, as in `Dense::new(3)`; settings are methods, as in \
+                     `Fit::epochs(5).batch_size(128)`"
+                .into(),
+        });
     }
     if let Some(said) = sources.gone.get(text) {
         return Some(said.clone());
@@ -106,6 +110,17 @@ pub(super) fn unknown_name(
         return Some(format!(
             "a `fn` sees no variables of cells: hand `{text}` over, as in `fn f({text}: &Tensor)`, or write a closure, which sees them"
         ));
+    }
+    if let Some(said) = sources.place_of(error).and_then(python::said_here) {
+        return Some(said);
+    }
+    if python::is_library(text) {
+        let said = "this is Rust: tensors, layers and plots are there without an import (`:help`)";
+        return Some(said.into());
+    }
+    let line = sources.line_of(error).unwrap_or_default().trim();
+    if line.starts_with('!') {
+        return python::line(line);
     }
     let plain = |name: &str| name.to_lowercase().replace('_', "");
     let wanted = plain(text);
@@ -126,8 +141,49 @@ pub(super) fn unknown_name(
         Some((_, name)) => Some(format!("did you mean `{name}`?")),
         // The compiler says itself what to write.
         None if error.has_suggestion() => None,
-        None => Some("run the cell that defines it first, or check the spelling".into()),
+        None => Some(not_defined(text, sources, error)),
     }
+}
+
+/// What to do about a name that nothing is called like.
+fn not_defined(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> String {
+    let message = error.message.as_str();
+    if message.starts_with("cannot find module or crate") {
+        return format!(
+            "check the spelling; where it is a crate, `:dep {text}` at the head of a cell adds it"
+        );
+    }
+    if let Some((_, module)) = message
+        .split_once("` in module `")
+        .or_else(|| message.split_once("` in `"))
+    {
+        let module = module.trim_end_matches('`');
+        return format!("`:doc {module}` lists what `{module}` has");
+    }
+    match sources.defined_by(text) {
+        Some(cell) => format!("cell {cell} defines it, and has to run again"),
+        None => format!(
+            "no cell that was run in this session defines `{text}`: check the spelling, or run the one that does"
+        ),
+    }
+}
+
+/// `x.mean(axis=0)`, which is `x.mean_axis(0)` here.
+fn along_axis(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> Option<String> {
+    if text != "axis" || !is_named_argument(error, sources) {
+        return None;
+    }
+    let axis = sources.place_of(error)?.strip_prefix("axis")?;
+    let axis = axis.trim_start().strip_prefix('=')?;
+    let axis = axis.split([',', ')']).next()?.trim();
+    let (_, function) = by_name::call_around(error, sources)?;
+    let function = function.rsplit(['.', ':']).next()?;
+    Some(match python::REDUCTIONS.contains(&function) {
+        true => format!(
+            "arguments have no names in Rust; along an axis it is `.{function}_axis({axis})`"
+        ),
+        false => format!("arguments have no names in Rust: `.{function}({axis})`"),
+    })
 }
 
 /// `units=3` among the arguments of a call.
@@ -148,10 +204,25 @@ pub(super) fn missing_method(message: &str, text: &str) -> Option<String> {
     if message.contains("Fit") && text == "new" {
         return Some("settings begin with the number of epochs: `Fit::epochs(5)`".into());
     }
+    if text == "get" && message.contains("Tensor") {
+        return Some(
+            "parts of a tensor are taken by `x.slice(0)`, one number by `x.slice((0, 1)).item()`"
+                .into(),
+        );
+    }
+    if message.contains("struct `Table`") {
+        return habits::of_table(text);
+    }
+    if message.starts_with("no function")
+        && message.contains("`Tensor`")
+        && let Some(said) = python::said_here(&format!("{text}("))
+    {
+        return Some(said);
+    }
     let here = match text {
         "lr" => "learning_rate",
         "view" => "reshape",
-        "astype" => "cast",
+        "astype" => "cast(DType::F32)",
         "size" | "numel" => "len",
         "numpy" | "tolist" => "to_vec",
         "T" => "transpose",

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A message without its colours.
-fn plain(error: &CellError) -> String {
+pub(super) fn plain(error: &CellError) -> String {
     let mut text = String::new();
     let mut pieces = error.traceback.join("\n");
     while let Some(at) = pieces.find('\u{1b}') {
@@ -119,9 +119,9 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "`let mut fixed = …` in the cell that creates it",
     ),
     // A shape that does not fit.
-    ("x.dot(&x)", "panic", "last axis but one of the right"),
-    ("x.reshape([3, 3])", "panic", "it needs 512"),
-    ("&x + &w", "panic", "8 meets 4"),
+    ("x.dot(&x)", "ShapeError", "last axis but one of the right"),
+    ("x.reshape([3, 3])", "ShapeError", "it needs 512"),
+    ("&x + &w", "ShapeError", "8 meets 4"),
     (
         "network.fit(&Tensor::ones([64, 9]), &labels, Fit::epochs(1))?;",
         "ShapeError",
@@ -232,7 +232,13 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "error",
         "`println!(\"loss {lr}\")`",
     ),
-    ("print(v)", "E0423", "`println!(\"{}\", v)`"),
+    ("print(v)", "E0423", "`println!(\"{v:?}\")`"),
+    (
+        "print(\"shape\", x.shape(), 3)",
+        "E0423",
+        "`println!(\"shape {:?} {:?}\", x.shape(), 3)`",
+    ),
+    ("println!(x)", "error", "`println!(\"{x:?}\")`"),
     (
         "for i in range(3):\n    i",
         "error",
@@ -363,12 +369,17 @@ const MISTAKES: &[(&str, &str, &str)] = &[
 
 #[test]
 fn each_mistake_gets_the_line_that_solves_it() {
+    check(MISTAKES);
+}
+
+/// Runs each cell, and looks whether the error is called so and says what solves it, in few lines.
+pub(super) fn check(mistakes: &[(&str, &str, &str)]) {
     let Some(mut session) = Session::start() else {
         return;
     };
     session.ok(SETUP);
     let mut wrong = String::new();
-    for (cell, name, solution) in MISTAKES {
+    for (cell, name, solution) in mistakes {
         let error = session.fails(cell);
         let text = plain(&error);
         let ours = ["cell_", "__store", "__probe", "num_complex", "dlcore::"];

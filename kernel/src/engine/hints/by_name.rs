@@ -1,0 +1,177 @@
+//! Arguments by name, as Python has them, and how the same is written here.
+
+use super::calls::{arguments_of, by_reference, in_brackets, rest_of};
+use crate::engine::diagnostics::{Diagnostic, Sources};
+
+/// Arguments that come by place here, whatever they are called in Keras.
+const BY_PLACE: [&str; 12] = [
+    "units",
+    "filters",
+    "kernel_size",
+    "pool_size",
+    "rate",
+    "input_dim",
+    "output_dim",
+    "monitor",
+    "filepath",
+    "target_shape",
+    "n",
+    "filename",
+];
+
+/// `Dense::new(3).activation("relu")` for what stands in the brackets of `Dense(3, activation='relu')`.
+pub(in crate::engine) fn made(name: &str, arguments: &str) -> String {
+    let mut by_place = vec![];
+    let mut settings = String::new();
+    for argument in arguments_of(arguments) {
+        match named(argument) {
+            Some((setting, value)) if !BY_PLACE.contains(&setting) => {
+                settings += &format!(".{setting}({value})")
+            }
+            Some((_, value)) => by_place.push(value),
+            None => by_place.push(value_of(argument)),
+        }
+    }
+    format!("{name}::new({}){settings}", by_place.join(", "))
+}
+
+/// Name and value of `activation='relu'`, the value as Rust writes it.
+fn named(argument: &str) -> Option<(&str, String)> {
+    let (name, value) = argument.split_once('=')?;
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let name = name.trim();
+    (!name.is_empty() && name.chars().all(word) && !value.starts_with('='))
+        .then(|| (name, value_of(value)))
+}
+
+/// A value of Python's as Rust writes it.
+fn value_of(value: &str) -> String {
+    match value.trim() {
+        "True" => "true".into(),
+        "False" => "false".into(),
+        tuple if tuple.starts_with('(') && tuple.ends_with(",)") => {
+            format!("[{}]", &tuple[1..tuple.len() - 2])
+        }
+        text if text.starts_with('"') => text.to_owned(),
+        text => text.replace('\'', "\""),
+    }
+}
+
+/// A setting of `fit` as a method.
+fn setting(name: &str, value: &str) -> String {
+    let within = |open: char, close: char| value.strip_prefix(open)?.strip_suffix(close);
+    match (name, within('[', ']'), within('(', ')')) {
+        ("callbacks", Some(list), _) => {
+            let each = arguments_of(list).into_iter();
+            each.map(|one| format!(".callback({one})")).collect()
+        }
+        ("validation_data", _, Some(pair)) => {
+            let each: Vec<String> = arguments_of(pair).into_iter().map(by_reference).collect();
+            format!(".validation_data({})", each.join(", "))
+        }
+        _ => format!(".{name}({value})"),
+    }
+}
+
+/// The text from the call on that the error stands within the brackets of, and what is called: `np.mean(x, axis=0)` and
+/// `np.mean`.
+pub(super) fn call_around<'a>(
+    error: &Diagnostic,
+    sources: &Sources<'a>,
+) -> Option<(&'a str, &'a str)> {
+    let (code, at) = rest_of(error, sources)?;
+    let mut depth = 0;
+    let open = code[..at].char_indices().rev().find_map(|(at, letter)| {
+        match letter {
+            ')' | ']' => depth += 1,
+            '(' | '[' if depth > 0 => depth -= 1,
+            '(' => return Some(at),
+            _ => {}
+        }
+        None
+    })?;
+    let ends = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':' || c == '.');
+    let function = code[..open].rsplit(ends).next().unwrap_or_default();
+    Some((&code[open - function.len()..], function))
+}
+
+/// A call with arguments by name, as it is written here: `Dense::new(units=3)`, `model.fit(&x, &y, epochs=5)`.
+pub(in crate::engine) fn without_names(
+    error: &Diagnostic,
+    sources: &Sources<'_>,
+) -> Option<String> {
+    let (call, function) = call_around(error, sources)?;
+    let given = in_brackets(call)?;
+    let arguments = arguments_of(given);
+    let of_type = function.strip_suffix("::new").unwrap_or(function);
+    if of_type.starts_with(char::is_uppercase) && !of_type.contains(':') {
+        return Some(made(of_type, given));
+    }
+    let value = |wanted: &str, place: usize| {
+        let by_name = arguments
+            .iter()
+            .find_map(|one| named(one).filter(|(name, _)| *name == wanted));
+        let by_place = arguments.get(place).filter(|one| named(one).is_none());
+        by_name
+            .map(|(_, value)| value)
+            .or(by_place.map(|one| (*one).to_owned()))
+    };
+    if function.ends_with(".compile") {
+        let (optimizer, loss) = (value("optimizer", 0)?, value("loss", 1)?);
+        let metrics = value("metrics", 2).unwrap_or("Metrics::none()".into());
+        return Some(format!("{function}({optimizer}, {loss}, {metrics})?"));
+    }
+    if function.ends_with(".fit") {
+        let (x, y) = (value("x", 0)?, value("y", 1)?);
+        let settings = arguments.iter().filter_map(|one| named(one));
+        let settings = settings.filter(|(name, _)| !["x", "y", "epochs"].contains(name));
+        let settings: String = settings
+            .map(|(name, value)| setting(name, &value))
+            .collect();
+        let epochs = value("epochs", 2).unwrap_or("1".into());
+        return Some(format!(
+            "{function}({}, {}, Fit::epochs({epochs}){settings})?",
+            by_reference(&x),
+            by_reference(&y)
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keras_makes_is_made_here() {
+        let cases = [
+            (
+                "Dense",
+                "units=3, activation='relu'",
+                "Dense::new(3).activation(\"relu\")",
+            ),
+            (
+                "LSTM",
+                "32, return_sequences=True",
+                "LSTM::new(32).return_sequences(true)",
+            ),
+            (
+                "Dense",
+                "3, input_shape=(784,)",
+                "Dense::new(3).input_shape([784])",
+            ),
+        ];
+        for (name, given, written) in cases {
+            assert_eq!(made(name, given), written);
+        }
+        assert_eq!(
+            setting("validation_data", "(a, b)"),
+            ".validation_data(&a, &b)"
+        );
+        assert_eq!(
+            setting("callbacks", "[f(1, 2), g]"),
+            ".callback(f(1, 2)).callback(g)"
+        );
+        assert_eq!(setting("batch_size", "32"), ".batch_size(32)");
+    }
+}
