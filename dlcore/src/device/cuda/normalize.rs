@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use super::array::{DeviceArray, buffers};
+use super::array::{DeviceArray, buffers, computed};
 use super::card::{Argument, Card};
 use super::reduce::{Fold, Tiles, fold};
-use super::{all_on_card, countable};
+use super::{Shares, all_on_card, countable};
 use crate::grad::ops::{BatchNorm, LayerNorm, Step};
 use crate::{Result, Tensor};
-
-type Shares = Option<Result<Vec<Option<DeviceArray>>>>;
 
 /// The mean and the variance of each channel, the last axis, of a tensor on a card; none where the processor is to
 /// compute them.
@@ -52,15 +50,12 @@ pub(super) fn batch_norm(
     let moments = all_on_card(card, op.moments())?;
     Some(moments.and_then(|moments| {
         let (x, gamma, beta) = (&operands[0], &operands[1], &operands[2]);
-        let out = DeviceArray::empty(card, shape)?;
-        let mut arguments = buffers(&[&out, x, &moments[0], &moments[1], gamma, beta]);
-        arguments.extend([
-            Argument::Long(out.len() as i64),
+        let operands = buffers(&[x, &moments[0], &moments[1], gamma, beta]);
+        let rest = [
             Argument::Int(sizes(x).1 as i32),
             Argument::Float(op.epsilon() as f32),
-        ]);
-        card.each("batch_norm", out.len(), &arguments)?;
-        Ok(out)
+        ];
+        computed(card, "batch_norm", &operands, &rest, shape)
     }))
 }
 
@@ -104,16 +99,14 @@ pub(super) fn batch_norm_shares(
         let mut by_x = None;
         if step.wanted[0] {
             let (rows, width) = sizes(x);
-            let out = DeviceArray::empty(card, x.shape())?;
-            let mut arguments = buffers(&[&out, g, x, mean, variance, gamma, &plain, &product]);
-            arguments.extend([
-                Argument::Long(out.len() as i64),
+            let operands = buffers(&[g, x, mean, variance, gamma, &plain, &product]);
+            let rest = [
                 Argument::Int(rows as i32),
                 Argument::Int(width as i32),
                 Argument::Float(op.epsilon() as f32),
-            ]);
-            card.each("batch_norm_back", out.len(), &arguments)?;
-            by_x = Some(out);
+            ];
+            let shape = x.shape();
+            by_x = Some(computed(card, "batch_norm_back", &operands, &rest, shape)?);
         }
         Ok(wanted(step, [by_x, Some(product), Some(plain)]))
     }))

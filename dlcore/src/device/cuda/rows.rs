@@ -2,16 +2,40 @@
 
 use super::array::{DeviceArray, buffers};
 use super::card::{Argument, Card};
+use super::layout::{Layout, row_major};
+use super::moving::copy_from;
 use crate::Result;
 
-/// A kernel of rows of the last axis.
+/// A kernel of rows along an axis, which is brought last and back where it is another; none for more axes than kernels
+/// know.
 pub(super) fn rows(
     card: &'static Card,
     kernel: &'static str,
     x: &DeviceArray,
-    shape: &[usize],
-) -> Result<DeviceArray> {
-    each_row(card, kernel, &[x], shape)
+    axis: usize,
+) -> Option<Result<DeviceArray>> {
+    let mut shape = x.shape().to_vec();
+    let last = shape.len().checked_sub(1)?;
+    if axis == last {
+        return Some(each_row(card, kernel, &[x], &shape));
+    }
+    let exchanged = |x: &DeviceArray, shape: &[usize]| {
+        let mut strides = row_major(x.shape());
+        strides.swap(axis, last);
+        Some(copy_from(
+            card,
+            x,
+            &Layout::strided(shape, &strides)?,
+            0,
+            shape,
+        ))
+    };
+    shape.swap(axis, last);
+    let along = exchanged(x, &shape)?.and_then(|x| each_row(card, kernel, &[&x], &shape));
+    match along {
+        Ok(along) => exchanged(&along, x.shape()),
+        Err(error) => Some(Err(error)),
+    }
 }
 
 /// A loss for each row.
