@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::array::{DeviceArray, buffers, computed};
 use super::card::{Argument, Card};
 use super::reduce::{Fold, Tiles, fold};
+use super::rows::{self, sizes};
 use super::{Shares, all_on_card, countable};
 use crate::grad::ops::{BatchNorm, LayerNorm, Step};
 use crate::{Result, Tensor};
@@ -32,12 +33,6 @@ fn moments_of_columns(card: &'static Card, x: &DeviceArray) -> Result<[DeviceArr
     arguments.extend(tiles.arguments());
     card.launch("column_moments", tiles.tiles(), &arguments)?;
     Ok([mean, variance])
-}
-
-/// Rows and columns.
-fn sizes(x: &DeviceArray) -> (usize, usize) {
-    let width = x.shape().last().copied().unwrap_or(1);
-    (x.len() / width.max(1), width)
 }
 
 /// `gamma · (x - mean) / √(variance + epsilon) + beta`, by the moments that the operation has.
@@ -120,21 +115,6 @@ fn wanted(step: &Step<'_>, shares: [Option<DeviceArray>; 3]) -> Vec<Option<Devic
         .collect()
 }
 
-/// A kernel with a block for each row of `x`.
-fn each_row(
-    card: &'static Card,
-    kernel: &'static str,
-    arrays: &[&DeviceArray],
-    x: &DeviceArray,
-    rest: &[Argument<'_>],
-) -> Result<()> {
-    let (rows, width) = sizes(x);
-    let mut arguments = buffers(arrays);
-    arguments.extend([rows, width].map(|size| Argument::Int(size as i32)));
-    arguments.extend(rest);
-    card.launch(kernel, rows, &arguments)
-}
-
 /// `gamma · (x - mean) / √(variance + epsilon) + beta`, by each row's own moments.
 pub(super) fn layer_norm(
     card: &'static Card,
@@ -145,7 +125,7 @@ pub(super) fn layer_norm(
     let out = DeviceArray::empty(card, shape)?;
     let (x, gamma, beta) = (&operands[0], &operands[1], &operands[2]);
     let epsilon = [Argument::Float(op.epsilon() as f32)];
-    each_row(card, "layer_norm", &[&out, x, gamma, beta], x, &epsilon)?;
+    rows::launch(card, "layer_norm", &[&out, x, gamma, beta], x, &epsilon)?;
     Ok(out)
 }
 
@@ -166,13 +146,13 @@ pub(super) fn layer_norm_shares(
         let (rows, _) = sizes(x);
         let mean = DeviceArray::empty(card, &[rows])?;
         let variance = DeviceArray::empty(card, &[rows])?;
-        each_row(card, "row_moments", &[&mean, &variance, x], x, &[])?;
+        rows::launch(card, "row_moments", &[&mean, &variance, x], x, &[])?;
         let (mut by_x, mut by_gamma, mut by_beta) = (None, None, None);
         if step.wanted[0] {
             let out = DeviceArray::empty(card, x.shape())?;
             let epsilon = [Argument::Float(op.epsilon() as f32)];
             let arrays = [&out, g, x, gamma, &mean, &variance];
-            each_row(card, "layer_norm_back", &arrays, x, &epsilon)?;
+            rows::launch(card, "layer_norm_back", &arrays, x, &epsilon)?;
             by_x = Some(out);
         }
         if step.wanted[1] || step.wanted[2] {

@@ -1,4 +1,4 @@
-//! Softmax and the losses computed with it.
+//! Kernels of rows: softmax and the losses computed with it.
 
 use super::array::{DeviceArray, buffers};
 use super::card::{Argument, Card};
@@ -49,7 +49,7 @@ pub(super) fn losses(
     each_row(card, kernel, &[logits, targets], shape)
 }
 
-/// A kernel with a block for each row of its operands, which have one shape.
+/// [`launch`] of a kernel that makes an array of operands of one shape.
 fn each_row(
     card: &'static Card,
     kernel: &'static str,
@@ -57,13 +57,30 @@ fn each_row(
     shape: &[usize],
 ) -> Result<DeviceArray> {
     let out = DeviceArray::empty(card, shape)?;
-    let (count, steps) = match operands[0].shape() {
-        [before @ .., steps] => (before.iter().product(), *steps),
-        [] => (1, 1),
-    };
-    let mut arguments = buffers(&[&out]);
-    arguments.extend(buffers(operands));
-    arguments.extend([count, steps].map(|size| Argument::Int(size as i32)));
-    card.launch(kernel, count, &arguments)?;
+    let arrays = [&[&out], operands].concat();
+    launch(card, kernel, &arrays, operands[0], &[])?;
     Ok(out)
+}
+
+/// Begins a kernel with a block for each row of `x`.
+pub(super) fn launch(
+    card: &'static Card,
+    kernel: &'static str,
+    arrays: &[&DeviceArray],
+    x: &DeviceArray,
+    rest: &[Argument<'_>],
+) -> Result<()> {
+    let (rows, width) = sizes(x);
+    let mut arguments = buffers(arrays);
+    arguments.extend([rows, width].map(|size| Argument::Int(size as i32)));
+    arguments.extend(rest);
+    card.launch(kernel, rows, &arguments)
+}
+
+/// Rows and columns.
+pub(super) fn sizes(x: &DeviceArray) -> (usize, usize) {
+    match x.shape() {
+        [before @ .., width] => (before.iter().product(), *width),
+        [] => (1, 1),
+    }
 }
