@@ -27,19 +27,19 @@ __device__ inline int position_over(int pixel, int place, int stride, int dilati
     return at >= 0 && at % stride == 0 && at / stride < positions ? at / stride : -1;
 }
 
-// An element of [batch, down, across, channels].
+// An element of [batch, down, across, channels]. There are no more than an int counts.
 struct Spot {
     int image, y, x, channel;
 };
 
-__device__ inline Spot spot_of(long long i, int height, int width, int channels) {
+__device__ inline Spot spot_of(int i, int height, int width, int channels) {
     Spot spot;
-    spot.channel = (int)(i % channels);
+    spot.channel = i % channels;
     i /= channels;
-    spot.x = (int)(i % width);
+    spot.x = i % width;
     i /= width;
-    spot.y = (int)(i % height);
-    spot.image = (int)(i / height);
+    spot.y = i % height;
+    spot.image = i / height;
     return spot;
 }
 
@@ -53,11 +53,10 @@ __device__ inline long long window_over(const Slide& s, const Spot& pixel, int p
 // A row for each position, the numbers under its window; group after group.
 KERNEL(patches)(float* out, const float* in, long long n, Slide s) {
     EACH(i, n) {
-        int places = s.size_y * s.size_x, own = s.channels / s.groups;
-        long long row = i / own / places, rows = (long long)s.batch * s.down * s.across;
-        int channel = (int)(row / rows) * own + (int)(i % own);
-        int place = (int)(i / own % places);
-        Spot spot = spot_of(row % rows, s.down, s.across, 1);
+        int places = s.size_y * s.size_x, own = s.channels / s.groups, rows = s.batch * s.down * s.across;
+        int at = (int)i, place = at / own % places, row = at / own / places;
+        int group = s.groups > 1 ? row / rows : 0, channel = group * own + at % own;
+        Spot spot = spot_of(row - group * rows, s.down, s.across, 1);
         long long pixel = pixel_at(s, spot.image, spot.y, spot.x, place / s.size_x, place % s.size_x);
         out[i] = pixel < 0 ? 0.0f : in[pixel * s.channels + channel];
     }
@@ -66,7 +65,7 @@ KERNEL(patches)(float* out, const float* in, long long n, Slide s) {
 // The sums of what each pixel is in the rows of `patches`.
 KERNEL(patches_back)(float* out, const float* patches, long long n, Slide s) {
     EACH(i, n) {
-        Spot spot = spot_of(i, s.height, s.width, s.channels);
+        Spot spot = spot_of((int)i, s.height, s.width, s.channels);
         int places = s.size_y * s.size_x, own = s.channels / s.groups;
         long long first = (long long)(spot.channel / own) * s.batch * s.down * s.across;
         float sum = 0.0f;
@@ -82,7 +81,7 @@ KERNEL(patches_back)(float* out, const float* patches, long long n, Slide s) {
 // Not a number wins, and stays.
 KERNEL(max_pool)(float* out, const float* in, long long n, Slide s) {
     EACH(i, n) {
-        Spot spot = spot_of(i, s.down, s.across, s.channels);
+        Spot spot = spot_of((int)i, s.down, s.across, s.channels);
         float largest = -INFINITE;
         for (int place = 0; place < s.size_y * s.size_x; place++) {
             long long pixel = pixel_at(s, spot.image, spot.y, spot.x, place / s.size_x, place % s.size_x);
@@ -96,7 +95,7 @@ KERNEL(max_pool)(float* out, const float* in, long long n, Slide s) {
 KERNEL(max_pool_back)
 (float* out, const float* in, const float* result, const float* gradient, long long n, Slide s) {
     EACH(i, n) {
-        Spot spot = spot_of(i, s.height, s.width, s.channels);
+        Spot spot = spot_of((int)i, s.height, s.width, s.channels);
         float sum = 0.0f;
         for (int place = 0; place < s.size_y * s.size_x; place++) {
             int y, x;
@@ -125,7 +124,7 @@ __device__ inline int covered(const Slide& s, int y, int x) {
 
 KERNEL(average_pool)(float* out, const float* in, long long n, Slide s) {
     EACH(i, n) {
-        Spot spot = spot_of(i, s.down, s.across, s.channels);
+        Spot spot = spot_of((int)i, s.down, s.across, s.channels);
         float sum = 0.0f;
         for (int place = 0; place < s.size_y * s.size_x; place++) {
             long long pixel = pixel_at(s, spot.image, spot.y, spot.x, place / s.size_x, place % s.size_x);
@@ -137,7 +136,7 @@ KERNEL(average_pool)(float* out, const float* in, long long n, Slide s) {
 
 KERNEL(average_pool_back)(float* out, const float* gradient, long long n, Slide s) {
     EACH(i, n) {
-        Spot spot = spot_of(i, s.height, s.width, s.channels);
+        Spot spot = spot_of((int)i, s.height, s.width, s.channels);
         float sum = 0.0f;
         for (int place = 0; place < s.size_y * s.size_x; place++) {
             int y, x;
@@ -154,7 +153,7 @@ KERNEL(depthwise)
 (float* out, const float* in, const float* kernel, const float* bias, long long n, Slide s, int many, int has_bias) {
     EACH(i, n) {
         int outputs = s.channels * many;
-        Spot spot = spot_of(i, s.down, s.across, outputs);
+        Spot spot = spot_of((int)i, s.down, s.across, outputs);
         float sum = has_bias ? bias[spot.channel] : 0.0f;
         for (int place = 0; place < s.size_y * s.size_x; place++) {
             long long pixel = pixel_at(s, spot.image, spot.y, spot.x, place / s.size_x, place % s.size_x);
@@ -168,7 +167,7 @@ KERNEL(depthwise)
 KERNEL(depthwise_back)(float* out, const float* gradient, const float* kernel, long long n, Slide s, int many) {
     EACH(i, n) {
         int outputs = s.channels * many;
-        Spot spot = spot_of(i, s.height, s.width, s.channels);
+        Spot spot = spot_of((int)i, s.height, s.width, s.channels);
         float sum = 0.0f;
         for (int place = 0; place < s.size_y * s.size_x; place++) {
             int y, x;
