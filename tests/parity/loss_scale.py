@@ -1,11 +1,12 @@
 """Records what Keras 3's LossScaleOptimizer does, for dlcore/src/optimizers/loss_scale_optimizer.rs to compare with.
 
 Weights and scale after each of some steps, among whose gradients some are infinite and some no numbers; and losses,
-scales and weights of a fit whose scale is too large at first, and again whenever it has grown.
+scales and weights of a fit whose scale is too large at first, and again whenever it has grown; the model as Keras saves it
+then, and how it goes on.
 
     KERAS_BACKEND=jax venv/bin/python tests/parity/loss_scale.py
 
-writes fixtures/loss_scale.json; the environment is that of make_fixtures.py. Numbers have nine significant digits. Made
+writes fixtures/loss_scale.json and loss_scale.keras; the environment is that of make_fixtures.py. Numbers have nine significant digits. Made
 with Keras 3.15.1 on JAX 0.10.2.
 """
 
@@ -28,7 +29,8 @@ CASES = {
     "clipnorm": lambda: optimizers.LossScaleOptimizer(
         optimizers.RMSprop(0.05, clipnorm=0.5), initial_scale=1000.0, dynamic_growth_steps=2),
 }
-EPOCHS, SAMPLES = 24, 8
+EPOCHS, MORE, SAMPLES = 24, 4, 8
+FOLDER = pathlib.Path(__file__).parent / "fixtures"
 
 
 def rounded(array):
@@ -70,20 +72,26 @@ def fit(rng):
     optimizer = optimizers.LossScaleOptimizer(
         optimizers.SGD(0.01, momentum=0.5), initial_scale=2.0**127, dynamic_growth_steps=3)
     model.compile(optimizer, "mse")
-    losses, scales = [], []
-    for _ in range(EPOCHS):
-        history = model.fit(x, y, batch_size=SAMPLES, epochs=1, shuffle=False, verbose=0).history
-        losses.append(float(f"{history['loss'][0]:.9g}"))
-        scales.append(float(optimizer.dynamic_scale.value))
+
+    def train(epochs):
+        losses, scales = [], []
+        for _ in range(epochs):
+            history = model.fit(x, y, batch_size=SAMPLES, epochs=1, shuffle=False, verbose=0).history
+            losses.append(float(f"{history['loss'][0]:.9g}"))
+            scales.append(float(optimizer.dynamic_scale.value))
+        return {"losses": losses, "scales": scales, "weights": [rounded(w) for w in model.get_weights()]}
+
+    made |= train(EPOCHS)
+    scales = made["scales"]
     assert len(set(scales)) > 2 and any(a < b for a, b in zip(scales, scales[1:])), scales
-    return made | {"losses": losses, "scales": scales, "weights": [rounded(w) for w in model.get_weights()]}
+    model.save(FOLDER / "loss_scale.keras")
+    return made | {"more": train(MORE)}
 
 
 def main():
     rng = np.random.default_rng(22)
     content = {"steps": steps(rng), "fit": fit(rng)}
-    path = pathlib.Path(__file__).parent / "fixtures" / "loss_scale.json"
-    path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
+    (FOLDER / "loss_scale.json").write_text(json.dumps(content, separators=(",", ":")) + "\n")
     for case in content["steps"]["cases"]:
         print(case["name"], case["scales"])
     print(content["fit"]["scales"], content["fit"]["losses"], sep="\n")

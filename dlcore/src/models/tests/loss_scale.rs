@@ -1,5 +1,7 @@
 //! Training with a scaled loss beside Keras's `LossScaleOptimizer`; the fixture is made by `tests/parity/loss_scale.py`.
 
+use serde_json::Value;
+
 use crate::fixtures::{close, fixture, list, numbers, tensor};
 use crate::prelude::*;
 
@@ -9,7 +11,6 @@ fn training_is_that_of_keras_through_every_overflow() {
     let fixture = &fixture("loss_scale.json")["fit"];
     let part = |key: &str| list(&fixture[key]).iter().map(tensor).collect::<Vec<_>>();
     let (x, y) = (tensor(&fixture["x"]), tensor(&fixture["y"]));
-    let scales = numbers(&fixture["scales"]);
     let mut network = Sequential::new()
         .add(Dense::new(4).activation("tanh").input_shape([3]))
         .add(Dense::new(1));
@@ -18,17 +19,43 @@ fn training_is_that_of_keras_through_every_overflow() {
         .initial_scale(2.0_f64.powi(127))
         .dynamic_growth_steps(3);
     network.compile(optimizer, "mse", Metrics::none()).unwrap();
+    goes_on_as_keras(&mut network, &x, &y, fixture);
+}
+
+/// Losses and scales of so many steps as are recorded, and the weights they come to.
+fn goes_on_as_keras(network: &mut Sequential, x: &Tensor, y: &Tensor, recorded: &Value) {
+    let scales = numbers(&recorded["scales"]);
     let (mut losses, mut here) = (Vec::new(), Vec::new());
     for _ in &scales {
         let once = Fit::epochs(1).batch_size(8).shuffle(false).verbose(0);
-        losses.extend(network.fit(&x, &y, once).unwrap().get("loss"));
-        here.push(network.compiled.as_ref().unwrap().optimizer.loss_scale());
+        losses.extend(network.fit(x, y, once).unwrap().get("loss"));
+        here.push(scale(network));
     }
     assert_eq!(here, scales);
-    close("losses", &losses, &numbers(&fixture["losses"]));
-    for (weight, expected) in network.get_weights().iter().zip(part("weights")) {
+    close("losses", &losses, &numbers(&recorded["losses"]));
+    let expected = list(&recorded["weights"]).iter().map(tensor);
+    for (weight, expected) in network.get_weights().iter().zip(expected) {
         close("weights", &weight.to_vec_of(), &expected.to_vec_of());
     }
+}
+
+fn scale(network: &Sequential) -> f64 {
+    network.compiled.as_ref().unwrap().optimizer.loss_scale()
+}
+
+/// Steps since the scale changed, and what the inner optimizer keeps, are read as well: the next change comes when Keras
+/// makes it.
+#[test]
+fn a_model_that_keras_saved_goes_on() {
+    let fixture = &fixture("loss_scale.json")["fit"];
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/parity/fixtures/loss_scale.keras"
+    );
+    let mut network = Sequential::load(path).unwrap();
+    assert_eq!(Some(&scale(&network)), numbers(&fixture["scales"]).last());
+    let (x, y) = (tensor(&fixture["x"]), tensor(&fixture["y"]));
+    goes_on_as_keras(&mut network, &x, &y, &fixture["more"]);
 }
 
 /// A model that is saved between two steps goes on with the scale that it had.
@@ -45,15 +72,17 @@ fn the_scale_is_saved_with_the_model() {
     network.fit(&x, &y, settings()).unwrap();
     let folder = std::env::temp_dir().join(format!("dlcore-loss-scale-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("model");
-    network.save(&path).unwrap();
-    let mut again = Sequential::load(&path).unwrap();
-    std::fs::remove_dir_all(&folder).unwrap();
-    let scale = |network: &Sequential| network.compiled.as_ref().unwrap().optimizer.loss_scale();
-    assert_eq!((scale(&network), scale(&again)), (65536.0, 65536.0));
-    for network in [&mut network, &mut again] {
-        network.fit(&x, &y, settings()).unwrap();
+    for name in ["model", "model.keras"] {
+        let path = folder.join(name);
+        network.save(&path).unwrap();
+        let mut again = Sequential::load(&path).unwrap();
+        let mut network = network.clone();
+        assert_eq!((scale(&network), scale(&again)), (65536.0, 65536.0));
+        for network in [&mut network, &mut again] {
+            network.fit(&x, &y, settings()).unwrap();
+        }
+        assert_eq!((scale(&network), scale(&again)), (131_072.0, 131_072.0));
+        assert_eq!(network.get_weights(), again.get_weights());
     }
-    assert_eq!((scale(&network), scale(&again)), (131_072.0, 131_072.0));
-    assert_eq!(network.get_weights(), again.get_weights());
+    std::fs::remove_dir_all(&folder).unwrap();
 }
