@@ -12,6 +12,9 @@ import sys
 
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import bundle  # noqa: E402
+
 REPO = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPO / "target"))
 
@@ -222,6 +225,37 @@ def test_batches_are_copied_beside_the_step_and_in_order(run, tmp_path):
 
 def test_a_compiler_newer_than_the_driver_is_taken_where_there_is_no_other(run):
     assert "trained on cuda:0" in run("fail", COMPILER=13)
+
+
+def test_the_file_that_checks_a_machine_says_what_there_is(card, program, tmp_path):
+    # The tests that it carries are run below; here they pass or fail as they are told.
+    suite = tmp_path / "suite"
+    suite.write_text("#!/bin/sh\nexit ${SUITE:-0}\n")
+    suite.chmod(0o755)
+    check = tmp_path / "gpu-check"
+    bundle.pack(suite, program, pathlib.Path(os.environ.get("DLCORE_DATA", "/nowhere")), check)
+    # Nothing of the toolchain, and nothing of this repository.
+    plain = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path), "SAMPLES": "64"}
+
+    def run(**variables):
+        result = subprocess.run([check], cwd=tmp_path, env=plain | variables, capture_output=True, text=True, timeout=300)
+        report = pathlib.Path(variables.get("REPORT", tmp_path / "gpu-check.txt")).read_text()
+        assert result.stdout == f"{report}This is in {tmp_path / 'gpu-check.txt'}.\n" or "REPORT" in variables
+        assert not list(tmp_path.glob("gpu-check.*/")), "what was unpacked is gone"
+        return result.returncode, report
+
+    there = {"LD_LIBRARY_PATH": str(card), "HOME": str(tmp_path)}
+    status, report = run(**there)
+    assert status == 0 and report.endswith("==> all is well\n"), report
+    assert "cuda:0  simulated card 0, compute capability 8.0" in report and "driver for CUDA 12.4" in report
+    assert "adam: weights on cuda:0" in report and "convolutions: weights on cuda:0" in report
+    if os.environ.get("DLCORE_DATA"):
+        row = next(line for line in report.splitlines() if line.startswith("MNIST, the convnet of 5.1  "))
+        assert row.split("5.1")[1].count(" s ") == 2, "on the card and on the processor"
+    status, report = run(**there, SUITE="1", REPORT=str(tmp_path / "other.txt"))
+    assert status == 1 and report.endswith("==> FAILED, see above\n"), report
+    status, report = run(**there, SIMULATED_CARDS="0")
+    assert status == 2 and "There is no card that can be used: nothing was checked." in report, report
 
 
 def test_every_operation_and_layer_gives_what_the_processor_gives(card, tmp_path):
