@@ -30,7 +30,8 @@ if ./device_check fail 2>&1 | grep -q 'is not available'; then
     exit 2
 fi
 say "every operation and layer on $DLCORE_DEVICE against the processor"
-./suite device_tests grad::ops layers:: optimizers:: --skip parity || failed=1
+# Without the tests that compare with files of Keras's, which are not here; their names say so.
+./suite device_tests grad::ops layers:: optimizers:: --skip parity --skip keras || failed=1
 say "training on $DLCORE_DEVICE against the processor"
 ./device_check agree || failed=1
 ./device_check networks || failed=1
