@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use super::array::{DeviceArray, buffers, computed};
 use super::card::{Argument, Card};
-use super::layout::Layout;
 use super::matrix::{self, add_bias, rounded_floats};
-use super::moving::copy_from;
+use super::moving::permuted;
 use super::pointwise::zip;
 use super::reduce::{Fold, Tiles, fold};
 use super::window::Slide;
@@ -80,13 +79,11 @@ fn exchanged(
     x: &DeviceArray,
     [first, second, third]: [usize; 3],
 ) -> Result<DeviceArray> {
-    let shape = [second, first, third];
     if first <= 1 || second <= 1 {
-        return Ok(x.reshaped(&shape));
+        return Ok(x.reshaped(&[second, first, third]));
     }
-    let strides = [third, second * third, 1].map(|stride| stride as isize);
-    let layout = Layout::strided(&shape, &strides).expect("three axes");
-    copy_from(card, x, &layout, 0, &shape)
+    let x = x.reshaped(&[first, second, third]);
+    permuted(card, &x, &[1, 0, 2]).expect("three axes")
 }
 
 /// The sums over all but the last axis.

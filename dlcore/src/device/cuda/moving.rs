@@ -19,11 +19,7 @@ pub(super) fn moved(
     let x = &*operands[0];
     Some(match op {
         Op::Reshape(_) => Ok(x.reshaped(shape)),
-        Op::Permute(permute) => {
-            let own = row_major(x.shape());
-            let strides: Vec<isize> = permute.axes.iter().map(|&axis| own[axis]).collect();
-            copy_from(card, x, &Layout::strided(shape, &strides)?, 0, shape)
-        }
+        Op::Permute(permute) => return permuted(card, x, &permute.axes),
         Op::BroadcastTo(_) => {
             let layout = Layout::broadcast(shape, x.shape(), &[])?;
             copy_from(card, x, &layout, 0, shape)
@@ -60,6 +56,19 @@ pub(super) fn moved(
         Op::ScatterRows(scatter) => self::scatter(card, x, &scatter.rows, shape),
         _ => return None,
     })
+}
+
+/// The axes in this order; none for more of them than kernels know.
+pub(super) fn permuted(
+    card: &'static Card,
+    x: &DeviceArray,
+    axes: &[usize],
+) -> Option<Result<DeviceArray>> {
+    let own = row_major(x.shape());
+    let shape: Vec<usize> = axes.iter().map(|&axis| x.shape()[axis]).collect();
+    let strides: Vec<isize> = axes.iter().map(|&axis| own[axis]).collect();
+    let layout = Layout::strided(&shape, &strides)?;
+    Some(copy_from(card, x, &layout, 0, &shape))
 }
 
 /// Numbers from `first` on; without a copy where they are all.

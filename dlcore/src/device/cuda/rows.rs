@@ -2,8 +2,7 @@
 
 use super::array::{DeviceArray, buffers};
 use super::card::{Argument, Card};
-use super::layout::{Layout, row_major};
-use super::moving::copy_from;
+use super::moving::permuted;
 use crate::Result;
 
 /// A kernel of rows along an axis, which is brought last and back where it is another; none for more axes than kernels
@@ -14,26 +13,15 @@ pub(super) fn rows(
     x: &DeviceArray,
     axis: usize,
 ) -> Option<Result<DeviceArray>> {
-    let mut shape = x.shape().to_vec();
-    let last = shape.len().checked_sub(1)?;
+    let last = x.shape().len().checked_sub(1)?;
     if axis == last {
-        return Some(each_row(card, kernel, &[x], &shape));
+        return Some(each_row(card, kernel, &[x], x.shape()));
     }
-    let exchanged = |x: &DeviceArray, shape: &[usize]| {
-        let mut strides = row_major(x.shape());
-        strides.swap(axis, last);
-        Some(copy_from(
-            card,
-            x,
-            &Layout::strided(shape, &strides)?,
-            0,
-            shape,
-        ))
-    };
-    shape.swap(axis, last);
-    let along = exchanged(x, &shape)?.and_then(|x| each_row(card, kernel, &[&x], &shape));
+    let mut axes: Vec<usize> = (0..=last).collect();
+    axes.swap(axis, last);
+    let along = permuted(card, x, &axes)?.and_then(|x| each_row(card, kernel, &[&x], x.shape()));
     match along {
-        Ok(along) => exchanged(&along, x.shape()),
+        Ok(along) => permuted(card, &along, &axes),
         Err(error) => Some(Err(error)),
     }
 }
