@@ -103,7 +103,7 @@ fn compare(name: &str, train: impl Fn() -> Result<(Vec<Tensor>, History)>) -> Re
 /// Training with each optimizer.
 fn agree() -> Result<()> {
     type Make = fn() -> Box<dyn Optimizer>;
-    let optimizers: [(&str, Make); 5] = [
+    let optimizers: [(&str, Make); 13] = [
         ("sgd", || Box::new(SGD::new().learning_rate(0.1))),
         ("sgd with momentum", || {
             Box::new(SGD::new().momentum(0.9).nesterov(true).clipvalue(0.01))
@@ -111,6 +111,20 @@ fn agree() -> Result<()> {
         ("rmsprop", || Box::new(RMSprop::new())),
         ("adam", || Box::new(Adam::new())),
         ("adamw", || Box::new(AdamW::new())),
+        ("rmsprop with momentum", || {
+            Box::new(RMSprop::new().momentum(0.5))
+        }),
+        ("rmsprop, centered", || {
+            Box::new(RMSprop::new().centered(true).momentum(0.5))
+        }),
+        ("adam with amsgrad", || Box::new(Adam::new().amsgrad(true))),
+        ("adamax", || Box::new(Adamax::new())),
+        ("nadam", || Box::new(Nadam::new())),
+        ("adagrad", || Box::new(Adagrad::new().learning_rate(0.1))),
+        ("adadelta", || Box::new(Adadelta::new().learning_rate(1.0))),
+        ("loss_scale_optimizer", || {
+            Box::new(LossScaleOptimizer::new(Adam::new()).dynamic_growth_steps(3))
+        }),
     ];
     for (name, make) in optimizers {
         compare(name, || trained(make()))?;
@@ -119,10 +133,31 @@ fn agree() -> Result<()> {
     Ok(())
 }
 
-/// Training of networks with normalization and of recurrent ones, and what of them was left to the processor.
+/// Training of networks with convolutions of every kind, with normalization, and of recurrent ones, and what of them was
+/// left to the processor.
 fn networks() -> Result<()> {
     type Make = fn() -> Sequential;
-    let all: [(&str, &[usize], Make); 5] = [
+    let all: [(&str, &[usize], Make); 7] = [
+        ("convolutions", &[8, 8, 4], || {
+            let grouped = Conv2D::new(6, (3, 3)).groups(2).activation("relu");
+            Sequential::new()
+                .add(grouped.input_shape([8, 8, 4]))
+                .add(SeparableConv2D::new(8, (3, 3)).activation("relu"))
+                .add(DepthwiseConv2D::new((3, 3)).depth_multiplier(2))
+                .add(Conv2DTranspose::new(4, (3, 3)).strides(2))
+                .add(UpSampling2D::new((2, 2)))
+                .add(GlobalMaxPooling2D::new())
+        }),
+        ("sequences", &[12, 4], || {
+            let first = SeparableConv1D::new(6, 3).activation("relu");
+            Sequential::new()
+                .add(first.input_shape([12, 4]))
+                .add(Conv1DTranspose::new(4, 3).strides(2).activation("gelu"))
+                .add(ZeroPadding1D::new(1))
+                .add(UpSampling1D::new(2))
+                .add(Softmax::new().axis(1))
+                .add(GlobalAveragePooling1D::new())
+        }),
         ("convnet", &[8, 8, 2], || {
             Sequential::new()
                 .add(Conv2D::new(4, (3, 3)).input_shape([8, 8, 2]))
@@ -367,6 +402,8 @@ fn mixed() -> Result<()> {
                     .activation("relu")
                     .input_shape([4, 5, 1]),
             )
+            .add(Conv2DTranspose::new(4, (2, 2)).activation("tanh"))
+            .add(SeparableConv2D::new(4, (2, 2)))
             .add(Flatten::new())
             .add(Dense::new(16).activation("tanh"))
             .add(Dense::new(5).activation("softmax"));

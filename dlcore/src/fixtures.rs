@@ -19,6 +19,12 @@ pub(crate) fn training(part: &str) -> &'static Value {
     &TRAINING[part]
 }
 
+/// What is in a file of `tests/parity/fixtures`.
+pub(crate) fn fixture(name: &str) -> Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/parity/fixtures/");
+    serde_json::from_str(&std::fs::read_to_string(format!("{folder}{name}")).unwrap()).unwrap()
+}
+
 pub(crate) fn list(json: &Value) -> &[Value] {
     json.as_array().unwrap()
 }

@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 pub mod activations;
+mod c_library;
 pub mod callbacks;
 #[doc(hidden)]
 pub mod cell;

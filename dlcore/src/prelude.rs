@@ -43,7 +43,8 @@ pub use crate::models::{
 };
 pub use crate::optimizers::{
     self, Adadelta, Adagrad, Adam, AdamW, Adamax, CosineDecay, ExponentialDecay, InverseTimeDecay,
-    LearningRate, Nadam, Optimizer, PiecewiseConstantDecay, PolynomialDecay, RMSprop, SGD,
+    LearningRate, LossScaleOptimizer, Nadam, Optimizer, PiecewiseConstantDecay, PolynomialDecay,
+    RMSprop, SGD,
 };
 pub use crate::plot::{self, ModelPlot, Plot};
 pub use crate::preprocessing::{

@@ -12,6 +12,9 @@ import sys
 
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import bundle  # noqa: E402
+
 REPO = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPO / "target"))
 
@@ -60,10 +63,16 @@ def test_the_card_is_named_with_what_it_has(run):
     assert "cuda:1  simulated card 1" in out
 
 
+OPTIMIZERS = [
+    "sgd", "sgd with momentum", "rmsprop", "adam", "adamw", "rmsprop with momentum", "rmsprop, centered",
+    "adam with amsgrad", "adamax", "nadam", "adagrad", "adadelta", "loss_scale_optimizer",
+]
+
+
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
 def test_training_gives_the_processors_weights_and_leaves_it_nothing(run, device):
     out = run("agree", device=device, CARDS=2)
-    for optimizer in ["sgd", "sgd with momentum", "rmsprop", "adam", "adamw"]:
+    for optimizer in OPTIMIZERS:
         assert f"\n{optimizer}: weights on cuda:{device[5:] or 0}, " in "\n" + out
     nothing_was_left_to_the_processor(out)
 
@@ -74,9 +83,9 @@ def nothing_was_left_to_the_processor(out):
     assert line.split(": ", 1)[1].startswith("reading numbers") and line.count("times") == 1, line
 
 
-def test_normalized_and_recurrent_networks_train_on_the_card_alone(run):
+def test_convolutional_normalized_and_recurrent_networks_train_on_the_card_alone(run):
     out = run("networks")
-    for network in ["convnet", "simple_rnn", "lstm", "gru", "bidirectional"]:
+    for network in ["convolutions", "sequences", "convnet", "simple_rnn", "lstm", "gru", "bidirectional"]:
         assert f"\n{network}: weights on cuda:0, " in "\n" + out
     nothing_was_left_to_the_processor(out)
 
@@ -191,8 +200,8 @@ def test_batches_are_copied_beside_the_step_and_in_order(run, tmp_path):
     out = run("agree", LOG=log)
     lines = [line.split() for line in log.read_text().splitlines()]
     copies = [number for number, line in enumerate(lines) if line[0] == "copy"]
-    # Five trainings of two epochs of six batches, each with x and y.
-    assert len(copies) == 5 * 2 * 6 * 2
+    # Trainings of two epochs of six batches, each with x and y.
+    assert len(copies) == len(OPTIMIZERS) * 2 * 6 * 2
     for number in copies:
         (_, free, _), (_, copied, _) = lines[number - 1], lines[number + 1]
         # It waits until kernels have read what was there before, and kernels wait for it.
@@ -211,11 +220,42 @@ def test_batches_are_copied_beside_the_step_and_in_order(run, tmp_path):
     assert sum(pinned) == 0, "all is given back"
     # What a driver without such memory does comes to the same.
     plain = run("agree", NO_PINNED=1)
-    assert [line for line in plain.splitlines() if "weights on" in line] == out.splitlines()[:5]
+    assert [line for line in plain.splitlines() if "weights on" in line] == out.splitlines()[:len(OPTIMIZERS)]
 
 
 def test_a_compiler_newer_than_the_driver_is_taken_where_there_is_no_other(run):
     assert "trained on cuda:0" in run("fail", COMPILER=13)
+
+
+def test_the_file_that_checks_a_machine_says_what_there_is(card, program, tmp_path):
+    # The tests that it carries are run below; here they pass or fail as they are told.
+    suite = tmp_path / "suite"
+    suite.write_text("#!/bin/sh\nexit ${SUITE:-0}\n")
+    suite.chmod(0o755)
+    check = tmp_path / "gpu-check"
+    bundle.pack(suite, program, pathlib.Path(os.environ.get("DLCORE_DATA", "/nowhere")), check)
+    # Nothing of the toolchain, and nothing of this repository.
+    plain = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path), "SAMPLES": "64"}
+
+    def run(**variables):
+        result = subprocess.run([check], cwd=tmp_path, env=plain | variables, capture_output=True, text=True, timeout=300)
+        report = pathlib.Path(variables.get("REPORT", tmp_path / "gpu-check.txt")).read_text()
+        assert result.stdout == f"{report}This is in {tmp_path / 'gpu-check.txt'}.\n" or "REPORT" in variables
+        assert not list(tmp_path.glob("gpu-check.*/")), "what was unpacked is gone"
+        return result.returncode, report
+
+    there = {"LD_LIBRARY_PATH": str(card), "HOME": str(tmp_path)}
+    status, report = run(**there)
+    assert status == 0 and report.endswith("==> all is well\n"), report
+    assert "cuda:0  simulated card 0, compute capability 8.0" in report and "driver for CUDA 12.4" in report
+    assert "adam: weights on cuda:0" in report and "convolutions: weights on cuda:0" in report
+    if os.environ.get("DLCORE_DATA"):
+        row = next(line for line in report.splitlines() if line.startswith("MNIST, the convnet of 5.1  "))
+        assert row.split("5.1")[1].count(" s ") == 2, "on the card and on the processor"
+    status, report = run(**there, SUITE="1", REPORT=str(tmp_path / "other.txt"))
+    assert status == 1 and report.endswith("==> FAILED, see above\n"), report
+    status, report = run(**there, SIMULATED_CARDS="0")
+    assert status == 2 and "There is no card that can be used: nothing was checked." in report, report
 
 
 def test_every_operation_and_layer_gives_what_the_processor_gives(card, tmp_path):

@@ -60,9 +60,12 @@ def check(folder, case):
         found = model.evaluate(x, y, batch_size=len(x), sample_weight=weights, return_dict=True, verbose=0)
         assert found.keys() == recorded["metrics"].keys(), f"it measures {sorted(found)}"
         assert all(abs(found[name] - value) <= 1e-5 for name, value in recorded["metrics"].items()), f"it measures {found}"
+    if case["name"] == "own_scaled":
+        scale, since = (float(v.value) for v in (model.optimizer.dynamic_scale, model.optimizer.step_counter))
+        assert (scale, since) == (65536, 1), f"the scale is {scale}, after {since} steps"
     if case["steps"] is not None:
         kept = [np.asarray(v) for v in model.optimizer.variables]
-        assert int(kept[0]) == case["steps"], "the optimizer's steps"
+        assert int(model.optimizer.iterations.value) == case["steps"], "the optimizer's steps"
         assert not kept[2:] or case["steps"] == 0 or any(np.abs(v).max() > 0 for v in kept[2:]), "what the optimizer keeps"
         targets = dict(zip(model.output_names, expected)) if len(expected) > 1 else expected[0]
         loss = float(as_list(model.train_on_batch(xs if len(xs) > 1 else xs[0], targets))[0])

@@ -1,9 +1,10 @@
 //! What every layer must pass; a new layer is tested by one call.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use super::{Call, Layer, build_with, count_params, describe, from_config};
-use crate::device::default_device;
+use crate::device::{cuda, default_device};
 use crate::grad::{GradientTape, check_gradients};
 use crate::tensor::expect;
 use crate::{DType, Device, Tensor};
@@ -21,6 +22,8 @@ pub(crate) struct Case {
     random: bool,
     /// How many axes of a batch the masks of the inputs have, if calls are to have some.
     mask: Option<usize>,
+    /// What numbers are copied from a card for: what is left to the processor.
+    copied: BTreeSet<&'static str>,
 }
 
 impl Case {
@@ -61,7 +64,14 @@ impl Case {
             classes: None,
             random: false,
             mask: None,
+            copied: BTreeSet::new(),
         }
+    }
+
+    /// What a card leaves to the processor, by the names under which it is counted.
+    pub(crate) fn copies(mut self, copied: &[&'static str]) -> Case {
+        self.copied.extend(copied);
+        self
     }
 
     /// A shape that is refused once the layer is built, and a part of what is said then.
@@ -246,11 +256,12 @@ fn check_mask(case: &Case, inputs: &[Tensor], call: &Call, output: &Tensor) {
     );
 }
 
-/// On the default device the layer computes what it computes on the processor, forwards and back.
+/// On the default device the layer computes what it computes on the processor, forwards and back, and leaves that
+/// nothing but what is said.
 fn check_device(case: &Case) {
     let (what, device) = (describe(&*case.layer), default_device());
     let inputs = case.batch(3);
-    let run = |layer: &dyn Layer, inputs: &[Tensor], training: bool| {
+    let run = |layer: &dyn Layer, inputs: &[Tensor], training: bool, masked: bool| {
         let tape = GradientTape::new();
         let mut layer = layer.clone_box();
         for weight in layer.weights_mut() {
@@ -265,7 +276,7 @@ fn check_device(case: &Case) {
         for input in &mut watched[..free] {
             *input = tape.watch(input);
         }
-        let outputs = layer.call(&watched, &case.call(inputs, training, false));
+        let outputs = layer.call(&watched, &case.call(inputs, training, masked));
         layer.discard();
         let loss = outputs.iter().map(|output| (output * output).sum());
         let loss = loss.reduce(|sum, one| sum + one).expect("an output");
@@ -285,12 +296,16 @@ fn check_device(case: &Case) {
         *state = state.to(device).unwrap();
     }
     let moved: Vec<Tensor> = inputs.iter().map(|x| x.to(device).unwrap()).collect();
-    for training in [false, true] {
-        if training && case.random {
+    for (training, masked) in [(false, false), (true, false), (false, true), (true, true)] {
+        if training && case.random || masked && case.mask.is_none() {
             continue;
         }
-        let expected = run(&*case.layer, &inputs, training);
-        let got = run(&*layer, &moved, training);
+        let expected = run(&*case.layer, &inputs, training, masked);
+        let (got, copied) = cuda::fallback::seen(|| run(&*layer, &moved, training, masked));
+        assert!(
+            copied.is_subset(&case.copied),
+            "{what} on {device} (training: {training}, masks: {masked}): copied from there for {copied:?}"
+        );
         for (got, expected) in got.iter().zip(&expected) {
             let worst = (got.to(Device::Cpu).unwrap() - expected).abs().max().item();
             let scale = expected.abs().max().item().max(1.0);

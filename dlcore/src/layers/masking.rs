@@ -113,6 +113,7 @@ mod tests {
         check_layer(
             Case::new(Masking::new(0.0), &[3, 2], &[3, 2], 0)
                 .mask()
+                .copies(&["reading numbers"])
                 .refuses(&[3], "expected sequences [timesteps, features]"),
         );
     }

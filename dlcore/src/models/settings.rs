@@ -148,7 +148,8 @@ impl Fit {
     /// Products are rounded on the way forwards and back; they are summed in single precision, in which everything else
     /// is: weights and what the optimizer keeps, biases, activations, the softmax, losses, metrics, gradients. (Keras
     /// rounds what layers return as well.) Recurrent layers compute in single precision. The loss is not scaled, since
-    /// bfloat16 reaches as far as single precision does: gradients neither vanish nor overflow sooner. Validation,
+    /// bfloat16 reaches as far as single precision does: gradients neither vanish nor overflow sooner
+    /// ([`LossScaleOptimizer`](crate::optimizers::LossScaleOptimizer) scales it all the same). Validation,
     /// `evaluate` and `predict` are of single precision.
     pub fn mixed_precision(mut self, mixed: bool) -> Fit {
         self.products = match mixed {

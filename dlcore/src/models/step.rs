@@ -125,9 +125,11 @@ pub(super) fn train(
             model.name()
         )));
     }
-    // A chain is computed on the processor, as a whole and in single precision.
+    // A chain is computed on the processor, as a whole and in single precision, from the loss as it is.
+    let scale = model.compiled.as_ref().map(|c| c.optimizer.loss_scale());
     if ranks.is_none()
         && products == Products::Single
+        && scale == Some(1.0)
         && placement::all_here()
         && let Some(loss) = train_chain(model, &graph, tally, samples)?
     {
@@ -240,7 +242,11 @@ fn differentiate(
         return Ok((value, None));
     }
     let sources: Vec<&Tensor> = sources.iter().collect();
-    let gradients = tape.try_gradient(&loss, &sources);
+    let scaled = match compiled.optimizer.loss_scale() {
+        1.0 => loss,
+        scale => loss * scale,
+    };
+    let gradients = tape.try_gradient(&scaled, &sources);
     Ok((
         value,
         Some(gradients.map_err(|e| independent(compiled, e))?),

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::settings::{Settings, shared_methods, shared_settings};
-use super::update::{Slots, update2};
+use super::update::{Slots, on_card, update2};
 use super::{Kept, LearningRate, Optimizer, State, check_fraction, check_positive};
 use crate::config::{Fields, Parsed, number};
+use crate::device::cuda::OptimizerRule;
 use crate::{Result, Tensor};
 
 /// Scales each gradient by the ratio of the steps lately made to the gradients they came from.
@@ -83,9 +84,21 @@ impl Optimizer for Adadelta {
     }
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
-        let step = self.settings.begin(gradients);
+        let step = self.settings.prepare(gradients);
         let (rate, epsilon) = (step.rate as f32, self.epsilon as f32);
         let (rho, rest) = (self.rho as f32, (1.0 - self.rho) as f32);
+        let rule = OptimizerRule::Adadelta {
+            rate,
+            rho,
+            rest,
+            epsilon,
+        };
+        let slots = [&mut self.gradients, &mut self.steps];
+        let made = on_card(weights, gradients, &step, rule, slots);
+        self.settings.count();
+        if made {
+            return;
+        }
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
             let means = self.gradients.get(index, weight.len());
             let steps = self.steps.get(index, weight.len());

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::settings::{Settings, shared_methods, shared_settings};
-use super::update::{Slots, update1};
+use super::update::{Slots, on_card, update1};
 use super::{Kept, LearningRate, Optimizer, State, check_at_least_zero, check_positive};
 use crate::config::{Fields, Parsed, number};
+use crate::device::cuda::OptimizerRule;
 use crate::{Result, Tensor};
 
 /// Divides each gradient by the root of the sum of all its squares so far.
@@ -84,11 +85,19 @@ impl Optimizer for Adagrad {
     }
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
-        let step = self.settings.begin(gradients);
+        let step = self.settings.prepare(gradients);
         let (rate, epsilon) = (step.rate as f32, self.epsilon as f32);
         let first = self.initial_accumulator_value as f32;
+        self.accumulators.begin_with(first);
+        let rule = OptimizerRule::Adagrad { rate, epsilon };
+        let slots = [&mut self.accumulators];
+        let made = on_card(weights, gradients, &step, rule, slots);
+        self.settings.count();
+        if made {
+            return;
+        }
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
-            let accumulators = self.accumulators.get_or(index, weight.len(), first);
+            let accumulators = self.accumulators.get(index, weight.len());
             update1(
                 weight,
                 step.clipped(gradient),

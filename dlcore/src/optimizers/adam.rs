@@ -104,9 +104,16 @@ impl Optimizer for Adam {
             new_1,
             new_2,
             epsilon,
+            amsgrad: self.amsgrad,
         };
-        let slots = [&mut self.moments, &mut self.velocities];
-        let made = !self.amsgrad && on_card(weights, gradients, &step, rule, slots);
+        let (moments, velocities) = (&mut self.moments, &mut self.velocities);
+        let made = match self.amsgrad {
+            false => on_card(weights, gradients, &step, rule, [moments, velocities]),
+            true => {
+                let slots = [moments, velocities, &mut self.largest];
+                on_card(weights, gradients, &step, rule, slots)
+            }
+        };
         self.settings.count();
         if made {
             return;

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::betas::{Betas, beta_settings};
 use super::settings::{Settings, shared_methods, shared_settings};
-use super::update::{Slots, update2};
+use super::update::{Slots, on_card, update2};
 use super::{Kept, LearningRate, Optimizer, State};
 use crate::config::{Fields, Parsed};
+use crate::device::cuda::OptimizerRule;
 use crate::{Result, Tensor};
 
 /// A running mean of the gradient, divided by the largest gradient there lately was.
@@ -67,10 +68,22 @@ impl Optimizer for Adamax {
     }
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
-        let step = self.settings.begin(gradients);
+        let step = self.settings.prepare(gradients);
         let alpha = (step.rate / (1.0 - self.betas.beta_1.powi(step.number))) as f32;
         let (new_1, beta_2) = ((1.0 - self.betas.beta_1) as f32, self.betas.beta_2 as f32);
         let epsilon = self.betas.epsilon as f32;
+        let rule = OptimizerRule::Adamax {
+            alpha,
+            new_1,
+            beta_2,
+            epsilon,
+        };
+        let slots = [&mut self.moments, &mut self.norms];
+        let made = on_card(weights, gradients, &step, rule, slots);
+        self.settings.count();
+        if made {
+            return;
+        }
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
             let moments = self.moments.get(index, weight.len());
             let norms = self.norms.get(index, weight.len());

@@ -10,6 +10,7 @@ mod adamax;
 mod adamw;
 mod betas;
 mod built_for;
+mod loss_scale_optimizer;
 mod nadam;
 #[cfg(test)]
 mod parity;
@@ -30,6 +31,7 @@ pub use adamax::Adamax;
 pub use adamw::AdamW;
 #[doc(hidden)]
 pub use built_for::BuiltFor;
+pub use loss_scale_optimizer::LossScaleOptimizer;
 pub use nadam::Nadam;
 pub use rmsprop::RMSprop;
 pub use schedules::{
@@ -76,6 +78,11 @@ pub trait Optimizer: OptimizerClone + Send + Sync {
     /// The name of the schedule that the learning rate follows; `None` if it is a number.
     fn schedule(&self) -> Option<&'static str> {
         None
+    }
+
+    /// What the loss is multiplied by before it is differentiated; its gradients are divided by it in the step.
+    fn loss_scale(&self) -> f64 {
+        1.0
     }
 
     /// Changes each weight by its gradient.
@@ -180,13 +187,30 @@ macro_rules! optimizers {
             let fields = Fields::of(config, name)?;
             let optimizer: Box<dyn Optimizer> = match name {
                 $($name => Box::new($optimizer::from_config(&fields, &mut state)?),)*
+                // Without a name in `compile`: it needs another one.
+                "loss_scale_optimizer" => {
+                    Box::new(LossScaleOptimizer::from_config(&fields, state)?)
+                }
                 other => return Err(format!("no optimizer is named {other:?}")),
             };
             optimizer.check().map_err(|error| error.to_string())?;
             Ok(optimizer)
         }
 
+        given_as_they_are!($($optimizer),*, LossScaleOptimizer);
+    };
+}
+
+/// What `compile` takes, and what takes another optimizer.
+macro_rules! given_as_they_are {
+    ($($optimizer:ident),*) => {
         $(
+            impl From<$optimizer> for Box<dyn Optimizer> {
+                fn from(optimizer: $optimizer) -> Self {
+                    Box::new(optimizer)
+                }
+            }
+
             impl From<$optimizer> for OptimizerChoice {
                 fn from(optimizer: $optimizer) -> Self {
                     OptimizerChoice(Choice::Known(Box::new(optimizer)))

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::betas::{Betas, beta_settings};
 use super::settings::{Settings, shared_methods, shared_settings};
-use super::update::{Slots, update2};
+use super::update::{Slots, on_card, update2};
 use super::{Kept, LearningRate, Optimizer, State};
 use crate::config::{Fields, Parsed, number};
+use crate::device::cuda::OptimizerRule;
 use crate::{Result, Tensor};
 
 /// Adam whose momentum looks one step ahead.
@@ -73,18 +74,33 @@ impl Optimizer for Nadam {
     }
 
     fn step(&mut self, weights: &mut [&mut Tensor], gradients: &[Tensor]) {
-        let step = self.settings.begin(gradients);
+        let step = self.settings.prepare(gradients);
         let ahead = |step: i32| self.betas.beta_1 * (1.0 - 0.5 * 0.96_f64.powi(step));
         let (now, next) = (ahead(step.number), ahead(step.number.saturating_add(1)));
-        self.product *= now;
-        let from_moment = (step.rate * next / (1.0 - self.product * next)) as f32;
-        let from_gradient = (step.rate * (1.0 - now) / (1.0 - self.product)) as f32;
+        let product = self.product * now;
+        let from_moment = (step.rate * next / (1.0 - product * next)) as f32;
+        let from_gradient = (step.rate * (1.0 - now) / (1.0 - product)) as f32;
         let correction = (1.0 / (1.0 - self.betas.beta_2.powi(step.number))) as f32;
         let (new_1, new_2) = (
             (1.0 - self.betas.beta_1) as f32,
             (1.0 - self.betas.beta_2) as f32,
         );
         let epsilon = self.betas.epsilon as f32;
+        let rule = OptimizerRule::Nadam {
+            from_moment,
+            from_gradient,
+            correction,
+            new_1,
+            new_2,
+            epsilon,
+        };
+        let slots = [&mut self.moments, &mut self.velocities];
+        let made = on_card(weights, gradients, &step, rule, slots);
+        self.settings.count();
+        self.product = product;
+        if made {
+            return;
+        }
         for (index, (weight, gradient)) in weights.iter_mut().zip(gradients).enumerate() {
             let moments = self.moments.get(index, weight.len());
             let velocities = self.velocities.get(index, weight.len());

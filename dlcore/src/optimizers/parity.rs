@@ -2,7 +2,7 @@
 //! same rates by every schedule.
 
 use super::*;
-use crate::fixtures::{close, covered, list, numbers, tensor, text, training};
+use crate::fixtures::{close, covered, fixture, list, numbers, tensor, text, training};
 
 const SHARED: [&str; 6] = [
     "default",
@@ -200,5 +200,57 @@ fn the_rates_of_every_schedule_are_those_of_keras() {
             .map(|step| rate.at(step as u64))
             .collect();
         close(name, &rates, &expected);
+    }
+}
+
+fn scaled() -> Vec<(&'static str, LossScaleOptimizer)> {
+    let own = |inner: Box<dyn Optimizer>| {
+        LossScaleOptimizer::new(inner)
+            .initial_scale(1000.0)
+            .dynamic_growth_steps(2)
+    };
+    let rate = 0.05;
+    let momentum = SGD::new().learning_rate(rate).momentum(0.9);
+    let clipped = RMSprop::new().learning_rate(rate).clipnorm(0.5);
+    vec![
+        (
+            "default",
+            LossScaleOptimizer::new(Adam::new().learning_rate(rate)),
+        ),
+        ("sgd", own(momentum.into())),
+        ("clipnorm", own(clipped.into())),
+    ]
+}
+
+/// Weights and scale after each step are those of `tests/parity/loss_scale.py`, where one step's gradients are
+/// infinite and one's no numbers.
+#[test]
+fn steps_by_a_scaled_loss_are_those_of_keras() {
+    let fixtures = &fixture("loss_scale.json")["steps"];
+    let start: Vec<Tensor> = list(&fixtures["weights"]).iter().map(tensor).collect();
+    let cases = list(&fixtures["cases"]);
+    let optimizers = scaled();
+    assert_eq!(cases.len(), optimizers.len());
+    for (case, (name, mut optimizer)) in cases.iter().zip(optimizers) {
+        assert_eq!(text(case, "name"), name);
+        let mut weights = start.clone();
+        let mut scales = Vec::new();
+        let steps = list(&fixtures["gradients"]).iter().enumerate();
+        for ((step, gradients), after) in steps.zip(list(&case["after"])) {
+            let added = match fixtures["added"][step].as_str() {
+                Some(text) => text.parse().unwrap(),
+                None => 0.0_f64,
+            };
+            let gradients = list(gradients).iter().map(tensor);
+            let gradients = gradients.map(|g| optimizer.scale_loss(&g) + added);
+            let gradients: Vec<Tensor> = gradients.collect();
+            optimizer.step(&mut weights.iter_mut().collect::<Vec<_>>(), &gradients);
+            scales.push(optimizer.dynamic_scale());
+            for (weight, expected) in weights.iter().zip(list(after)) {
+                let what = format!("{name}, step {}", step + 1);
+                close(&what, &weight.to_vec_of::<f64>(), &numbers(expected));
+            }
+        }
+        assert_eq!(scales, numbers(&case["scales"]), "{name}");
     }
 }

@@ -159,10 +159,20 @@ impl Optimizer for RMSprop {
             rho,
             rest,
             epsilon,
+            momentum,
+            centered: self.centered,
         };
-        let slots = [&mut self.velocities];
-        let plain = !self.centered && self.momentum == 0.0;
-        let made = plain && on_card(weights, gradients, &step, rule, slots);
+        let velocities = &mut self.velocities;
+        let (averages, moments) = (&mut self.averages, &mut self.moments);
+        let made = match (self.centered, self.momentum != 0.0) {
+            (false, false) => on_card(weights, gradients, &step, rule, [velocities]),
+            (true, false) => on_card(weights, gradients, &step, rule, [velocities, averages]),
+            (false, true) => on_card(weights, gradients, &step, rule, [velocities, moments]),
+            (true, true) => {
+                let slots = [velocities, averages, moments];
+                on_card(weights, gradients, &step, rule, slots)
+            }
+        };
         self.settings.count();
         if made {
             return;

@@ -67,6 +67,11 @@ fn configured() -> Vec<Box<dyn Optimizer>> {
         Box::new(Nadam::new().beta_1(0.8).clipnorm(0.2)),
         Box::new(Adagrad::new().initial_accumulator_value(0.2)),
         Box::new(Adadelta::new().learning_rate(1.0)),
+        Box::new(
+            LossScaleOptimizer::new(Adam::new().amsgrad(true))
+                .initial_scale(8.0)
+                .dynamic_growth_steps(3),
+        ),
     ]
 }
 
@@ -89,7 +94,8 @@ fn train(optimizer: &mut dyn Optimizer, weights: &mut [Tensor; 2], steps: std::o
 fn training_goes_on_bit_for_bit_from_what_was_saved() {
     let all = configured();
     let names: Vec<&str> = all.iter().map(|optimizer| optimizer.name()).collect();
-    assert_eq!(names, NAMES, "each optimizer has its case here");
+    let known = [NAMES, &["loss_scale_optimizer"]].concat();
+    assert_eq!(names, known, "each optimizer has its case here");
     for mut optimizer in all {
         let mut weights = [Tensor::ones([2, 3]), Tensor::full([3], -0.5)];
         train(&mut *optimizer, &mut weights, 0..4);

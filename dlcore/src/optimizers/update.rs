@@ -29,23 +29,25 @@ pub(super) struct Slots {
     here: Vec<Arc<Vec<f32>>>,
     /// Those on a card; there is none in `here` for them, or an old one.
     there: BTreeMap<usize, Arc<DeviceArray>>,
+    /// What their numbers are at first.
+    first: f32,
 }
 
 impl Slots {
-    /// The slot of weight `index`, as long as the weight; zero at first.
-    pub(super) fn get(&mut self, index: usize, length: usize) -> &mut [f32] {
-        self.get_or(index, length, 0.0)
+    /// Has new slots begin with another number than 0.
+    pub(super) fn begin_with(&mut self, first: f32) {
+        self.first = first;
     }
 
-    /// [`Slots::get`], with another value at first.
-    pub(super) fn get_or(&mut self, index: usize, length: usize, first: f32) -> &mut [f32] {
+    /// The slot of weight `index`, as long as the weight.
+    pub(super) fn get(&mut self, index: usize, length: usize) -> &mut [f32] {
         if self.here.len() <= index {
             self.here.resize_with(index + 1, Arc::default);
         }
         expect(self.fetch(index));
         let slot = &mut self.here[index];
         if slot.len() != length {
-            *slot = Arc::new(vec![first; length]);
+            *slot = Arc::new(vec![self.first; length]);
         }
         // A copy of the optimizer shares the slot until one of the two makes a step.
         Arc::make_mut(slot).as_mut_slice()
@@ -56,7 +58,7 @@ impl Slots {
         let slots = state.remove(name).unwrap_or_default();
         Slots {
             here: slots.into_iter().map(Arc::new).collect(),
-            there: BTreeMap::new(),
+            ..Slots::default()
         }
     }
 
@@ -110,6 +112,9 @@ impl Slots {
         match (self.there.remove(&index), self.here.get(index)) {
             (Some(there), _) if there.shape() == [length] => Ok(there),
             (_, Some(here)) if here.len() == length => cuda::optimizer_slot(weight.card(), here),
+            _ if self.first != 0.0 => {
+                cuda::optimizer_slot(weight.card(), &vec![self.first; length])
+            }
             _ => cuda::optimizer_zeros(weight.card(), length),
         }
     }

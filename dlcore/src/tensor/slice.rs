@@ -319,7 +319,7 @@ impl Tensor {
 
     fn slice_spec(&self, spec: &SliceSpec) -> Result<Tensor> {
         let parts = spec.resolve("slice", self.shape())?;
-        if let Storage::Sparse(rows) = self.storage() {
+        if let Some(rows) = self.sparse() {
             let whole = Part::whole(self.shape()[1]);
             if let [
                 Part::Range {
@@ -409,7 +409,7 @@ impl Tensor {
                     self.shape()
                 )));
             }
-            if let Storage::Sparse(rows) = self.storage() {
+            if let Some(rows) = self.sparse() {
                 return Ok(Tensor::from_storage(Storage::Sparse(rows.gather(indices).into())));
             }
             ops::apply(Gather { rows: indices.to_vec() }, &[self])

@@ -128,6 +128,24 @@ impl DeviceArray {
     }
 }
 
+/// A new array by a kernel with a thread for each of its numbers, which is given the array, the operands, the count and
+/// `rest`.
+pub(super) fn computed(
+    card: &'static Card,
+    kernel: &'static str,
+    operands: &[Argument<'_>],
+    rest: &[Argument<'_>],
+    shape: &[usize],
+) -> Result<DeviceArray> {
+    let out = DeviceArray::empty(card, shape)?;
+    let mut arguments = buffers(&[&out]);
+    arguments.extend(operands);
+    arguments.push(Argument::Long(out.len() as i64));
+    arguments.extend(rest);
+    card.each(kernel, out.len(), &arguments)?;
+    Ok(out)
+}
+
 /// Arrays as kernels are given them.
 pub(super) fn buffers<'a>(arrays: &[&'a DeviceArray]) -> Vec<Argument<'a>> {
     let arrays = arrays.iter().map(|array| Argument::Buffer(array.buffer()));

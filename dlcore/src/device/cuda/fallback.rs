@@ -1,7 +1,11 @@
 //! What a card left to the processor: counted, so that it can be seen why something is slow.
 
 use std::cell::Cell;
+#[cfg(test)]
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+#[cfg(test)]
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,9 +37,25 @@ pub(crate) fn during<R>(operation: &'static str, compute: impl FnOnce() -> R) ->
     compute()
 }
 
+#[cfg(test)]
+thread_local! {
+    /// What was copied for on this thread, while a test asks for it.
+    static SEEN: RefCell<Option<BTreeSet<&'static str>>> = const { RefCell::new(None) };
+}
+
+/// Computes, and says under which names numbers were copied meanwhile, on this thread.
+#[cfg(test)]
+pub(crate) fn seen<R>(compute: impl FnOnce() -> R) -> (R, BTreeSet<&'static str>) {
+    SEEN.set(Some(BTreeSet::new()));
+    let result = compute();
+    (result, SEEN.take().unwrap_or_default())
+}
+
 /// Notes that so many bytes were copied from a card to look at them.
 pub(super) fn copied(bytes: usize) {
     let what = RUNNING.get().unwrap_or(READ);
+    #[cfg(test)]
+    SEEN.with_borrow_mut(|seen| seen.as_mut().map(|seen| seen.insert(what)));
     let mut counts = counts();
     let count = counts.entry(what).or_default();
     count.times += 1;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::array::DeviceArray;
 use super::card::Card;
+use super::conv::{conv, conv_transpose, depthwise};
 use super::matrix::{dense, matmul};
 use super::moving::moved;
 use super::pointwise::{self, map, zip};
-use super::reduce::{Fold, fold};
+use super::reduce::{Fold, fold, sums_so_far};
 use super::rows::{losses, rows};
 use super::{all_on_card, card_of, countable, normalize, recurrent, window};
 use crate::grad::ops::Op;
@@ -36,19 +37,10 @@ pub(crate) fn forward(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Option<Re
 }
 
 /// Operations that have no kernels: the processor computes them, and `fallback` counts what that copies. So it does
-/// with convolutions in groups, softmax along another axis than the last, products whose batches are broadcast along
-/// some axes only, operands in double precision, and gradients that a tape watches.
+/// with operands in double precision, with gradients that a tape watches, and with what is no operation: comparisons,
+/// sorting.
 fn is_left_to_processor(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Cast(_)
-            | Op::ConvTranspose(_)
-            | Op::CumSum(_)
-            | Op::Custom(_)
-            | Op::DepthwiseConv(_)
-            | Op::Repeat(_)
-            | Op::Where(_)
-    )
+    matches!(op, Op::Cast(_) | Op::Custom(_))
 }
 
 fn compute(
@@ -85,10 +77,11 @@ fn reduced(
     shape: &[usize],
 ) -> Option<Result<DeviceArray>> {
     let x = &*operands[0];
-    let last = x.shape().len().checked_sub(1);
+    let bias = || operands.get(2).map(|bias| &**bias);
     Some(match op {
-        Op::Softmax(op) if Some(op.axis) == last => rows(card, "softmax", x, shape),
-        Op::LogSoftmax(op) if Some(op.axis) == last => rows(card, "log_softmax", x, shape),
+        Op::Softmax(op) => return rows(card, "softmax", x, op.axis),
+        Op::LogSoftmax(op) => return rows(card, "log_softmax", x, op.axis),
+        Op::CumSum(op) => sums_so_far(card, x, op.axis, op.reverse),
         Op::Sum(sum) => fold(card, Fold::Sum, x, sum.axis, shape),
         Op::Mean(_) if !x.is_empty() => fold(card, Fold::Sum, x, None, shape)
             .and_then(|sum| map(card, "div_scalar_value", &sum, [x.len() as f32, 0.0, 0.0])),
@@ -102,13 +95,12 @@ fn reduced(
         }
         Op::Matmul(matmul) => return self::matmul(x, &operands[1], matmul.products, shape),
         Op::Dense(dense) => {
-            let bias = operands.get(2).map(|bias| &**bias);
-            self::dense(x, &operands[1], bias, (dense.relu, dense.products), shape)
+            let how = (dense.relu, dense.products);
+            self::dense(x, &operands[1], bias(), how, shape)
         }
-        Op::Conv(conv) => {
-            let bias = operands.get(2).map(|bias| &**bias);
-            return window::conv(card, conv, x, &operands[1], bias, shape);
-        }
+        Op::Conv(op) => return conv(card, op, x, &operands[1], bias(), shape),
+        Op::ConvTranspose(op) => return conv_transpose(card, op, x, &operands[1], bias(), shape),
+        Op::DepthwiseConv(op) => return depthwise(card, op, x, &operands[1], bias(), shape),
         Op::Pool(pool) => return window::pool(card, pool, x, shape),
         Op::BatchNorm(norm) => return normalize::batch_norm(card, norm, operands, shape),
         Op::LayerNorm(norm) => normalize::layer_norm(card, norm, operands, shape),

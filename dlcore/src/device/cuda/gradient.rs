@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::array::{DeviceArray, buffers};
+use super::array::{DeviceArray, buffers, computed};
 use super::card::{Argument, Card};
+use super::conv::{conv_shares, conv_transpose_shares, depthwise_shares};
 use super::pointwise::{self, From, zip};
 use super::reduce::{Fold, fold};
-use super::window::{ConvStep, conv_shares, pool_share};
-use super::{card_of, countable, matrix, normalize, on_card, recurrent};
-use crate::grad::ops::{Dense, Op, Step};
+use super::window::pool_share;
+use super::{all_on_card, card_of, countable, matrix, normalize, on_card, recurrent};
+use crate::grad::ops::{Dense, Extreme, Op, Step, unbroadcast};
+use crate::tensor::split_at;
 use crate::{Result, Tensor};
 
 type Shares = Result<Vec<Option<Tensor>>>;
@@ -30,6 +32,9 @@ pub(crate) fn gradient(op: &Op, step: &Step<'_>, gradient: &Tensor) -> Option<Sh
         let (gradient, source) = (lift(gradient)?, lift(source)?);
         return Some(slope(card, &kernels, gradient, source).map(|share| vec![Some(share)]));
     }
+    if let Some(kernels) = pointwise::slopes_of_two(op) {
+        return slopes_of_two(card, kernels, step, gradient);
+    }
     match op {
         Op::Dense(dense) => {
             let (g, y) = (lift(gradient)?, lift(step.output)?);
@@ -42,23 +47,16 @@ pub(crate) fn gradient(op: &Op, step: &Step<'_>, gradient: &Tensor) -> Option<Sh
             let share = logits(card, softmax, [z, t, lift(gradient)?]);
             Some(share.map(|share| vec![Some(share), None]))
         }
-        Op::Conv(conv) if conv.groups == 1 => {
-            let (g, y) = (lift(gradient)?, lift(step.output)?);
-            let (x, kernel) = (lift(&step.inputs[0])?, lift(&step.inputs[1])?);
-            let known = || {
-                Ok(ConvStep {
-                    gradient: g?,
-                    output: y?,
-                    x: x?,
-                    kernel: kernel?,
-                    wanted: step.wanted,
-                })
-            };
-            let shares = match known() {
-                Ok(known) => conv_shares(card, conv, &known)?,
-                Err(error) => Err(error),
-            };
+        Op::Conv(op) => Some(conv_shares(card, op, step, gradient)?.map(tensors)),
+        Op::ConvTranspose(op) => {
+            let shares = conv_transpose_shares(card, op, step, gradient)?;
             Some(shares.map(tensors))
+        }
+        Op::DepthwiseConv(op) => Some(depthwise_shares(card, op, step, gradient)?.map(tensors)),
+        Op::Extreme(extreme) => {
+            let known = all_on_card(card, [&step.inputs[0], step.output, gradient])?;
+            let share = known.and_then(|known| extreme_share(card, *extreme, &known));
+            Some(share.map(|share| vec![Some(tensor(share))]))
         }
         Op::Pool(pool) => {
             let (x, y) = (lift(&step.inputs[0])?, lift(step.output)?);
@@ -105,19 +103,65 @@ fn slope(
     source: Result<Arc<DeviceArray>>,
 ) -> Result<Tensor> {
     let (gradient, source) = (gradient?, source?);
-    let out = DeviceArray::empty(card, source.shape())?;
-    let [a, b, c] = kernels.settings;
-    let arguments = [
-        Argument::Buffer(out.buffer()),
-        Argument::Buffer(gradient.buffer()),
-        Argument::Buffer(source.buffer()),
-        Argument::Long(out.len() as i64),
-        Argument::Float(a),
-        Argument::Float(b),
-        Argument::Float(c),
-    ];
-    card.each(kernels.slope, out.len(), &arguments)?;
-    Ok(tensor(out))
+    let operands = buffers(&[&gradient, &source]);
+    let settings = kernels.settings.map(Argument::Float);
+    computed(card, kernels.slope, &operands, &settings, source.shape()).map(tensor)
+}
+
+/// The gradient times the slope with respect to each side, summed over the axes along which that was repeated; none for
+/// more axes than kernels know.
+fn slopes_of_two(
+    card: &'static Card,
+    kernels: [(&'static str, bool); 2],
+    step: &Step<'_>,
+    gradient: &Tensor,
+) -> Option<Shares> {
+    let known = match all_on_card(card, step.inputs)? {
+        Ok(known) => known,
+        Err(error) => return Some(Err(error)),
+    };
+    let mut shares = Vec::with_capacity(2);
+    for (side, (kernel, exchanged)) in kernels.into_iter().enumerate() {
+        let [left, right] = match exchanged {
+            false => [&known[0], &known[1]],
+            true => [&known[1], &known[0]],
+        };
+        let share = match step.wanted[side] {
+            false => Ok(None),
+            true => zip(card, kernel, left, right, gradient.shape())?.map(|slope| {
+                let share = gradient * tensor(slope);
+                Some(unbroadcast(share, step.inputs[side].shape()))
+            }),
+        };
+        match share {
+            Ok(share) => shares.push(share),
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    Some(Ok(shares))
+}
+
+/// The gradient shared by the elements that are the extreme one.
+fn extreme_share(
+    card: &'static Card,
+    extreme: Extreme,
+    known: &[Arc<DeviceArray>],
+) -> Result<DeviceArray> {
+    let [x, y, g] = known else {
+        unreachable!("three are known");
+    };
+    let (outer, steps, inner) = match extreme.axis {
+        Some(axis) => split_at(x.shape(), axis),
+        None => (1, x.len(), 1),
+    };
+    let (whole, one) = ([outer, steps, inner], [outer, 1, inner]);
+    let zip = |kernel, left: &DeviceArray, right: &DeviceArray, shape: &[usize]| {
+        zip(card, kernel, left, right, shape).expect("three axes")
+    };
+    let chosen = zip("equal", &x.reshaped(&whole), &y.reshaped(&one), &whole)?;
+    let count = fold(card, Fold::Sum, &chosen, Some(1), &one)?;
+    let each = zip("divide", &g.reshaped(&one), &count, &one)?;
+    Ok(zip("mul", &chosen, &each, &whole)?.reshaped(x.shape()))
 }
 
 /// `∂x = g · kernelᵀ`, `∂kernel = xᵀ · g`, `∂bias = Σ g`, `g` without what a relu cut off.
@@ -172,17 +216,16 @@ fn logits(
     [z, t, g]: [Result<Arc<DeviceArray>>; 3],
 ) -> Result<Tensor> {
     let (z, t, g) = (z?, t?, g?);
-    let out = DeviceArray::empty(card, z.shape())?;
-    let steps = z.shape().last().copied().unwrap_or(1);
-    let mut arguments = buffers(&[&out, &z, &t, &g]);
-    let steps = Argument::Int(steps as i32);
-    if softmax {
-        arguments.extend([Argument::Int(g.len() as i32), steps]);
-        card.launch("softmax_cross_entropy_slope", g.len(), &arguments)?;
-    } else {
-        arguments.extend([Argument::Long(out.len() as i64), steps]);
-        card.each("sigmoid_cross_entropy_slope", out.len(), &arguments)?;
+    let steps = Argument::Int(z.shape().last().copied().unwrap_or(1) as i32);
+    if !softmax {
+        let operands = buffers(&[&z, &t, &g]);
+        let kernel = "sigmoid_cross_entropy_slope";
+        return computed(card, kernel, &operands, &[steps], z.shape()).map(tensor);
     }
+    let out = DeviceArray::empty(card, z.shape())?;
+    let mut arguments = buffers(&[&out, &z, &t, &g]);
+    arguments.extend([Argument::Int(g.len() as i32), steps]);
+    card.launch("softmax_cross_entropy_slope", g.len(), &arguments)?;
     Ok(tensor(out))
 }
 
@@ -192,14 +235,8 @@ fn spread(
     gradient: Result<Arc<DeviceArray>>,
     shape: &[usize],
 ) -> Result<Tensor> {
+    let count: usize = shape.iter().product();
+    let factor = [Argument::Float((1.0 / count as f64) as f32)];
     let gradient = gradient?;
-    let out = DeviceArray::empty(card, shape)?;
-    let arguments = [
-        Argument::Buffer(out.buffer()),
-        Argument::Buffer(gradient.buffer()),
-        Argument::Long(out.len() as i64),
-        Argument::Float((1.0 / out.len() as f64) as f32),
-    ];
-    card.each("fill_from", out.len(), &arguments)?;
-    Ok(tensor(out))
+    computed(card, "fill_from", &buffers(&[&gradient]), &factor, shape).map(tensor)
 }

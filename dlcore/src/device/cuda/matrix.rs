@@ -2,6 +2,8 @@
 
 use super::array::DeviceArray;
 use super::card::{Argument, Buffer, Card};
+use super::layout::Layout;
+use super::moving::copy_from;
 use crate::Result;
 use crate::grad::ops::Products;
 
@@ -114,16 +116,38 @@ fn rounded(card: &'static Card, array: &DeviceArray) -> Result<Buffer> {
         false => ("round_to_bfloat16", size_of::<f32>()),
     };
     let out = card.allocate(array.len() * size)?;
-    let arguments = [
-        Argument::Buffer(&out),
-        Argument::Buffer(array.buffer()),
-        Argument::Long(array.len() as i64),
-    ];
-    card.each(kernel, array.len(), &arguments)?;
+    convert(card, kernel, array, &out)?;
     Ok(out)
 }
 
-/// The product over the last two axes; none where the axes before them differ in more than being there or not.
+/// The numbers as they go into products that are no matrix products: rounded, but floats.
+pub(super) fn rounded_floats(products: Products, array: &DeviceArray) -> Result<DeviceArray> {
+    match products {
+        Products::Single => Ok(array.reshaped(array.shape())),
+        Products::Bfloat16 => {
+            let out = DeviceArray::empty(array.card(), array.shape())?;
+            convert(array.card(), "round_to_bfloat16", array, out.buffer())?;
+            Ok(out)
+        }
+    }
+}
+
+fn convert(
+    card: &'static Card,
+    kernel: &'static str,
+    array: &DeviceArray,
+    out: &Buffer,
+) -> Result<()> {
+    let arguments = [
+        Argument::Buffer(out),
+        Argument::Buffer(array.buffer()),
+        Argument::Long(array.len() as i64),
+    ];
+    card.each(kernel, array.len(), &arguments)
+}
+
+/// The product over the last two axes. An operand whose batch is broadcast along some axes only is copied out; none
+/// where these are more than kernels know.
 pub(super) fn matmul(
     left: &DeviceArray,
     right: &DeviceArray,
@@ -134,20 +158,32 @@ pub(super) fn matmul(
         return None;
     };
     let batch = before.iter().product();
-    let own = |array: &DeviceArray| array.shape()[..array.shape().len() - 2].to_vec();
-    let repeated = |array: &DeviceArray| match own(array) {
-        axes if axes == before => Some(false),
-        axes if axes.iter().product::<usize>() == 1 => Some(true),
-        _ => None,
-    };
     let inner = left.shape()[left.shape().len() - 1];
-    Some(batched(
-        products,
-        (left, false, repeated(left)?),
-        (right, false, repeated(right)?),
-        (batch, *rows, inner, *columns),
-        shape,
-    ))
+    let side = |array: &DeviceArray| {
+        let [own @ .., m, n] = array.shape() else {
+            return None;
+        };
+        let repeated = own != before && own.iter().product::<usize>() == 1;
+        if own == before || repeated {
+            return Some(Ok((array.reshaped(array.shape()), repeated)));
+        }
+        let whole = [before, &[*m, *n]].concat();
+        let layout = Layout::broadcast(&whole, array.shape(), &[])?;
+        let copied = copy_from(array.card(), array, &layout, 0, &whole);
+        Some(copied.map(|copied| (copied, false)))
+    };
+    let (left, right) = (side(left)?, side(right)?);
+    let compute = || {
+        let ((left, left_repeated), (right, right_repeated)) = (left?, right?);
+        batched(
+            products,
+            (&left, false, left_repeated),
+            (&right, false, right_repeated),
+            (batch, *rows, inner, *columns),
+            shape,
+        )
+    };
+    Some(compute())
 }
 
 /// `x · kernel + bias`, and its relu.
@@ -163,16 +199,28 @@ pub(super) fn dense(
     let rows = shape[..shape.len() - 1].iter().product();
     let sizes = (rows, inner, units);
     let out = product(products, (x, false), (kernel, false), sizes, shape)?;
-    if bias.is_some() || relu {
-        let arguments = [
-            Argument::Buffer(out.buffer()),
-            bias.map_or(Argument::Nothing, |bias| Argument::Buffer(bias.buffer())),
-            Argument::Long(out.len() as i64),
-            Argument::Int(units as i32),
-            Argument::Int(i32::from(bias.is_some())),
-            Argument::Int(i32::from(relu)),
-        ];
-        card.each("add_bias", out.len(), &arguments)?;
-    }
+    add_bias(card, &out, bias, relu)?;
     Ok(out)
+}
+
+/// Adds a bias to what was just computed, a number for each place of its last axis, and makes negative results 0.
+pub(super) fn add_bias(
+    card: &'static Card,
+    out: &DeviceArray,
+    bias: Option<&DeviceArray>,
+    relu: bool,
+) -> Result<()> {
+    if bias.is_none() && !relu {
+        return Ok(());
+    }
+    let units = out.shape().last().copied().unwrap_or(1);
+    let arguments = [
+        Argument::Buffer(out.buffer()),
+        bias.map_or(Argument::Nothing, |bias| Argument::Buffer(bias.buffer())),
+        Argument::Long(out.len() as i64),
+        Argument::Int(units as i32),
+        Argument::Int(i32::from(bias.is_some())),
+        Argument::Int(i32::from(relu)),
+    ];
+    card.each("add_bias", out.len(), &arguments)
 }

@@ -13,6 +13,7 @@ mod array;
 mod blas;
 mod card;
 mod compiler;
+mod conv;
 mod driver;
 pub(crate) mod fallback;
 mod forward;
@@ -52,6 +53,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Device, DeviceInfo};
 use crate::tensor::Storage;
 use crate::{Error, Result, Tensor};
+
+/// The gradients of an operation's inputs, of those that are wanted; none where the processor is to compute them.
+type Shares = Option<Result<Vec<Option<DeviceArray>>>>;
 
 /// The cards that were opened, or why one could not be. A card is never closed.
 static CARDS: Mutex<BTreeMap<usize, Result<&'static Card, String>>> = Mutex::new(BTreeMap::new());

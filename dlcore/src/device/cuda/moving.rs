@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::array::DeviceArray;
+use super::array::{DeviceArray, buffers, computed};
 use super::card::{Argument, Card};
 use super::layout::{Layout, row_major};
 use crate::Result;
 use crate::grad::ops::Op;
-use crate::tensor::Part;
+use crate::tensor::{Array, Part, split_at};
 
-/// Operations that move elements.
+/// Operations that move elements; none for others, and for more axes than kernels know.
 pub(super) fn moved(
     card: &'static Card,
     op: &Op,
@@ -19,11 +19,7 @@ pub(super) fn moved(
     let x = &*operands[0];
     Some(match op {
         Op::Reshape(_) => Ok(x.reshaped(shape)),
-        Op::Permute(permute) => {
-            let own = row_major(x.shape());
-            let strides: Vec<isize> = permute.axes.iter().map(|&axis| own[axis]).collect();
-            copy_from(card, x, &Layout::strided(shape, &strides)?, 0, shape)
-        }
+        Op::Permute(permute) => return permuted(card, x, &permute.axes),
         Op::BroadcastTo(_) => {
             let layout = Layout::broadcast(shape, x.shape(), &[])?;
             copy_from(card, x, &layout, 0, shape)
@@ -36,9 +32,20 @@ pub(super) fn moved(
             let (first, strides) = taken(&unslice.parts, shape);
             let layout = Layout::strided(x.shape(), &strides)?;
             DeviceArray::zeros(card, shape).and_then(|out| {
-                card.each("copy_to", x.len(), &copy(&out, x, x.len(), &layout, first))?;
+                copy_to(card, x, &out, &layout, first)?;
                 Ok(out)
             })
+        }
+        Op::Repeat(repeat) => {
+            let (outer, steps, inner) = split_at(x.shape(), repeat.axis);
+            let repeated = [outer, steps, repeat.times, inner];
+            let strides = [steps * inner, inner, 0, 1].map(|stride| stride as isize);
+            copy_from(card, x, &Layout::strided(&repeated, &strides)?, 0, shape)
+        }
+        Op::Where(choice) => {
+            let right = &operands[1];
+            let layout = Layout::broadcast(shape, x.shape(), right.shape())?;
+            choose(card, &choice.condition, [x, right], &layout, shape)
         }
         Op::Concat(concat) => {
             let parts: Vec<&DeviceArray> = operands.iter().map(|part| &**part).collect();
@@ -49,6 +56,19 @@ pub(super) fn moved(
         Op::ScatterRows(scatter) => self::scatter(card, x, &scatter.rows, shape),
         _ => return None,
     })
+}
+
+/// The axes in this order; none for more of them than kernels know.
+pub(super) fn permuted(
+    card: &'static Card,
+    x: &DeviceArray,
+    axes: &[usize],
+) -> Option<Result<DeviceArray>> {
+    let own = row_major(x.shape());
+    let shape: Vec<usize> = axes.iter().map(|&axis| x.shape()[axis]).collect();
+    let strides: Vec<isize> = axes.iter().map(|&axis| own[axis]).collect();
+    let layout = Layout::strided(&shape, &strides)?;
+    Some(copy_from(card, x, &layout, 0, &shape))
 }
 
 /// Numbers from `first` on; without a copy where they are all.
@@ -66,6 +86,7 @@ pub(super) fn part(
     copy_from(card, x, &layout, first, shape)
 }
 
+/// The numbers at the places of the layout, from `first` on.
 pub(super) fn copy_from(
     card: &'static Card,
     x: &DeviceArray,
@@ -73,29 +94,25 @@ pub(super) fn copy_from(
     first: usize,
     shape: &[usize],
 ) -> Result<DeviceArray> {
-    let out = DeviceArray::empty(card, shape)?;
-    card.each(
-        "copy_from",
-        out.len(),
-        &copy(&out, x, out.len(), layout, first),
-    )?;
-    Ok(out)
+    let places = [Argument::Layout(layout), Argument::Long(first as i64)];
+    computed(card, "copy_from", &buffers(&[x]), &places, shape)
 }
 
-fn copy<'a>(
-    to: &'a DeviceArray,
-    from: &'a DeviceArray,
-    count: usize,
-    layout: &'a Layout,
+/// The other way: the numbers go to the places of the layout, from `first` on.
+fn copy_to(
+    card: &'static Card,
+    x: &DeviceArray,
+    out: &DeviceArray,
+    layout: &Layout,
     first: usize,
-) -> [Argument<'a>; 5] {
-    [
-        Argument::Buffer(to.buffer()),
-        Argument::Buffer(from.buffer()),
-        Argument::Long(count as i64),
+) -> Result<()> {
+    let mut arguments = buffers(&[out, x]);
+    arguments.extend([
+        Argument::Long(x.len() as i64),
         Argument::Layout(layout),
         Argument::Long(first as i64),
-    ]
+    ]);
+    card.each("copy_to", x.len(), &arguments)
 }
 
 /// Arrays one after another along an axis.
@@ -111,11 +128,7 @@ pub(super) fn join(
     for part in parts {
         let layout = Layout::strided(part.shape(), &strides).expect("checked by the caller");
         let first = start * strides[axis] as usize;
-        card.each(
-            "copy_to",
-            part.len(),
-            &copy(&out, part, part.len(), &layout, first),
-        )?;
+        copy_to(card, part, &out, &layout, first)?;
         start += part.shape()[axis];
     }
     Ok(out)
@@ -147,6 +160,28 @@ fn taken(parts: &[Part], shape: &[usize]) -> (usize, Vec<isize>) {
     (first, strides)
 }
 
+/// The left one's numbers where the condition holds, the right one's elsewhere.
+fn choose(
+    card: &'static Card,
+    condition: &Array<bool>,
+    sides: [&DeviceArray; 2],
+    layout: &Layout,
+    shape: &[usize],
+) -> Result<DeviceArray> {
+    let condition = condition.broadcast(shape).expect("the shape rule holds");
+    let condition: Vec<u8> = condition.iter().map(|&holds| u8::from(holds)).collect();
+    let condition = card.upload(&condition)?;
+    let mut operands = vec![Argument::Buffer(&condition)];
+    operands.extend(buffers(&sides));
+    computed(
+        card,
+        "choose",
+        &operands,
+        &[Argument::Layout(layout)],
+        shape,
+    )
+}
+
 fn numbers(rows: impl IntoIterator<Item = usize>) -> Vec<i32> {
     rows.into_iter().map(|row| row as i32).collect()
 }
@@ -157,18 +192,16 @@ fn gather(
     chosen: &[usize],
     shape: &[usize],
 ) -> Result<DeviceArray> {
-    let out = DeviceArray::empty(card, shape)?;
     let rows = card.upload(&numbers(chosen.iter().copied()))?;
+    let operands = [Argument::Buffer(table.buffer()), Argument::Buffer(&rows)];
     let width: usize = shape[1..].iter().product();
-    let arguments = [
-        Argument::Buffer(out.buffer()),
-        Argument::Buffer(table.buffer()),
-        Argument::Buffer(&rows),
-        Argument::Long(out.len() as i64),
-        Argument::Int(width as i32),
-    ];
-    card.each("gather_rows", out.len(), &arguments)?;
-    Ok(out)
+    computed(
+        card,
+        "gather_rows",
+        &operands,
+        &[Argument::Int(width as i32)],
+        shape,
+    )
 }
 
 /// Rows that go to the same place are brought together here, so that each sum has one thread and a fixed order.

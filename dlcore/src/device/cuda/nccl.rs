@@ -20,16 +20,8 @@ use crate::{Error, Result, Tensor};
 const NCCL: Sought = Sought {
     what: "NVIDIA's library for sums over cards, NCCL,",
     names: &["libnccl.so.2", "libnccl.so"],
-    symbols: &[
-        "ncclGetUniqueId",
-        "ncclCommInitRank",
-        "ncclCommAbort",
-        "ncclCommGetAsyncError",
-        "ncclGetErrorString",
-        "ncclAllReduce",
-        "ncclGroupStart",
-        "ncclGroupEnd",
-    ],
+    // The table of functions says them.
+    symbols: &[],
     package: Some("nccl"),
 };
 
@@ -54,25 +46,20 @@ impl Default for Id {
 /// `ncclComm_t`.
 type Comm = *mut c_void;
 
-/// The library's functions, as `nccl.h` has them.
-struct Functions {
-    get_unique_id: unsafe extern "C" fn(*mut Id) -> c_int,
-    comm_init_rank: unsafe extern "C" fn(*mut Comm, c_int, Id, c_int) -> c_int,
-    comm_abort: unsafe extern "C" fn(Comm) -> c_int,
-    comm_get_async_error: unsafe extern "C" fn(Comm, *mut c_int) -> c_int,
-    get_error_string: unsafe extern "C" fn(c_int) -> *const c_char,
-    #[allow(clippy::type_complexity)]
-    all_reduce: unsafe extern "C" fn(
-        *const c_void,
-        *mut c_void,
-        usize,
-        c_int,
-        c_int,
-        Comm,
-        *mut c_void,
-    ) -> c_int,
-    group_start: unsafe extern "C" fn() -> c_int,
-    group_end: unsafe extern "C" fn() -> c_int,
+crate::c_library::functions! {
+    /// The library's functions, as `nccl.h` has them.
+    Functions {
+        get_unique_id = "ncclGetUniqueId": unsafe extern "C" fn(*mut Id) -> c_int,
+        comm_init_rank = "ncclCommInitRank": unsafe extern "C" fn(*mut Comm, c_int, Id, c_int) -> c_int,
+        comm_abort = "ncclCommAbort": unsafe extern "C" fn(Comm) -> c_int,
+        comm_get_async_error = "ncclCommGetAsyncError": unsafe extern "C" fn(Comm, *mut c_int) -> c_int,
+        get_error_string = "ncclGetErrorString": unsafe extern "C" fn(c_int) -> *const c_char,
+        all_reduce = "ncclAllReduce": unsafe extern "C" fn(
+            *const c_void, *mut c_void, usize, c_int, c_int, Comm, *mut c_void,
+        ) -> c_int,
+        group_start = "ncclGroupStart": unsafe extern "C" fn() -> c_int,
+        group_end = "ncclGroupEnd": unsafe extern "C" fn() -> c_int,
+    }
 }
 
 fn functions() -> Result<&'static Functions, String> {
@@ -89,22 +76,6 @@ fn functions() -> Result<&'static Functions, String> {
 }
 
 impl Functions {
-    unsafe fn of(library: &'static Library) -> Result<Functions, libloading::Error> {
-        // SAFETY: as the caller promises.
-        unsafe {
-            Ok(Functions {
-                get_unique_id: *library.get(b"ncclGetUniqueId")?,
-                comm_init_rank: *library.get(b"ncclCommInitRank")?,
-                comm_abort: *library.get(b"ncclCommAbort")?,
-                comm_get_async_error: *library.get(b"ncclCommGetAsyncError")?,
-                get_error_string: *library.get(b"ncclGetErrorString")?,
-                all_reduce: *library.get(b"ncclAllReduce")?,
-                group_start: *library.get(b"ncclGroupStart")?,
-                group_end: *library.get(b"ncclGroupEnd")?,
-            })
-        }
-    }
-
     fn checked(&self, doing: &str, code: c_int) -> Result<(), String> {
         if code == 0 || code == IN_PROGRESS {
             return Ok(());

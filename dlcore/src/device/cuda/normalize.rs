@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::array::{DeviceArray, buffers};
+use super::array::{DeviceArray, buffers, computed};
 use super::card::{Argument, Card};
 use super::reduce::{Fold, Tiles, fold};
-use super::{all_on_card, countable};
+use super::rows::{self, sizes};
+use super::{Shares, all_on_card, countable};
 use crate::grad::ops::{BatchNorm, LayerNorm, Step};
 use crate::{Result, Tensor};
-
-type Shares = Option<Result<Vec<Option<DeviceArray>>>>;
 
 /// The mean and the variance of each channel, the last axis, of a tensor on a card; none where the processor is to
 /// compute them.
@@ -36,12 +35,6 @@ fn moments_of_columns(card: &'static Card, x: &DeviceArray) -> Result<[DeviceArr
     Ok([mean, variance])
 }
 
-/// Rows and columns.
-fn sizes(x: &DeviceArray) -> (usize, usize) {
-    let width = x.shape().last().copied().unwrap_or(1);
-    (x.len() / width.max(1), width)
-}
-
 /// `gamma · (x - mean) / √(variance + epsilon) + beta`, by the moments that the operation has.
 pub(super) fn batch_norm(
     card: &'static Card,
@@ -52,15 +45,12 @@ pub(super) fn batch_norm(
     let moments = all_on_card(card, op.moments())?;
     Some(moments.and_then(|moments| {
         let (x, gamma, beta) = (&operands[0], &operands[1], &operands[2]);
-        let out = DeviceArray::empty(card, shape)?;
-        let mut arguments = buffers(&[&out, x, &moments[0], &moments[1], gamma, beta]);
-        arguments.extend([
-            Argument::Long(out.len() as i64),
+        let operands = buffers(&[x, &moments[0], &moments[1], gamma, beta]);
+        let rest = [
             Argument::Int(sizes(x).1 as i32),
             Argument::Float(op.epsilon() as f32),
-        ]);
-        card.each("batch_norm", out.len(), &arguments)?;
-        Ok(out)
+        ];
+        computed(card, "batch_norm", &operands, &rest, shape)
     }))
 }
 
@@ -104,16 +94,14 @@ pub(super) fn batch_norm_shares(
         let mut by_x = None;
         if step.wanted[0] {
             let (rows, width) = sizes(x);
-            let out = DeviceArray::empty(card, x.shape())?;
-            let mut arguments = buffers(&[&out, g, x, mean, variance, gamma, &plain, &product]);
-            arguments.extend([
-                Argument::Long(out.len() as i64),
+            let operands = buffers(&[g, x, mean, variance, gamma, &plain, &product]);
+            let rest = [
                 Argument::Int(rows as i32),
                 Argument::Int(width as i32),
                 Argument::Float(op.epsilon() as f32),
-            ]);
-            card.each("batch_norm_back", out.len(), &arguments)?;
-            by_x = Some(out);
+            ];
+            let shape = x.shape();
+            by_x = Some(computed(card, "batch_norm_back", &operands, &rest, shape)?);
         }
         Ok(wanted(step, [by_x, Some(product), Some(plain)]))
     }))
@@ -127,21 +115,6 @@ fn wanted(step: &Step<'_>, shares: [Option<DeviceArray>; 3]) -> Vec<Option<Devic
         .collect()
 }
 
-/// A kernel with a block for each row of `x`.
-fn each_row(
-    card: &'static Card,
-    kernel: &'static str,
-    arrays: &[&DeviceArray],
-    x: &DeviceArray,
-    rest: &[Argument<'_>],
-) -> Result<()> {
-    let (rows, width) = sizes(x);
-    let mut arguments = buffers(arrays);
-    arguments.extend([rows, width].map(|size| Argument::Int(size as i32)));
-    arguments.extend(rest);
-    card.launch(kernel, rows, &arguments)
-}
-
 /// `gamma · (x - mean) / √(variance + epsilon) + beta`, by each row's own moments.
 pub(super) fn layer_norm(
     card: &'static Card,
@@ -152,7 +125,7 @@ pub(super) fn layer_norm(
     let out = DeviceArray::empty(card, shape)?;
     let (x, gamma, beta) = (&operands[0], &operands[1], &operands[2]);
     let epsilon = [Argument::Float(op.epsilon() as f32)];
-    each_row(card, "layer_norm", &[&out, x, gamma, beta], x, &epsilon)?;
+    rows::launch(card, "layer_norm", &[&out, x, gamma, beta], x, &epsilon)?;
     Ok(out)
 }
 
@@ -173,13 +146,13 @@ pub(super) fn layer_norm_shares(
         let (rows, _) = sizes(x);
         let mean = DeviceArray::empty(card, &[rows])?;
         let variance = DeviceArray::empty(card, &[rows])?;
-        each_row(card, "row_moments", &[&mean, &variance, x], x, &[])?;
+        rows::launch(card, "row_moments", &[&mean, &variance, x], x, &[])?;
         let (mut by_x, mut by_gamma, mut by_beta) = (None, None, None);
         if step.wanted[0] {
             let out = DeviceArray::empty(card, x.shape())?;
             let epsilon = [Argument::Float(op.epsilon() as f32)];
             let arrays = [&out, g, x, gamma, &mean, &variance];
-            each_row(card, "layer_norm_back", &arrays, x, &epsilon)?;
+            rows::launch(card, "layer_norm_back", &arrays, x, &epsilon)?;
             by_x = Some(out);
         }
         if step.wanted[1] || step.wanted[2] {

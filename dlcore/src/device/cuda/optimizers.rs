@@ -23,6 +23,7 @@ pub(super) struct Tensors {
     gradients: [u64; TENSORS],
     slots: [u64; TENSORS],
     others: [u64; TENSORS],
+    thirds: [u64; TENSORS],
 }
 
 /// What an optimizer does to each number of a weight.
@@ -41,46 +42,103 @@ pub(crate) enum Rule {
         rho: f32,
         rest: f32,
         epsilon: f32,
+        momentum: f32,
+        centered: bool,
     },
     Adam {
         alpha: f32,
         new_1: f32,
         new_2: f32,
         epsilon: f32,
+        amsgrad: bool,
+    },
+    Adamax {
+        alpha: f32,
+        new_1: f32,
+        beta_2: f32,
+        epsilon: f32,
+    },
+    Nadam {
+        from_moment: f32,
+        from_gradient: f32,
+        correction: f32,
+        new_1: f32,
+        new_2: f32,
+        epsilon: f32,
+    },
+    Adagrad {
+        rate: f32,
+        epsilon: f32,
+    },
+    Adadelta {
+        rate: f32,
+        rho: f32,
+        rest: f32,
+        epsilon: f32,
     },
 }
 
 impl Rule {
+    /// The kernel, and what it is given after the tensors.
     fn kernel(self) -> (&'static str, Vec<Argument<'static>>) {
-        use Argument::{Float, Int};
+        let floats = |numbers: &[f32]| numbers.iter().map(|&x| Argument::Float(x)).collect();
+        let with = |numbers: &[f32], flag: bool| {
+            let mut all: Vec<Argument<'static>> = floats(numbers);
+            all.push(Argument::Int(i32::from(flag)));
+            all
+        };
         match self {
-            Rule::Sgd { rate } => ("sgd", vec![Float(rate)]),
+            Rule::Sgd { rate } => ("sgd", floats(&[rate])),
             Rule::SgdMomentum {
                 rate,
                 momentum,
                 nesterov,
-            } => (
-                "sgd_momentum",
-                vec![Float(rate), Float(momentum), Int(i32::from(nesterov))],
-            ),
+            } => ("sgd_momentum", with(&[rate, momentum], nesterov)),
             Rule::RmsProp {
                 rate,
                 rho,
                 rest,
                 epsilon,
+                momentum,
+                centered,
             } => (
                 "rmsprop",
-                vec![Float(rate), Float(rho), Float(rest), Float(epsilon)],
+                with(&[rate, rho, rest, epsilon, momentum], centered),
             ),
             Rule::Adam {
                 alpha,
                 new_1,
                 new_2,
                 epsilon,
-            } => (
-                "adam",
-                vec![Float(alpha), Float(new_1), Float(new_2), Float(epsilon)],
-            ),
+                amsgrad,
+            } => ("adam", with(&[alpha, new_1, new_2, epsilon], amsgrad)),
+            Rule::Adamax {
+                alpha,
+                new_1,
+                beta_2,
+                epsilon,
+            } => ("adamax", floats(&[alpha, new_1, beta_2, epsilon])),
+            Rule::Nadam {
+                from_moment,
+                from_gradient,
+                correction,
+                new_1,
+                new_2,
+                epsilon,
+            } => {
+                let first = [from_moment, from_gradient, correction];
+                (
+                    "nadam",
+                    floats(&[&first[..], &[new_1, new_2, epsilon]].concat()),
+                )
+            }
+            Rule::Adagrad { rate, epsilon } => ("adagrad", floats(&[rate, epsilon])),
+            Rule::Adadelta {
+                rate,
+                rho,
+                rest,
+                epsilon,
+            } => ("adadelta", floats(&[rate, rho, rest, epsilon])),
         }
     }
 }
@@ -125,6 +183,7 @@ pub(crate) fn step(
             gradients: [0; TENSORS],
             slots: [0; TENSORS],
             others: [0; TENSORS],
+            thirds: [0; TENSORS],
         };
         for (index, (part, gradient)) in parts.iter().zip(gradients).enumerate() {
             let weight = part.weight.on_card().expect("all are on the card");
@@ -141,7 +200,9 @@ pub(crate) fn step(
                     .get(slot)
                     .map_or(0, |slot| slot.buffer().address())
             };
-            (all.slots[index], all.others[index]) = (address(0), address(1));
+            all.slots[index] = address(0);
+            all.others[index] = address(1);
+            all.thirds[index] = address(2);
         }
         let total = all.first[parts.len()] as usize;
         let mut arguments = vec![Argument::Tensors(&all)];

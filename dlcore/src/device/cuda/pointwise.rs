@@ -1,6 +1,6 @@
 //! Functions of one number, and which kernels they have; functions of two.
 
-use super::array::DeviceArray;
+use super::array::{DeviceArray, buffers, computed};
 use super::card::{Argument, Card};
 use super::layout::Layout;
 use crate::Result;
@@ -80,24 +80,27 @@ pub(super) fn of(op: &Op) -> Option<Kernels> {
     }
 }
 
+/// The kernels for the slopes of an operation with respect to its two operands, and whether these are exchanged for it;
+/// none for others, and for those whose gradients are made of operations.
+pub(super) fn slopes_of_two(op: &Op) -> Option<[(&'static str, bool); 2]> {
+    Some(match op {
+        Op::Maximum(_) => [("greater_equal", false), ("less", false)],
+        Op::Minimum(_) => [("less_equal", false), ("greater", false)],
+        Op::Power(_) => [("power_by_base", false), ("power_by_exponent", false)],
+        Op::SquaredDifference(_) => [("twice_difference", false), ("twice_difference", true)],
+        _ => return None,
+    })
+}
+
 /// A function of one number.
 pub(super) fn map(
     card: &'static Card,
     kernel: &'static str,
     x: &DeviceArray,
-    [a, b, c]: [f32; 3],
+    settings: [f32; 3],
 ) -> Result<DeviceArray> {
-    let out = DeviceArray::empty(card, x.shape())?;
-    let arguments = [
-        Argument::Buffer(out.buffer()),
-        Argument::Buffer(x.buffer()),
-        Argument::Long(x.len() as i64),
-        Argument::Float(a),
-        Argument::Float(b),
-        Argument::Float(c),
-    ];
-    card.each(kernel, x.len(), &arguments)?;
-    Ok(out)
+    let settings = settings.map(Argument::Float);
+    computed(card, kernel, &buffers(&[x]), &settings, x.shape())
 }
 
 /// A function of two numbers, broadcast; none for more axes than kernels know.
@@ -109,15 +112,12 @@ pub(super) fn zip(
     shape: &[usize],
 ) -> Option<Result<DeviceArray>> {
     let layout = Layout::broadcast(shape, left.shape(), right.shape())?;
-    Some(DeviceArray::empty(card, shape).and_then(|out| {
-        let arguments = [
-            Argument::Buffer(out.buffer()),
-            Argument::Buffer(left.buffer()),
-            Argument::Buffer(right.buffer()),
-            Argument::Long(out.len() as i64),
-            Argument::Layout(&layout),
-        ];
-        card.each(kernel, out.len(), &arguments)?;
-        Ok(out)
-    }))
+    let operands = buffers(&[left, right]);
+    Some(computed(
+        card,
+        kernel,
+        &operands,
+        &[Argument::Layout(&layout)],
+        shape,
+    ))
 }

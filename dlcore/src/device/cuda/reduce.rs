@@ -129,6 +129,28 @@ pub(super) fn fold(
     Ok(out)
 }
 
+/// The sums so far along an axis, from its beginning or its end.
+pub(super) fn sums_so_far(
+    card: &'static Card,
+    x: &DeviceArray,
+    axis: usize,
+    reverse: bool,
+) -> Result<DeviceArray> {
+    let (outer, steps, inner) = split_at(x.shape(), axis);
+    let out = DeviceArray::empty(card, x.shape())?;
+    let lines = outer * inner;
+    let arguments = [
+        Argument::Buffer(out.buffer()),
+        Argument::Buffer(x.buffer()),
+        Argument::Long(lines as i64),
+        Argument::Int(steps as i32),
+        Argument::Int(inner as i32),
+        Argument::Int(i32::from(reverse)),
+    ];
+    card.each("sums_so_far", lines, &arguments)?;
+    Ok(out)
+}
+
 /// Many numbers into one: by pieces first, then the pieces' results with what is left over.
 fn fold_all(
     card: &'static Card,

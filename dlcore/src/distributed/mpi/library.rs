@@ -8,7 +8,8 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 use std::sync::OnceLock;
 
-use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+use libloading::Library;
+use libloading::os::unix::{Library as Opened, RTLD_GLOBAL, RTLD_NOW};
 
 use crate::distributed::launcher::variable;
 
@@ -25,7 +26,38 @@ const MPICH: [&str; 3] = ["libmpi.so.12", "libmpich.so.12", "libmpi_cray.so.12"]
 
 type Call<T> = unsafe extern "C" fn(T) -> c_int;
 
-/// The library's functions, as the standard has them.
+crate::c_library::functions! {
+    /// The library's functions, as the standard has them.
+    Functions {
+        initialized = "MPI_Initialized": Call<*mut c_int>,
+        finalized = "MPI_Finalized": Call<*mut c_int>,
+        init_thread = "MPI_Init_thread":
+            unsafe extern "C" fn(*mut c_int, *mut c_void, c_int, *mut c_int) -> c_int,
+        query_thread = "MPI_Query_thread": Call<*mut c_int>,
+        finalize = "MPI_Finalize": unsafe extern "C" fn() -> c_int,
+        set_errhandler = "MPI_Comm_set_errhandler": unsafe extern "C" fn(Handle, Handle) -> c_int,
+        error_string = "MPI_Error_string":
+            unsafe extern "C" fn(c_int, *mut c_char, *mut c_int) -> c_int,
+        comm_rank = "MPI_Comm_rank": unsafe extern "C" fn(Handle, *mut c_int) -> c_int,
+        comm_size = "MPI_Comm_size": unsafe extern "C" fn(Handle, *mut c_int) -> c_int,
+        iallreduce = "MPI_Iallreduce": unsafe extern "C" fn(
+            *const c_void, *mut c_void, c_int, Handle, Handle, Handle, *mut Handle,
+        ) -> c_int,
+        ibcast = "MPI_Ibcast":
+            unsafe extern "C" fn(*mut c_void, c_int, Handle, c_int, Handle, *mut Handle) -> c_int,
+        issend = "MPI_Issend": unsafe extern "C" fn(
+            *const c_void, c_int, Handle, c_int, c_int, Handle, *mut Handle,
+        ) -> c_int,
+        recv = "MPI_Recv": unsafe extern "C" fn(
+            *mut c_void, c_int, Handle, c_int, c_int, Handle, *mut Status,
+        ) -> c_int,
+        iprobe = "MPI_Iprobe":
+            unsafe extern "C" fn(c_int, c_int, Handle, *mut c_int, *mut Status) -> c_int,
+        test = "MPI_Test": unsafe extern "C" fn(*mut Handle, *mut c_int, *mut Status) -> c_int,
+    }
+}
+
+/// The library, and what it calls the things that functions are given.
 pub(super) struct Mpi {
     world: Handle,
     float: Handle,
@@ -34,48 +66,7 @@ pub(super) struct Mpi {
     errors_return: Handle,
     in_place: *const c_void,
     any_source: c_int,
-    initialized: Call<*mut c_int>,
-    finalized: Call<*mut c_int>,
-    init_thread: unsafe extern "C" fn(*mut c_int, *mut c_void, c_int, *mut c_int) -> c_int,
-    query_thread: Call<*mut c_int>,
-    finalize: unsafe extern "C" fn() -> c_int,
-    set_errhandler: unsafe extern "C" fn(Handle, Handle) -> c_int,
-    error_string: unsafe extern "C" fn(c_int, *mut c_char, *mut c_int) -> c_int,
-    comm_rank: unsafe extern "C" fn(Handle, *mut c_int) -> c_int,
-    comm_size: unsafe extern "C" fn(Handle, *mut c_int) -> c_int,
-    #[allow(clippy::type_complexity)]
-    iallreduce: unsafe extern "C" fn(
-        *const c_void,
-        *mut c_void,
-        c_int,
-        Handle,
-        Handle,
-        Handle,
-        *mut Handle,
-    ) -> c_int,
-    ibcast: unsafe extern "C" fn(*mut c_void, c_int, Handle, c_int, Handle, *mut Handle) -> c_int,
-    #[allow(clippy::type_complexity)]
-    issend: unsafe extern "C" fn(
-        *const c_void,
-        c_int,
-        Handle,
-        c_int,
-        c_int,
-        Handle,
-        *mut Handle,
-    ) -> c_int,
-    #[allow(clippy::type_complexity)]
-    recv: unsafe extern "C" fn(
-        *mut c_void,
-        c_int,
-        Handle,
-        c_int,
-        c_int,
-        Handle,
-        *mut Status,
-    ) -> c_int,
-    iprobe: unsafe extern "C" fn(c_int, c_int, Handle, *mut c_int, *mut Status) -> c_int,
-    test: unsafe extern "C" fn(*mut Handle, *mut c_int, *mut Status) -> c_int,
+    functions: Functions,
 }
 
 // SAFETY: addresses in it are of the library's own variables; calls are made one at a time.
@@ -102,9 +93,9 @@ fn find() -> Result<Mpi, String> {
     let mut problems = Vec::new();
     for &name in &names {
         // SAFETY: the library's own initialisers run. Its parts look for its functions among those of the process.
-        match unsafe { Library::open(Some(name), RTLD_NOW | RTLD_GLOBAL) } {
+        match unsafe { Opened::open(Some(name), RTLD_NOW | RTLD_GLOBAL) } {
             Ok(library) => {
-                let library: &'static Library = Box::leak(Box::new(library));
+                let library: &'static Library = Box::leak(Box::new(library.into()));
                 // SAFETY: the types are those of the standard and of the two kinds of it.
                 match unsafe { Mpi::of(library) } {
                     Ok(mpi) => return Ok(mpi),
@@ -138,7 +129,7 @@ impl Mpi {
         // SAFETY: nothing is read; the address of a variable is the handle.
         let variable = |name: &str| unsafe {
             let found = library.get::<*const c_void>(name.as_bytes());
-            found.map(|symbol| symbol.into_raw() as Handle)
+            found.map(|symbol| symbol.into_raw().into_raw() as Handle)
         };
         let open = variable("ompi_mpi_comm_world").ok();
         // SAFETY: as the caller promises.
@@ -152,21 +143,7 @@ impl Mpi {
                     .map_or(Ok(0x5400_0001), |_| variable("ompi_mpi_errors_return"))?,
                 in_place: ptr::without_provenance(if open.is_some() { 1 } else { usize::MAX }),
                 any_source: if open.is_some() { -1 } else { -2 },
-                initialized: *library.get(b"MPI_Initialized")?,
-                finalized: *library.get(b"MPI_Finalized")?,
-                init_thread: *library.get(b"MPI_Init_thread")?,
-                query_thread: *library.get(b"MPI_Query_thread")?,
-                finalize: *library.get(b"MPI_Finalize")?,
-                set_errhandler: *library.get(b"MPI_Comm_set_errhandler")?,
-                error_string: *library.get(b"MPI_Error_string")?,
-                comm_rank: *library.get(b"MPI_Comm_rank")?,
-                comm_size: *library.get(b"MPI_Comm_size")?,
-                iallreduce: *library.get(b"MPI_Iallreduce")?,
-                ibcast: *library.get(b"MPI_Ibcast")?,
-                issend: *library.get(b"MPI_Issend")?,
-                recv: *library.get(b"MPI_Recv")?,
-                iprobe: *library.get(b"MPI_Iprobe")?,
-                test: *library.get(b"MPI_Test")?,
+                functions: Functions::of(library)?,
             })
         }
     }
@@ -177,7 +154,7 @@ impl Mpi {
         }
         let (mut text, mut length) = ([0_u8; 4096], 0);
         // SAFETY: the standard bounds the text, by less in both kinds than there is room for.
-        unsafe { (self.error_string)(code, text.as_mut_ptr().cast(), &raw mut length) };
+        unsafe { (self.functions.error_string)(code, text.as_mut_ptr().cast(), &raw mut length) };
         let text = String::from_utf8_lossy(&text[..(length.max(0) as usize).min(4096)]);
         Err(format!("MPI cannot {doing}: {text}"))
     }
@@ -190,7 +167,7 @@ impl Mpi {
 
     /// Starts MPI, and says which rank this is and how many there are.
     pub(super) fn start(&self) -> Result<(usize, usize), String> {
-        if self.asked(self.finalized) {
+        if self.asked(self.functions.finalized) {
             return Err(
                 "MPI has ended in this process, and cannot be started again: keep one connection for all trainings"
                     .to_string(),
@@ -199,17 +176,23 @@ impl Mpi {
         let (mut rank, mut size, mut threads) = (0, 0, 0);
         // SAFETY: numbers are written to, and live as long as the calls; MPI is not started yet where it is started.
         unsafe {
-            if self.asked(self.initialized) {
-                let code = (self.query_thread)(&raw mut threads);
+            if self.asked(self.functions.initialized) {
+                let code = (self.functions.query_thread)(&raw mut threads);
                 self.checked("say by how many threads it can be used", code)?;
             } else {
                 let (none, all) = (ptr::null_mut(), ptr::null_mut());
-                let code = (self.init_thread)(none, all, SERIALIZED, &raw mut threads);
+                let code = (self.functions.init_thread)(none, all, SERIALIZED, &raw mut threads);
                 self.checked("start", code)?;
             }
-            (self.set_errhandler)(self.world, self.errors_return);
-            self.checked("count", (self.comm_rank)(self.world, &raw mut rank))?;
-            self.checked("count", (self.comm_size)(self.world, &raw mut size))?;
+            (self.functions.set_errhandler)(self.world, self.errors_return);
+            self.checked(
+                "count",
+                (self.functions.comm_rank)(self.world, &raw mut rank),
+            )?;
+            self.checked(
+                "count",
+                (self.functions.comm_size)(self.world, &raw mut size),
+            )?;
         }
         if threads < SERIALIZED {
             return Err("this MPI can be used by one thread only".to_string());
@@ -220,7 +203,7 @@ impl Mpi {
     /// Ends MPI: every rank does, and waits for the others.
     pub(super) fn end(&self) {
         // SAFETY: nothing that was begun is left.
-        unsafe { (self.finalize)() };
+        unsafe { (self.functions.finalize)() };
     }
 
     /// Begins a sum over all ranks in the place of each one's numbers.
@@ -231,7 +214,7 @@ impl Mpi {
         let (mut request, count) = (0, count(values)?);
         // SAFETY: as the caller promises.
         let code = unsafe {
-            (self.iallreduce)(
+            (self.functions.iallreduce)(
                 self.in_place,
                 values.as_mut_ptr().cast(),
                 count,
@@ -256,7 +239,7 @@ impl Mpi {
         let (mut request, count) = (0, count(values)?);
         // SAFETY: as the caller promises.
         let code = unsafe {
-            (self.ibcast)(
+            (self.functions.ibcast)(
                 values.as_mut_ptr().cast(),
                 count,
                 self.float,
@@ -272,7 +255,8 @@ impl Mpi {
     pub(super) fn is_done(&self, request: &mut Handle) -> Result<bool, String> {
         let (mut done, mut status) = (0, Status::default());
         // SAFETY: the request is one that was begun; what is written to lives as long as the call.
-        let code = unsafe { (self.test)(&raw mut *request, &raw mut done, &raw mut status) };
+        let code =
+            unsafe { (self.functions.test)(&raw mut *request, &raw mut done, &raw mut status) };
         self.checked("go on", code).map(|()| done != 0)
     }
 
@@ -281,7 +265,7 @@ impl Mpi {
         let mut request = 0;
         // SAFETY: the message is there for ever.
         let code = unsafe {
-            (self.issend)(
+            (self.functions.issend)(
                 message.as_ptr().cast(),
                 message.len() as c_int,
                 self.byte,
@@ -300,7 +284,7 @@ impl Mpi {
         let mut message = [0; BYTES];
         // SAFETY: what is written to lives as long as the calls; messages have this size.
         unsafe {
-            let code = (self.iprobe)(
+            let code = (self.functions.iprobe)(
                 self.any_source,
                 TAG,
                 self.world,
@@ -311,7 +295,7 @@ impl Mpi {
             if there == 0 {
                 return Ok(None);
             }
-            let code = (self.recv)(
+            let code = (self.functions.recv)(
                 message.as_mut_ptr().cast(),
                 BYTES as c_int,
                 self.byte,

@@ -5,6 +5,7 @@ mod chain;
 mod data;
 mod functional;
 mod layers;
+mod loss_scale;
 mod mixed_precision;
 mod open_axes;
 mod optimizers;

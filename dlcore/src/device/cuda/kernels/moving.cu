@@ -18,6 +18,16 @@ KERNEL(copy_to)(float* out, const float* in, long long n, Layout layout, long lo
     }
 }
 
+// The left one where the condition holds, the right one elsewhere.
+KERNEL(choose)
+(float* out, const unsigned char* condition, const float* left, const float* right, long long n, Layout layout) {
+    EACH(i, n) {
+        long long l, r;
+        places(layout, i, &l, &r);
+        out[i] = condition[i] ? left[l] : right[r];
+    }
+}
+
 // Rows of a table by their numbers.
 KERNEL(gather_rows)(float* out, const float* table, const int* rows, long long n, int width) {
     EACH(i, n) out[i] = table[(long long)rows[i / width] * width + i % width];

@@ -14,6 +14,7 @@ struct Tensors {
     const float* gradients[TENSORS];
     float* slots[TENSORS];
     float* others[TENSORS];
+    float* thirds[TENSORS];
 };
 
 // Where element i is: a few comparisons, the same for all threads of a warp but a few.
@@ -40,6 +41,7 @@ __device__ inline int tensor_of(const Tensors& all, long long i) {
 
 #define SLOT all.slots[k][at]
 #define OTHER all.others[k][at]
+#define THIRD all.thirds[k][at]
 
 UPDATE(sgd, { w = w - rate * g; }, float rate)
 
@@ -55,9 +57,21 @@ UPDATE(rmsprop,
        {
            float v = rho * SLOT + rest * (g * g);
            SLOT = v;
-           w = w - rate * g / sqrtf(v + epsilon);
+           float square = v;
+           if (centered) {
+               float a = rho * OTHER + rest * g;
+               OTHER = a;
+               square = v - a * a;
+           }
+           float step = rate * g / sqrtf(square + epsilon);
+           if (momentum != 0.0f) {
+               float* moment = centered ? &THIRD : &OTHER;
+               step = momentum * *moment + step;
+               *moment = step;
+           }
+           w = w - step;
        },
-       float rate, float rho, float rest, float epsilon)
+       float rate, float rho, float rest, float epsilon, float momentum, int centered)
 
 UPDATE(adam,
        {
@@ -65,6 +79,51 @@ UPDATE(adam,
            float v = OTHER + (g * g - OTHER) * new_2;
            SLOT = m;
            OTHER = v;
+           if (amsgrad) {
+               float largest = THIRD;
+               v = v > largest ? v : largest;
+               THIRD = v;
+           }
            w = w - alpha * m / (sqrtf(v) + epsilon);
        },
-       float alpha, float new_1, float new_2, float epsilon)
+       float alpha, float new_1, float new_2, float epsilon, int amsgrad)
+
+UPDATE(adamax,
+       {
+           float m = SLOT + (g - SLOT) * new_1;
+           float u = beta_2 * OTHER;
+           u = fabsf(g) > u ? fabsf(g) : u;
+           SLOT = m;
+           OTHER = u;
+           w = w - alpha * m / (u + epsilon);
+       },
+       float alpha, float new_1, float beta_2, float epsilon)
+
+UPDATE(nadam,
+       {
+           float m = SLOT + (g - SLOT) * new_1;
+           float v = OTHER + (g * g - OTHER) * new_2;
+           SLOT = m;
+           OTHER = v;
+           float ahead = from_moment * m + from_gradient * g;
+           w = w - ahead / (sqrtf(v * correction) + epsilon);
+       },
+       float from_moment, float from_gradient, float correction, float new_1, float new_2, float epsilon)
+
+UPDATE(adagrad,
+       {
+           float a = SLOT + g * g;
+           SLOT = a;
+           w = w - rate * g / sqrtf(a + epsilon);
+       },
+       float rate, float epsilon)
+
+UPDATE(adadelta,
+       {
+           float a = rho * SLOT + rest * (g * g);
+           float d = sqrtf(OTHER + epsilon) * g / sqrtf(a + epsilon);
+           SLOT = a;
+           OTHER = rho * OTHER + rest * (d * d);
+           w = w - rate * d;
+       },
+       float rate, float rho, float rest, float epsilon)

@@ -94,8 +94,16 @@ BINARY(power, powf(x, y))
 BINARY(maximum, larger(x, y))
 BINARY(minimum, smaller(x, y))
 BINARY(squared_difference, (x - y) * (x - y))
-// The slope of the squared difference with respect to its left side.
+// The slopes of functions of two numbers: of the squared difference with respect to its left side, of the power with
+// respect to either, of extremes, which are comparisons.
 BINARY(twice_difference, (x - y) + (x - y))
+BINARY(power_by_base, y * powf(x, y - 1.0f))
+BINARY(power_by_exponent, x > 0.0f ? powf(x, y) * logf(x) : 0.0f)
+BINARY(greater, x > y ? 1.0f : 0.0f)
+BINARY(greater_equal, x >= y ? 1.0f : 0.0f)
+BINARY(less, x < y ? 1.0f : 0.0f)
+BINARY(less_equal, x <= y ? 1.0f : 0.0f)
+BINARY(equal, x == y ? 1.0f : 0.0f)
 // The gradient of what went into a relu that gave y.
 BINARY(relu_gradient, y > 0.0f ? x : x * 0.0f)
 

@@ -38,6 +38,19 @@ FOLD_MIDDLE(sum_middle, 0.0f, b + a)
 FOLD_MIDDLE(max_middle, -INFINITE, larger(b, a))
 FOLD_MIDDLE(min_middle, INFINITE, smaller(b, a))
 
+// The sums so far along the middle of [outer, steps, inner], from its beginning or its end: a thread for each line.
+KERNEL(sums_so_far)(float* out, const float* in, long long lines, int steps, int inner, int reverse) {
+    EACH(i, lines) {
+        long long first = (i / inner) * steps * inner + i % inner;
+        float sum = 0.0f;
+        for (int step = 0; step < steps; step++) {
+            long long at = first + (long long)(reverse ? steps - 1 - step : step) * inner;
+            sum += in[at];
+            out[at] = sum;
+        }
+    }
+}
+
 // One number for each element: the first of `value` times a factor.
 KERNEL(fill_from)(float* out, const float* value, long long n, float factor) {
     EACH(i, n) out[i] = value[0] * factor;

@@ -45,12 +45,20 @@ const COMMON: [&str; 5] = [
     "global_clipnorm",
 ];
 
+/// What is around another optimizer, in our words, and how many variables are its own: a count and a rate that say
+/// nothing, steps since the scale changed, the scale.
+const AROUND: &str = "loss_scale_optimizer";
+const OWN_VARIABLES: usize = 4;
+
 /// The name and the settings of an optimizer, in our words.
 pub(super) fn read(value: &Value) -> Parsed<(String, Value)> {
     let (kind, config) = match value {
         Value::String(name) => (name.as_str(), &json!({})),
         _ => class(value, "optimizer")?,
     };
+    if kind == "LossScaleOptimizer" {
+        return Ok((AROUND.to_string(), read_around(config)?));
+    }
     let name = kind.to_lowercase();
     let known = own(&name)?;
     let fields = Fields::of(config, kind)?;
@@ -93,6 +101,19 @@ pub(super) fn read(value: &Value) -> Parsed<(String, Value)> {
         settings.insert("product".to_string(), json!(1.0));
     }
     Ok((name, Value::Object(settings)))
+}
+
+fn read_around(config: &Value) -> Parsed<Value> {
+    let fields = Fields::of(config, AROUND)?;
+    let (name, inner) = read(fields.get("inner_optimizer").unwrap_or(&Value::Null))?;
+    let scale = fields.float("initial_scale")?;
+    Ok(json!({
+        "inner_optimizer": {"name": name, "config": inner},
+        "initial_scale": scale,
+        "dynamic_growth_steps": fields.size("dynamic_growth_steps")?,
+        "dynamic_scale": scale,
+        "step_counter": 0,
+    }))
 }
 
 /// A learning rate: a number, or a schedule.
@@ -154,9 +175,30 @@ pub(super) fn state(
     store: &Store<'_>,
     trained: &[usize],
 ) -> Parsed<Tensors> {
+    let mut kept = store.optimizer()?.into_iter();
+    if optimizer["name"] != AROUND || kept.len() == 0 {
+        return state_of(optimizer, keras, kept, trained);
+    }
+    let config = &mut optimizer["config"];
+    let own: Vec<Tensor> = kept.by_ref().take(OWN_VARIABLES).collect();
+    match own.as_slice() {
+        [_, _, steps, scale] if steps.len() == 1 && scale.len() == 1 => {
+            config["step_counter"] = json!(steps.item() as u64);
+            config["dynamic_scale"] = json!(scale.item());
+        }
+        _ => return Err("it does not say its scale".to_string()),
+    }
+    state_of(&mut config["inner_optimizer"], keras, kept, trained)
+}
+
+fn state_of(
+    optimizer: &mut Value,
+    keras: Keras,
+    mut kept: std::vec::IntoIter<Tensor>,
+    trained: &[usize],
+) -> Parsed<Tensors> {
     let name = optimizer["name"].as_str().unwrap_or_default().to_string();
     let config = &mut optimizer["config"];
-    let mut kept = store.optimizer()?.into_iter();
     let Some(steps) = kept.next() else {
         return Ok(Tensors::new());
     };
@@ -203,6 +245,9 @@ pub(super) fn write(
     state: &Tensors,
 ) -> Parsed<(Value, Vec<Tensor>)> {
     let config = plain(config);
+    if name == AROUND {
+        return write_around(model, &config, state);
+    }
     let mut settings = Map::new();
     settings.insert("name".to_string(), json!(name));
     let rate = written_rate(&config);
@@ -244,6 +289,29 @@ pub(super) fn write(
     let class = super::names::class_of(name);
     let described = object("keras.optimizers", &class, Value::Object(settings));
     Ok((described, variables))
+}
+
+fn write_around(model: &Model, config: &Value, state: &Tensors) -> Parsed<(Value, Vec<Tensor>)> {
+    let inner = &config["inner_optimizer"];
+    let name = inner["name"].as_str().unwrap_or_default();
+    let (inner, kept) = write(model, name, &inner["config"], state)?;
+    let steps = config["step_counter"].as_i64().unwrap_or(0);
+    let scale = config["dynamic_scale"].as_f64().unwrap_or(1.0) as f32;
+    let mut variables = vec![
+        Tensor::from_values(&[], vec![0_i64]),
+        Tensor::from_values(&[], vec![0.0_f32]),
+        Tensor::from_values(&[], vec![steps]),
+        Tensor::from_values(&[], vec![scale]),
+    ];
+    variables.extend(kept);
+    let settings = json!({
+        "name": AROUND,
+        "inner_optimizer": inner,
+        "initial_scale": config["initial_scale"],
+        "dynamic_growth_steps": config["dynamic_growth_steps"],
+    });
+    let class = super::names::class_of(AROUND);
+    Ok((object("keras.optimizers", &class, settings), variables))
 }
 
 /// A learning rate in Keras's words; the divisor of 2017 is a schedule there.

@@ -528,6 +528,15 @@ fn own() -> Vec<(String, Model, Vec<Tensor>)> {
         .fit(&image, &labels, Fit::epochs(2).verbose(0))
         .unwrap();
     models.push(("own_convnet".to_string(), (*convnet).clone(), vec![image]));
+    let mut scaled = Sequential::new().add(Dense::new(2).input_shape([3]));
+    let optimizer = LossScaleOptimizer::new(Adam::new()).dynamic_growth_steps(3);
+    scaled.compile(optimizer, "mse", Metrics::none()).unwrap();
+    let (x, y) = (
+        Tensor::uniform([4, 3], -1.0, 1.0),
+        Tensor::uniform([4, 2], -1.0, 1.0),
+    );
+    scaled.fit(&x, &y, Fit::epochs(4).verbose(0)).unwrap();
+    models.push(("own_scaled".to_string(), (*scaled).clone(), vec![x]));
     let (words, numbers) = (Input::named("words", [6]), Input::named("numbers", [5]));
     let embedded = Embedding::new(10, 4).mask_zero(true).on(&words);
     let steps = Input::new([3, 2]);
@@ -598,6 +607,11 @@ fn writes_for_keras() {
     let folder = PathBuf::from(folder);
     let values =
         |tensor: &Tensor| serde_json::json!({"shape": tensor.shape(), "values": tensor.to_vec()});
+    let steps = |model: &Model| {
+        let config = model.compiled.as_ref()?.optimizer.config()?;
+        let inner = config.get("inner_optimizer");
+        Some(inner.map_or(&config, |inner| &inner["config"])["steps"].clone())
+    };
     let mut listed = Vec::new();
     let mut write = |name: String, model: &Model, inputs: &[Tensor]| {
         let outputs = model.forward_all(inputs.to_vec(), false);
@@ -607,7 +621,7 @@ fn writes_for_keras() {
             .unwrap();
         listed.push(serde_json::json!({
             "name": name,
-            "steps": model.compiled.as_ref().map(|c| c.optimizer.config().unwrap()["steps"].clone()),
+            "steps": steps(model),
             "inputs": inputs.iter().map(values).collect::<Vec<_>>(),
             "outputs": outputs.iter().map(values).collect::<Vec<_>>(),
         }));
