@@ -15,10 +15,10 @@ use crate::tensor::{Array, array_from_vec};
 
 /// Elements of a buffer worth keeping, at least; allocators keep smaller ones themselves.
 const LEAST: usize = 1 << 13;
-/// Elements of one at most, 64 MB, and of all that are kept while something will say when it ends, 256 MB, and
-/// otherwise, 64 MB.
-const MOST: usize = 1 << 24;
-const BOUND: usize = 1 << 26;
+/// Elements of one at most, 256 MB, and of all that are kept while something will say when it ends, 1 GB, and
+/// otherwise, 64 MB. A step of a convolutional network leaves that much behind.
+const MOST: usize = 1 << 26;
+const BOUND: usize = 1 << 28;
 const LOOSE_BOUND: usize = 1 << 24;
 /// Buffers that come and go before a size that nobody asked for is given back: some steps of a large network.
 const STALE: u64 = 1 << 13;

@@ -5,8 +5,7 @@
 
 use std::mem::MaybeUninit;
 
-use ndarray::IxDyn;
-
+use super::buffers;
 use super::parallel::{Cost, build, chunks};
 use super::simd::vectorised;
 use crate::tensor::{Array, Element, Real, array_from_vec, with_slice};
@@ -122,10 +121,34 @@ fn row_length(a: &[usize], b: &[usize], result: &[usize]) -> usize {
 
 /// `array` repeated to `shape`, in row-major order.
 fn repeated<T: Element>(array: &Array<T>, shape: &[usize]) -> Array<T> {
-    let wide = array
-        .broadcast(IxDyn(shape))
-        .expect("an operand that broadcasts to the result");
-    array_from_vec(shape, wide.iter().copied().collect())
+    let mut lengths = vec![1; shape.len() - array.ndim()];
+    lengths.extend(array.shape());
+    let mut result = buffers::empty(shape.iter().product());
+    with_slice(array, |values| {
+        repeat_into(&mut result, values, &lengths, shape);
+    });
+    array_from_vec(shape, result)
+}
+
+/// Appends a block of so many elements along each axis, repeated to `shape`: what is there once is copied whole.
+fn repeat_into<T: Element>(result: &mut Vec<T>, values: &[T], lengths: &[usize], shape: &[usize]) {
+    if lengths == shape {
+        result.extend_from_slice(values);
+        return;
+    }
+    let start = result.len();
+    let block = lengths[1..].iter().product::<usize>().max(1);
+    for values in values.chunks(block) {
+        repeat_into(result, values, &lengths[1..], &shape[1..]);
+    }
+    if lengths[0] != shape[0] {
+        let once = start..result.len();
+        match once.len() {
+            1 => result.resize(start + shape[0], result[start]),
+            _ => (1..shape[0]).for_each(|_| result.extend_from_within(once.clone())),
+        }
+        result.truncate(start + once.len() * shape[0]);
+    }
 }
 
 /// `function` of each pair of elements of `a` and `b`, both broadcast to `shape`.
