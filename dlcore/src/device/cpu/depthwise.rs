@@ -3,7 +3,7 @@
 
 use super::buffers;
 use super::simd::vectorised;
-use super::window::{Slide, WORTH_THREADS, pieces, sum_of_runs};
+use super::window::{Slide, Stretch, WORTH_THREADS, pieces, sum_of_runs};
 use crate::tensor::Real;
 
 /// Elements of the result that make a piece.
@@ -40,6 +40,70 @@ impl Depthwise {
     }
 }
 
+/// Where rows of channels that are multiplied with each other begin: in what is convolved, and in the kernel.
+type Taps = Vec<(usize, usize)>;
+
+/// Channels that are summed in registers.
+const BLOCK: usize = 32;
+
+/// Adds to each channel the products of its numbers at all taps.
+#[inline(always)]
+fn add_products<T: Real>(sums: &mut [T], taps: &Taps, x: &[T], kernel: &[T]) {
+    let (blocks, rest) = sums.as_chunks_mut::<BLOCK>();
+    let first_of_rest = blocks.len() * BLOCK;
+    for (block, sums) in blocks.iter_mut().enumerate() {
+        let mut total = *sums;
+        for &(from, by) in taps {
+            let x = &x[from + block * BLOCK..][..BLOCK];
+            let kernel = &kernel[by + block * BLOCK..][..BLOCK];
+            for ((sum, &x), &k) in total.iter_mut().zip(x).zip(kernel) {
+                *sum += x * k;
+            }
+        }
+        *sums = total;
+    }
+    for &(from, by) in taps {
+        let (x, kernel) = (&x[from + first_of_rest..], &kernel[by + first_of_rest..]);
+        for ((sum, &x), &k) in rest.iter_mut().zip(x).zip(kernel) {
+            *sum += x * k;
+        }
+    }
+}
+
+/// Adds to each channel the products of the numbers of `x` and `g` along a line of positions.
+#[inline(always)]
+fn add_stretch<T: Real>(sums: &mut [T], stretch: &Stretch, x: &[T], g: &[T]) {
+    let channels = sums.len();
+    let (blocks, rest) = sums.as_chunks_mut::<BLOCK>();
+    let first_of_rest = blocks.len() * BLOCK;
+    let places = |index: usize| {
+        let (pixel, row) = (stretch.pixel + index * stretch.stride, stretch.row + index);
+        (pixel * channels, row * channels)
+    };
+    for (block, sums) in blocks.iter_mut().enumerate() {
+        let mut total = *sums;
+        for index in 0..stretch.length {
+            let (from, by) = places(index);
+            let x = &x[from + block * BLOCK..][..BLOCK];
+            let g = &g[by + block * BLOCK..][..BLOCK];
+            for ((sum, &x), &g) in total.iter_mut().zip(x).zip(g) {
+                *sum += x * g;
+            }
+        }
+        *sums = total;
+    }
+    if rest.is_empty() {
+        return;
+    }
+    for index in 0..stretch.length {
+        let (from, by) = places(index);
+        let (x, g) = (&x[from + first_of_rest..], &g[by + first_of_rest..]);
+        for ((sum, &x), &g) in rest.iter_mut().zip(x).zip(g) {
+            *sum += x * g;
+        }
+    }
+}
+
 /// The convolution of `x`, plus a bias for each channel of the result.
 pub(crate) fn depthwise<T: Real>(
     d: &Depthwise,
@@ -58,9 +122,20 @@ pub(crate) fn depthwise<T: Real>(
             vectorised(
                 #[inline(always)]
                 || {
+                    let mut taps = Taps::new();
                     for (row, sums) in piece.chunks_exact_mut(outputs).enumerate() {
                         if let Some(bias) = bias {
                             sums.copy_from_slice(bias);
+                        }
+                        if many == 1 {
+                            taps.clear();
+                            d.slide.places(
+                                index * rows + row,
+                                #[inline(always)]
+                                |place, pixel| taps.push((pixel * channels, place * channels)),
+                            );
+                            add_products(sums, &taps, x, kernel);
+                            continue;
                         }
                         d.slide.places(
                             index * rows + row,
@@ -68,12 +143,6 @@ pub(crate) fn depthwise<T: Real>(
                             |place, pixel| {
                                 let x = &x[pixel * channels..][..channels];
                                 let kernel = &kernel[place * outputs..][..outputs];
-                                if many == 1 {
-                                    for ((sum, &x), &k) in sums.iter_mut().zip(x).zip(kernel) {
-                                        *sum += x * k;
-                                    }
-                                    return;
-                                }
                                 let each =
                                     sums.chunks_exact_mut(many).zip(kernel.chunks_exact(many));
                                 for ((sums, kernel), &x) in each.zip(x) {
@@ -106,6 +175,21 @@ pub(crate) fn depthwise_input<T: Real>(d: &Depthwise, g: &[T], kernel: &[T]) -> 
             vectorised(
                 #[inline(always)]
                 || {
+                    if many == 1 {
+                        let mut taps = Taps::new();
+                        for (pixel, sums) in piece.chunks_exact_mut(channels).enumerate() {
+                            taps.clear();
+                            d.slide.positions_over(
+                                pixel,
+                                #[inline(always)]
+                                |place, row| {
+                                    taps.push(((start + row) * channels, place * channels))
+                                },
+                            );
+                            add_products(sums, &taps, g, kernel);
+                        }
+                        return;
+                    }
                     for row in 0..piece.len() / image * per_image {
                         let g = &g[(start + row) * outputs..][..outputs];
                         d.slide.places(
@@ -114,12 +198,6 @@ pub(crate) fn depthwise_input<T: Real>(d: &Depthwise, g: &[T], kernel: &[T]) -> 
                             |place, pixel| {
                                 let sums = &mut piece[pixel * channels..][..channels];
                                 let kernel = &kernel[place * outputs..][..outputs];
-                                if many == 1 {
-                                    for ((sum, &g), &k) in sums.iter_mut().zip(g).zip(kernel) {
-                                        *sum += g * k;
-                                    }
-                                    return;
-                                }
                                 let each = g.chunks_exact(many).zip(kernel.chunks_exact(many));
                                 for (sum, (g, kernel)) in sums.iter_mut().zip(each) {
                                     for (&g, &k) in g.iter().zip(kernel) {
@@ -146,6 +224,20 @@ pub(crate) fn depthwise_kernel<T: Real>(d: &Depthwise, x: &[T], g: &[T]) -> Vec<
         vectorised(
             #[inline(always)]
             || {
+                if many == 1 {
+                    let across = d.slide.positions[1].max(1);
+                    for line in start / across..end / across {
+                        d.slide.stretches(
+                            line,
+                            #[inline(always)]
+                            |place, stretch| {
+                                let sums = &mut sums[place * channels..][..channels];
+                                add_stretch(sums, &stretch, x, g);
+                            },
+                        );
+                    }
+                    return;
+                }
                 for row in start..end {
                     let g = &g[row * outputs..][..outputs];
                     d.slide.places(
@@ -154,12 +246,6 @@ pub(crate) fn depthwise_kernel<T: Real>(d: &Depthwise, x: &[T], g: &[T]) -> Vec<
                         |place, pixel| {
                             let x = &x[pixel * channels..][..channels];
                             let sums = &mut sums[place * outputs..][..outputs];
-                            if many == 1 {
-                                for ((sum, &x), &g) in sums.iter_mut().zip(x).zip(g) {
-                                    *sum += x * g;
-                                }
-                                return;
-                            }
                             let each = sums.chunks_exact_mut(many).zip(g.chunks_exact(many));
                             for ((sums, g), &x) in each.zip(x) {
                                 for (sum, &g) in sums.iter_mut().zip(g) {
@@ -208,7 +294,7 @@ mod tests {
     #[test]
     fn all_three_directions_are_the_sums_term_by_term() {
         for slide in slides() {
-            for (channels, multiplier) in [(1, 1), (5, 1), (3, 2)] {
+            for (channels, multiplier) in [(1, 1), (5, 1), (70, 1), (3, 2)] {
                 let d = Depthwise {
                     slide,
                     channels,

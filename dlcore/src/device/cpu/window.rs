@@ -32,6 +32,21 @@ impl Window {
         let at = position * self.strides[axis] + place * self.dilation[axis];
         at.checked_sub(self.before[axis]).filter(|&at| at < length)
     }
+
+    /// The position, of so many, whose place lies over this row (axis 0) or column (axis 1) of the image, if there is
+    /// one: what [`Window::source`] undoes.
+    #[inline(always)]
+    fn target(&self, axis: usize, at: usize, place: usize, positions: usize) -> Option<usize> {
+        let start = (at + self.before[axis]).checked_sub(place * self.dilation[axis])?;
+        let stride = self.strides[axis];
+        // Most windows move by one, and dividing takes longer than all else here.
+        let position = match stride {
+            1 => start,
+            _ if start % stride == 0 => start / stride,
+            _ => return None,
+        };
+        (position < positions).then_some(position)
+    }
 }
 
 /// A batch of images, `[batch, height, width, channels]`, and the positions of a window over them.
@@ -43,6 +58,16 @@ pub(crate) struct Slide {
     pub(crate) images: [usize; 2],
     /// Positions along each axis.
     pub(crate) positions: [usize; 2],
+}
+
+/// Positions in a line, and the pixels under them at a place of the window.
+pub(crate) struct Stretch {
+    /// The first pixel, and how many pixels further the next one is.
+    pub(crate) pixel: usize,
+    pub(crate) stride: usize,
+    /// The first position's row.
+    pub(crate) row: usize,
+    pub(crate) length: usize,
 }
 
 impl Slide {
@@ -100,6 +125,59 @@ impl Slide {
             for place_x in 0..across {
                 if let Some(from_x) = self.window.source(1, x, place_x, width) {
                     visit(place_y * across + place_x, line + from_x);
+                }
+            }
+        }
+    }
+
+    /// Calls `visit(place, stretch)` for each place of the window and the positions of a line at which it lies over a
+    /// pixel; lines of positions are counted from the first image's first.
+    #[inline(always)]
+    pub(crate) fn stretches(&self, line: usize, mut visit: impl FnMut(usize, Stretch)) {
+        let [height, width] = self.images;
+        let [down, across] = self.window.size;
+        let (image, y) = (line / self.positions[0], line % self.positions[0]);
+        for place_y in 0..down {
+            let Some(from_y) = self.window.source(0, y, place_y, height) else {
+                continue;
+            };
+            for place_x in 0..across {
+                let over = |x: usize| self.window.source(1, x, place_x, width);
+                let mut positions = 0..self.positions[1];
+                let Some((first, from_x)) = positions.find_map(|x| Some((x, over(x)?))) else {
+                    continue;
+                };
+                let length = 1 + positions.take_while(|&x| over(x).is_some()).count();
+                let stretch = Stretch {
+                    pixel: (image * height + from_y) * width + from_x,
+                    stride: self.window.strides[1],
+                    row: line * self.positions[1] + first,
+                    length,
+                };
+                visit(place_y * across + place_x, stretch);
+            }
+        }
+    }
+
+    /// Calls `visit(place, row)` for each position of the window that has a place over a pixel, which is counted from
+    /// the first image's first, as rows are.
+    #[inline(always)]
+    pub(crate) fn positions_over(&self, pixel: usize, mut visit: impl FnMut(usize, usize)) {
+        let [height, width] = self.images;
+        let (image, y, x) = (
+            pixel / (height * width),
+            pixel / width % height,
+            pixel % width,
+        );
+        let [down, across] = self.window.size;
+        for place_y in 0..down {
+            let Some(to_y) = self.window.target(0, y, place_y, self.positions[0]) else {
+                continue;
+            };
+            let line = (image * self.positions[0] + to_y) * self.positions[1];
+            for place_x in 0..across {
+                if let Some(to_x) = self.window.target(1, x, place_x, self.positions[1]) {
+                    visit(place_y * across + place_x, line + to_x);
                 }
             }
         }
