@@ -100,24 +100,21 @@ impl<'a> Sources<'a> {
         code[start..].lines().next()
     }
 
-    /// The number of the last cell before this one that has a `let`, `fn` or the like of this name.
+    /// The number of the last cell before this one that defines this name at its top level.
     pub fn defined_by(&self, name: &str) -> Option<u32> {
-        let words = [
-            "let", "let mut", "fn", "struct", "enum", "trait", "const", "static", "type", "mod",
-        ];
-        let follows = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
         let defines = |code: &str| {
-            words.iter().any(|word| {
-                let definition = format!("{word} {name}");
-                let mut places = code.match_indices(&definition);
-                places.any(|(at, found)| follows(&code[at + found.len()..]))
-            })
+            let cell = source::parse(code);
+            let item = |item: &source::Item| match &item.key {
+                source::ItemKey::Type(own) | source::ItemKey::Value(own) => own == name,
+                _ => false,
+            };
+            let bound = cell.bindings.iter().any(|binding| binding.name == name);
+            bound || cell.nameless.iter().any(|own| own == name) || cell.items.iter().any(item)
         };
         let before = self.cells.get(..self.index)?;
+        let mut before = before.iter().rev();
         before
-            .iter()
-            .rev()
-            .find(|(_, code)| defines(code))
+            .find(|(_, code)| code.contains(name) && defines(code))
             .map(|(number, _)| *number)
     }
 }
@@ -152,6 +149,15 @@ impl Diagnostic {
                 let range = span.in_file(sources.file)?;
                 Some((sources.generated.origin(&range)?, range))
             })
+    }
+
+    /// The cell and the line, from 0, that it points into.
+    fn line(&self, sources: &Sources<'_>) -> Option<(CellIndex, usize)> {
+        let (Origin::User(cell, range), _) = self.primary_origin(sources)? else {
+            return None;
+        };
+        let before = sources.cells[cell].1.get(..range.start)?;
+        Some((cell, before.matches('\n').count()))
     }
 
     /// All origins of its spans, primary or not.
@@ -330,9 +336,14 @@ pub fn compile_error(messages: &[Diagnostic], sources: &Sources<'_>, other: &str
     let told = if follows { &users[..1] } else { &users[..] };
     let mut told: Vec<&Diagnostic> = told.iter().map(|error| **error).collect();
     // Of a call with arguments by name, all else that does not fit follows from them.
-    if told.iter().any(|error| hints::is_by_name(error, sources)) {
-        told.retain(|error| error.is_unknown_name());
-    }
+    let by_name = |error: &&Diagnostic| hints::is_by_name(error, sources);
+    let lines: Vec<_> = told
+        .iter()
+        .copied()
+        .filter(by_name)
+        .map(|e| e.line(sources))
+        .collect();
+    told.retain(|error| error.is_unknown_name() || !lines.contains(&error.line(sources)));
     let users = without_types_again(told, sources);
     let mut traceback: Vec<String> = users.iter().map(|error| error.render(sources)).collect();
     let hint = hints::borrows(&users, sources)
@@ -353,20 +364,13 @@ fn without_types_again<'a>(
     errors: Vec<&'a Diagnostic>,
     sources: &Sources<'_>,
 ) -> Vec<&'a Diagnostic> {
-    let line = |error: &Diagnostic| {
-        let (Origin::User(cell, range), _) = error.primary_origin(sources)? else {
-            return None;
-        };
-        let before = sources.cells[cell].1.get(..range.start)?;
-        Some((cell, before.matches('\n').count()))
-    };
     let lacks_type = |error: &Diagnostic| matches!(error.code(), Some("E0282" | "E0283"));
     let mut said = Vec::new();
     let mut kept = errors;
     kept.retain(|error| {
-        let again = lacks_type(error) && said.contains(&line(error));
+        let again = lacks_type(error) && said.contains(&error.line(sources));
         if lacks_type(error) {
-            said.push(line(error));
+            said.push(error.line(sources));
         }
         !again
     });
@@ -564,7 +568,17 @@ impl Diagnostic {
 const BOUND: &str = "required by a bound introduced by this call";
 
 fn brief(text: &str) -> String {
-    without_paths(text).replace(" in the current scope", "")
+    without_places(&without_paths(text)).replace(" in the current scope", "")
+}
+
+/// `{closure}` for `{closure@cell_3.rs:12:19: 12:43}`, a place in no cell.
+fn without_places(text: &str) -> String {
+    let mut pieces = text.split("{closure@");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |brief, piece| {
+        let after = piece.split_once('}').map_or("", |(_, after)| after);
+        brief + "{closure}" + after
+    })
 }
 
 /// `Loss` for `dlcore::losses::Loss`.

@@ -190,7 +190,11 @@ pub(super) fn method(text: &str, message: &str) -> Option<String> {
         ));
     }
     if text == "predict_classes" {
-        return Some("the likeliest class of each: `.predict(&x)?.argmax(-1)`".into());
+        return Some(
+            "the likeliest class of each: `.predict(&x)?.argmax(-1)`; where one unit says how likely it is: \
+             `.predict(&x)?.greater(0.5)`"
+                .into(),
+        );
     }
     if of == "Sequences" || message.contains("`Sequences` is not an iterator") {
         return Some(SOME_SEQUENCES.into());

@@ -19,7 +19,10 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
     let message = error.message.as_str();
     match error.code() {
         Some("E0382") => Some(moved(error, message, sources)),
-        Some("E0308") if error.labels().any(|label| label.starts_with("expected an array with a size of")) => {
+        Some("E0308")
+            if error.labels().any(|label| label.starts_with("expected an array with a size of"))
+                && sources.line_of(error).is_some_and(|line| !line.trim_start().starts_with("let") || line.contains("Tensor")) =>
+        {
             Some("all rows of a tensor have the same length".into())
         }
         Some("E0308") => calls::callbacks(error, sources)
@@ -75,7 +78,7 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
         Some("E0369") if message.ends_with("to `&str`") && !message.contains("add `&str`") => {
             Some("a text with values in it is `format!(\"accuracy: {}\", 0.5)`".into())
         }
-        Some("E0369") if error.labels().any(|label| label.contains("Tensor")) => comparison(message).or_else(|| Some(
+        Some("E0369") if error.labels().any(|label| label.contains("Tensor")) => comparison(message, sources.line_of(error)).or_else(|| Some(
             "tensors have + - * / among each other and with numbers; for anything else take the numbers: `x.to_vec()`".into(),
         )),
         None => unreadable(error, text, sources)
@@ -210,20 +213,33 @@ fn wrong_function<'a>(error: &Diagnostic, sources: &Sources<'a>) -> Option<&'a s
 }
 
 /// `binary operation `>` cannot be applied to type `Tensor``
-fn comparison(message: &str) -> Option<String> {
-    let function = match *quoted(message).first()? {
+fn comparison(message: &str, line: Option<&str>) -> Option<String> {
+    let operator = *quoted(message).first()?;
+    let function = match operator {
         ">" => "greater",
         "<" => "less",
         ">=" => "greater_equal",
         "<=" => "less_equal",
         _ => return None,
     };
+    let decides =
+        |word: &str| line.is_some_and(|line| format!(" {line}").contains(&format!(" {word} ")));
+    if decides("if") || decides("while") {
+        return Some(format!(
+            "what decides is one number: `x.item() {operator} 0.5` for a tensor that has one"
+        ));
+    }
     Some(format!(
         "tensors are compared number by number by a method: `x.{function}(0.5)`"
     ))
 }
 
 fn unfulfilled(message: &str, text: &str) -> Option<String> {
+    if message.contains("Losses: From<{closure") {
+        return Some(
+            "a loss of your own has a name: `Loss::custom(\"mine\", |truth, prediction| …)`".into(),
+        );
+    }
     if message.starts_with("the `?` operator can only be applied") {
         return Some("`?` belongs behind a value of type Result; leave it out here".into());
     }

@@ -55,11 +55,20 @@ pub(super) fn arithmetic(error: &Diagnostic, sources: &Sources<'_>) -> Option<St
     };
     let number = |kind: &str| is_integer(kind) || is_float(kind);
     let tensor = |kind: &str| kind.trim_start_matches('&') == "Tensor";
+    if error.message.contains("-assign") && number(left_type) && tensor(right_type) {
+        return Some(format!(
+            "the number of a tensor that has one: `{left} {operator} {}.item()`",
+            operand(right.trim_start_matches('&'))
+        ));
+    }
     if number(left_type) && tensor(right_type) {
         return Some(match operator {
             "*" | "+" => format!("put the tensor on the left: `{right} {operator} {left}`"),
             _ => {
-                format!("left of a tensor a number is an f64: `({left} as f64) {operator} {right}`")
+                format!(
+                    "left of a tensor a number is an f64: `({} as f64) {operator} {right}`",
+                    operand(left)
+                )
             }
         });
     }
@@ -68,18 +77,54 @@ pub(super) fn arithmetic(error: &Diagnostic, sources: &Sources<'_>) -> Option<St
         _ if is_float(left_type) && is_integer(right_type) => (right, right_type, left_type),
         _ if number(left_type) && number(right_type) => {
             return Some(format!(
-                "both sides need one type: `{left} {operator} {right} as {left_type}`"
+                "both sides need one type: `{left} {operator} {} as {left_type}`",
+                operand(right)
             ));
         }
         _ => return None,
     };
     let float = if other == "f32" { "f32" } else { "f64" };
     Some(match kind {
-        "{integer}" => {
+        "{integer}" => with_point(text, float),
+        _ => format!("convert the whole number: `{} as {float}`", operand(text)),
+    })
+}
+
+/// How a whole number becomes one of type `float`.
+pub(super) fn with_point(text: &str, float: &str) -> String {
+    match is_literal(text) {
+        true => {
             format!("write the whole number with a decimal point: `{text}.0` instead of `{text}`")
         }
-        _ => format!("convert the whole number: `{text} as {float}`"),
-    })
+        false => format!("convert the whole number: `{} as {float}`", operand(text)),
+    }
+}
+
+/// Whether it is a whole number as written, and no variable.
+pub(super) fn is_literal(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_digit() || c == '_')
+}
+
+/// An expression as it stands beside `as`, an operator or a method: in brackets where these would take a part of it.
+pub(super) fn operand(text: &str) -> String {
+    let alone = matches!(
+        syn::parse_str(text),
+        Ok(syn::Expr::Path(_)
+            | syn::Expr::Lit(_)
+            | syn::Expr::Field(_)
+            | syn::Expr::Index(_)
+            | syn::Expr::Paren(_)
+            | syn::Expr::Call(_)
+            | syn::Expr::MethodCall(_)
+            | syn::Expr::Macro(_)
+            | syn::Expr::Try(_))
+    );
+    proc_macro2::extra::invalidate_current_thread_spans();
+    match alone {
+        true => text.to_owned(),
+        false => format!("({text})"),
+    }
 }
 
 /// The two sides of a binary operator.

@@ -1,10 +1,13 @@
 //! Arguments by name, as Python has them, and how the same is written here.
 
-use super::calls::{arguments_of, by_reference, in_brackets, rest_of};
+use super::calls::{OPTIMIZERS, arguments_of, by_reference, in_brackets, rest_of};
 use crate::engine::diagnostics::{Diagnostic, Sources};
 
-/// Arguments that come by place here, whatever they are called in Keras.
-const BY_PLACE: [&str; 12] = [
+/// Arguments that come by place here, whatever they are called in Keras; of two of one call, in this order.
+const BY_PLACE: [&str; 15] = [
+    "shape",
+    "inputs",
+    "outputs",
     "units",
     "filters",
     "kernel_size",
@@ -25,13 +28,24 @@ pub(in crate::engine) fn made(name: &str, arguments: &str) -> String {
     let mut settings = String::new();
     for argument in arguments_of(arguments) {
         match named(argument) {
-            Some((setting, value)) if !BY_PLACE.contains(&setting) => {
-                settings += &format!(".{setting}({value})")
+            Some((name, value)) => match BY_PLACE.iter().position(|known| *known == name) {
+                Some(place) => by_place.push((1 + place, value)),
+                // So Keras called it until 2.3.
+                None if name == "lr" => settings += &format!(".learning_rate({value})"),
+                None => settings += &format!(".{name}({value})"),
+            },
+            None if OPTIMIZERS.contains(&name) => {
+                settings += &format!(".learning_rate({})", value_of(argument))
             }
-            Some((_, value)) => by_place.push(value),
-            None => by_place.push(value_of(argument)),
+            None => by_place.push((0, value_of(argument))),
         }
     }
+    // Keras's own default, which is said here.
+    if by_place.is_empty() && ["EarlyStopping", "ReduceLROnPlateau"].contains(&name) {
+        by_place.push((0, "\"val_loss\"".into()));
+    }
+    by_place.sort_by_key(|(place, _)| *place);
+    let by_place: Vec<String> = by_place.into_iter().map(|(_, value)| value).collect();
     format!("{name}::new({}){settings}", by_place.join(", "))
 }
 
@@ -53,6 +67,16 @@ fn value_of(value: &str) -> String {
             format!("[{}]", &tuple[1..tuple.len() - 2])
         }
         text if text.starts_with('"') => text.to_owned(),
+        // `Adam(learning_rate=0.01)`, or `keras.optimizers.Adam(…)`.
+        text if text.ends_with(')')
+            && let Some((path, rest)) = text.split_once('(')
+            && let Some(name) = path.rsplit('.').next()
+            && name.starts_with(char::is_uppercase)
+            && name.chars().all(char::is_alphanumeric)
+            && in_brackets(&text[path.len()..]) == rest.strip_suffix(')') =>
+        {
+            made(name, &rest[..rest.len() - 1])
+        }
         text => text.replace('\'', "\""),
     }
 }
@@ -117,7 +141,7 @@ pub(in crate::engine) fn without_names(
             .or(by_place.map(|one| (*one).to_owned()))
     };
     if function.ends_with(".compile") {
-        let (optimizer, loss) = (value("optimizer", 0)?, value("loss", 1)?);
+        let (optimizer, loss) = (value_of(&value("optimizer", 0)?), value("loss", 1)?);
         let metrics = value("metrics", 2).unwrap_or("Metrics::none()".into());
         return Some(format!("{function}({optimizer}, {loss}, {metrics})?"));
     }
@@ -161,7 +185,33 @@ mod tests {
                 "Dense::new(3).input_shape([784])",
             ),
         ];
-        for (name, given, written) in cases {
+        let more = [
+            ("Input", "shape=(784,)", "Input::new([784])"),
+            ("Conv2D", "kernel_size=3, filters=32", "Conv2D::new(32, 3)"),
+            (
+                "Embedding",
+                "output_dim=8, input_dim=1000",
+                "Embedding::new(1000, 8)",
+            ),
+            (
+                "EarlyStopping",
+                "patience=5",
+                "EarlyStopping::new(\"val_loss\").patience(5)",
+            ),
+            (
+                "SGD",
+                "0.01, momentum=0.9",
+                "SGD::new().learning_rate(0.01).momentum(0.9)",
+            ),
+            ("Model", "inputs=&a, outputs=&b", "Model::new(&a, &b)"),
+            ("RMSprop", "lr=0.001", "RMSprop::new().learning_rate(0.001)"),
+            (
+                "Bidirectional",
+                "layers.LSTM(32, return_sequences=True)",
+                "Bidirectional::new(LSTM::new(32).return_sequences(true))",
+            ),
+        ];
+        for (name, given, written) in cases.into_iter().chain(more) {
             assert_eq!(made(name, given), written);
         }
         assert_eq!(

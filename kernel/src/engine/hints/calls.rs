@@ -180,17 +180,24 @@ pub(in crate::engine) fn callbacks(error: &Diagnostic, sources: &Sources<'_>) ->
     let call = code[..at].rfind(".callbacks(")?;
     let boxed = error.labels().any(|label| label.contains("dyn Callback"));
     let given = in_brackets(&code[call..])?;
-    if !boxed && at > call + ".callbacks(".len() + given.len() {
-        return None;
-    }
     let list = given.trim_start_matches('&').trim_start_matches("vec!");
     let list = list
         .strip_prefix('[')
         .and_then(|list| list.strip_suffix(']'))
         .unwrap_or(list);
+    // What is wrong further inside is another mistake.
+    let is_one = |one: &&str| one.as_ptr().addr() - code.as_ptr().addr() == at;
+    let about_the_list = code[..at].trim_end().ends_with(".callbacks(");
+    if !boxed && !about_the_list && !arguments_of(list).iter().any(is_one) {
+        return None;
+    }
     let each: String = arguments_of(list)
         .iter()
-        .map(|one| format!(".callback({one})"))
+        .map(|one| {
+            let inner = one.strip_prefix("Box::new(");
+            let inner = inner.and_then(|inner| inner.strip_suffix(')'));
+            format!(".callback({})", inner.unwrap_or(one))
+        })
         .collect();
     Some(format!("callbacks are given one by one: `{each}`"))
 }

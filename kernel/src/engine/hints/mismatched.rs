@@ -1,5 +1,6 @@
 //! Values of another type than is wanted: E0308.
 
+use super::arithmetic::{is_literal, operand, with_point};
 use super::{DTYPES, calls, capital};
 use crate::engine::diagnostics::{Diagnostic, Sources};
 use crate::engine::habits;
@@ -39,7 +40,7 @@ pub(super) fn mismatched(error: &Diagnostic, sources: &Sources<'_>, text: &str) 
         ("Result<(), Failure>", _) => Some("a cell returns nothing: its last line without a semicolon is shown".into()),
         ("&str", "integer") if sources.line_of(error).is_some_and(|line| line.contains("column(")) => Some(habits::COLUMN.into()),
         ("[&str; _]", "&str") => Some(format!("several names are a list: `[{text}]`")),
-        ("usize", range) if range.starts_with("Range") => Some(habits::SOME_SEQUENCES.into()),
+        ("usize", range) if range.starts_with("Range") && sources.line_of(error).is_some_and(|line| line.contains(&format!("[{text}"))) => Some(habits::SOME_SEQUENCES.into()),
         ("Evaluation", tuple) if tuple.starts_with('(') => Some(
             "an evaluation holds loss and metrics: `let scores = model.evaluate(&x, &y)?;`, then `scores.loss` and \
              `scores[\"accuracy\"]`"
@@ -51,20 +52,23 @@ pub(super) fn mismatched(error: &Diagnostic, sources: &Sources<'_>, text: &str) 
         ("&str", "Metric") => Some(
             "metrics are all names or all built: `[\"mae\", \"auc\"]`, or `[Metric::from(\"mae\"), Metric::auc()]`".into(),
         ),
+        ("Tensor" | "&Tensor", "Vec<Tensor>") => Some(format!(
+            "tensors of one shape make one by `Tensor::stack(&{text}.iter().collect::<Vec<_>>(), 0)`"
+        )),
         ("&Tensor", "Vec<f64>") => Some(format!("make a tensor of it: `&Tensor::from_shape_vec_f64([{text}.len()], {text})?`")),
         ("&Tensor", list) if list.starts_with("Vec<") || list.starts_with('[') => {
             Some(format!("make a tensor of it: `&Tensor::from({text})`"))
         }
-        (_, "floating-point number") if whole => Some(format!(
-            "a whole number belongs here: `{}` instead of `{text}`",
-            text.split('.').next().unwrap_or("1"),
-        )),
-        ("f32" | "f64", "integer") => Some(format!("write it with a decimal point: `{text}.0`")),
+        (_, "floating-point number") if whole => Some(match text.parse::<f64>() {
+            Ok(number) => format!("a whole number belongs here: `{number:.0}` instead of `{text}`"),
+            Err(_) => format!("a whole number belongs here: `{} as {expected}`", operand(text)),
+        }),
+        ("f32" | "f64", "integer") => Some(with_point(text, expected)),
         ("f32" | "f64", "f32" | "f64" | "usize" | "u8" | "u32" | "u64" | "i32" | "i64") => {
-            Some(format!("convert it: `{text} as {expected}`"))
+            Some(format!("convert it: `{} as {expected}`", operand(text)))
         }
         (_, "usize" | "isize" | "u8" | "u32" | "u64" | "i32" | "i64" | "f32" | "f64") if whole => {
-            Some(format!("convert it: `{text} as {expected}`"))
+            Some(format!("convert it: `{} as {expected}`", operand(text)))
         }
         _ if whole && ["String", "&str"].contains(&found)
             || ["f32", "f64"].contains(&expected) && ["String", "&str"].contains(&found) =>
@@ -81,7 +85,11 @@ pub(super) fn mismatched(error: &Diagnostic, sources: &Sources<'_>, text: &str) 
         ("Tensor", number) if number == "integer" || number.starts_with("floating") => {
             Some(format!(
                 "a number is no tensor yet: `Tensor::from({text}{})`",
-                if number == "integer" { ".0" } else { "" }
+                match number {
+                    "integer" if is_literal(text) => ".0",
+                    "integer" => " as f64",
+                    _ => "",
+                }
             ))
         }
         ("Tensor", list) if list.starts_with("Vec<") || list.starts_with('[') => {

@@ -75,6 +75,41 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "E0382",
         "let q = q.add(",
     ),
+    // Numbers and tensors, with variables and more than one sign.
+    (
+        "let mut total = 0.0; total += x.mean();",
+        "E0277",
+        "`total += x.mean().item()`",
+    ),
+    ("let n = 3; n * 2.5", "E0277", "`n as f64`"),
+    (
+        "let n = 3; let k = 2; n * k / 3.0",
+        "E0277",
+        "`(n * k) as f64`",
+    ),
+    (
+        "let n = 3; let k = 2; 1.5 + n * k",
+        "E0277",
+        "`(n * k) as f64`",
+    ),
+    ("let rate = 1; Dropout::new(rate)", "E0308", "`rate as f64`"),
+    ("Fit::epochs(1e3)", "E0308", "`1000` instead of `1e3`"),
+    ("let lr = 0.5; Dense::new(lr)", "E0308", "`lr as usize`"),
+    (
+        "let best = 0.5; if x.mean() > best { }",
+        "E0369",
+        "`x.item() > 0.5`",
+    ),
+    (
+        "Fit::epochs(3).callbacks(vec![Box::new(EarlyStopping::new(\"val_loss\").patience(2.5))]);",
+        "E0308",
+        "`2` instead of `2.5`",
+    ),
+    (
+        "let mut m = fixed.clone(); m.compile(\"adam\", |t: &Tensor, p: &Tensor| (t - p).square().mean(), Metrics::none())?;",
+        "E0277",
+        "`Loss::custom",
+    ),
     // A Result that is printed.
     (
         "let name = input(\"Your name: \");\nprintln!(\"hello {name}\")",
