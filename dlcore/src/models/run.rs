@@ -150,7 +150,7 @@ impl<'a> Run<'a> {
             }
             Ok(Err(Error::Device(text))) => Err(self.device_failed(text)),
             Ok(Err(error)) => {
-                self.close("error");
+                self.close("an error");
                 Err(error)
             }
             Err(panic) => {
@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
                 if guard::of_a_device(&text) {
                     return Err(self.device_failed(text));
                 }
-                self.close("panic");
+                self.close("an error");
                 Err(Error::Model(format!(
                     "fit: {text}, at batch {} of epoch {}; the model keeps the weights of the batch before, \
                      and history() the epochs that were finished",
@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
         {
             kept = "the batch before, with an optimizer that begins anew";
         }
-        self.close("error");
+        self.close("an error");
         let hint = match self.settings.batch_size {
             size @ 2.. if text.contains(cuda::OUT_OF_MEMORY) => {
                 format!("; batch_size is {size}, try {}", size / 2)
