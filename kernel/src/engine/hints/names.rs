@@ -169,9 +169,14 @@ fn in_call(sources: &Sources<'_>, error: &Diagnostic) -> bool {
 fn binding(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> Option<String> {
     let (cell, at) = error.primary_in_cell(sources)?;
     let code = &sources.cells.get(cell)?.1;
-    let before = code.get(..at.start)?.rsplit('\n').next()?.trim_end();
+    let before = code.get(..at.start)?;
+    // What is bound in a block ends with it.
+    if before.matches('{').count() > before.matches('}').count() {
+        return None;
+    }
+    let before = before.rsplit('\n').next()?.trim_end();
     let value = code.get(at.end..)?.trim_start().strip_prefix('=')?;
-    let begins = before.is_empty() || before.ends_with([';', '{', '}']);
+    let begins = before.is_empty() || before.ends_with([';', '}']);
     if !begins || value.starts_with('=') || in_call(sources, error) {
         return None;
     }

@@ -297,13 +297,13 @@ pub(super) fn said_here(text: &str) -> Option<String> {
     if of_library && !is_library(path[0]) && !PARTS.contains(&path[0]) {
         return None;
     }
-    if called && path[0] == "math" {
-        return of_number(name, given_to(&text[end..]));
+    let given = given_to(&text[end..]);
+    if called && path[0] == "math" && !given.contains('&') {
+        return of_number(name, given);
     }
     if !called && !of_library {
         return None;
     }
-    let given = given_to(&text[end..]);
     let found = FUNCTIONS.iter().find(|(names, _)| names.contains(&name));
     if let Some((_, said)) = found {
         return Some((*said).to_owned());
@@ -391,6 +391,7 @@ fn method(name: &str, given: &str) -> Option<String> {
         None => one.parse::<isize>().is_ok().then_some(*one),
     });
     Some(match name {
+        "dot" | "matmul" if rest.iter().any(|one| one.starts_with('[')) => return None,
         "argmax" | "argmin" => format!("it is a method: `{of}.{name}({})`", axis.unwrap_or("-1")),
         name if REDUCTIONS.contains(&name) => match axis {
             Some(axis) => format!("it is a method: `{of}.{name}_axis({axis})`"),
