@@ -79,11 +79,12 @@ pub(super) fn function(text: &str, error: &Diagnostic, sources: &Sources<'_>) ->
         "float" if given.contains('/') => Some(
             "numbers are converted by `n as f64`, before they are divided: whole numbers divide to a whole one".into(),
         ),
-        "int" if given.starts_with('"') => Some(format!("texts are read by `{given}.parse::<i64>()?`")),
-        "float" if given.starts_with('"') => Some(format!("texts are read by `{given}.parse::<f64>()?`")),
         "int" | "float" => {
             let kind = if text == "int" { "i64" } else { "f64" };
             let of = of?;
+            if of.starts_with('"') {
+                return Some(format!("texts are read by `{of}.parse::<{kind}>()?`"));
+            }
             Some(format!(
                 "numbers are converted by `{of} as {kind}`, texts by `{of}.parse::<{kind}>()?`"
             ))
