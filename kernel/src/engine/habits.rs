@@ -1,8 +1,11 @@
 //! What those write who come from Python and Keras, and how it is said here.
 
+pub(super) mod values;
+
 use super::diagnostics::{Diagnostic, Sources};
 use super::hints::calls::{OPTIMIZERS, arguments_of, in_brackets, printed, rest_of};
 use super::hints::quoted;
+use values::{before_dot, is_of_literals, typed_before_dot};
 
 /// Where the names of the data sets are: the library declares each as a public module.
 const DATASETS: &str = include_str!("../../../dlcore/src/datasets/mod.rs");
@@ -67,22 +70,34 @@ pub(super) fn function(text: &str, error: &Diagnostic, sources: &Sources<'_>) ->
         };
     }
     let given = in_brackets(after)?;
+    let of = before_dot(given);
+    let arguments = arguments_of(given);
     match text {
-        "len" => Some(format!("it is a method: `{given}.len()`")),
+        "len" => Some(format!("it is a method: `{}.len()`", of?)),
         "range" => Some(format!("a range is written `{}`", range(given))),
-        "str" => Some(format!("it is a method: `{given}.to_string()`")),
-        "int" => Some(format!(
-            "numbers are converted by `{given} as i64`, texts by `{given}.parse::<i64>()?`"
+        "str" => Some(format!("it is a method: `{}.to_string()`", of?)),
+        "float" if given.contains('/') => Some(
+            "numbers are converted by `n as f64`, before they are divided: whole numbers divide to a whole one".into(),
+        ),
+        "int" | "float" => {
+            let kind = if text == "int" { "i64" } else { "f64" };
+            let of = of?;
+            if of.starts_with('"') {
+                return Some(format!("texts are read by `{of}.parse::<{kind}>()?`"));
+            }
+            Some(format!(
+                "numbers are converted by `{of} as {kind}`, texts by `{of}.parse::<{kind}>()?`"
+            ))
+        }
+        "max" | "min" if arguments.len() > 1 && !given.contains('=') => {
+            Some(format!("it is a method: `{}`", largest(text, &arguments)?))
+        }
+        "abs" if arguments.len() == 1 => Some(format!(
+            "it is a method: `{}.abs()`",
+            typed_before_dot(given, false)?
         )),
-        "float" => Some(format!(
-            "numbers are converted by `{given} as f64`, texts by `{given}.parse::<f64>()?`"
-        )),
-        "max" | "min" if arguments_of(given).len() == 2 && !given.contains('=') => Some(format!(
-            "it is a method: `{}`",
-            arguments_of(given).join(&format!(".{text}(")) + ")"
-        )),
-        "sum" | "max" | "min" | "abs" if !given.contains(',') => {
-            Some(format!("it is a method: `{given}.{text}()`"))
+        "sum" | "max" | "min" if arguments.len() == 1 && !given.starts_with('[') => {
+            Some(format!("it is a method: `{}.{text}()`", of?))
         }
         "enumerate" | "zip" => Some(
             "iterators have it as a method: `for (i, x) in xs.iter().enumerate() { … }`".into(),
@@ -90,6 +105,32 @@ pub(super) fn function(text: &str, error: &Diagnostic, sources: &Sources<'_>) ->
         "type" => Some(":vars lists the variables with their types".into()),
         _ => None,
     }
+}
+
+/// `n.max(5.0)` for `max(5.0, n)`; `function` is `max` or `min`. None where there may be tensors among them.
+fn largest(function: &str, arguments: &[&str]) -> Option<String> {
+    if arguments.iter().any(|one| one.contains('&')) {
+        return None;
+    }
+    let float = arguments
+        .iter()
+        .any(|one| is_of_literals(one) && one.contains('.'));
+    // What has a type says of which the numbers are.
+    let first = arguments.iter().position(|one| !is_of_literals(one));
+    let at = first.unwrap_or(0);
+    let of = match first.is_none() && float {
+        true => typed_before_dot(arguments[at], true)?,
+        false => before_dot(arguments[at])?,
+    };
+    let others = arguments
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| *place != at);
+    let others = others.map(|(_, one)| match one.parse::<i64>() {
+        Ok(whole) if float => format!(".{function}({whole}.0)"),
+        _ => format!(".{function}({one})"),
+    });
+    Some(of + &others.collect::<String>())
 }
 
 /// `0..3` for what stands in `range(3)`.

@@ -94,7 +94,7 @@ pub(super) fn unknown_name(
     if let Some(said) = along_axis(text, sources, error) {
         return Some(said);
     }
-    let assigned = ARGUMENTS.contains(&text) && after == Some(true);
+    let assigned = ARGUMENTS.contains(&text) && after == Some(true) && in_call(sources, error);
     if assigned || is_named_argument(error, sources) {
         return Some(match by_name::without_names(error, sources) {
             Some(written) => format!("arguments have no names in Rust, settings are methods: `{written}`"),
@@ -124,7 +124,8 @@ pub(super) fn unknown_name(
     }
     let plain = |name: &str| name.to_lowercase().replace('_', "");
     let wanted = plain(text);
-    for (names, said) in SAID_HERE {
+    let bound = binding(text, sources, error);
+    for (names, said) in SAID_HERE.iter().filter(|_| bound.is_none()) {
         let close = |name: &&str| osa_distance(&wanted, name) <= wanted.len() / 6;
         if names.iter().any(close) && !sources.names.iter().any(|name| name == text) {
             return Some((*said).to_owned());
@@ -137,12 +138,54 @@ pub(super) fn unknown_name(
         .map(|name| (osa_distance(text, name), name))
         .filter(|(edits, name)| *edits <= 1 + name.len().min(text.len()) / 4 && *edits < text.len())
         .min();
+    if let Some(bound) = bound {
+        return Some(match near {
+            Some((_, name)) => {
+                format!("did you mean `{name}`? A new variable is made by `{bound}`")
+            }
+            None => format!("a new variable is made by `{bound}`"),
+        });
+    }
     match near {
         Some((_, name)) => Some(format!("did you mean `{name}`?")),
         // The compiler says itself what to write.
         None if error.has_suggestion() => None,
         None => Some(not_defined(text, sources, error)),
     }
+}
+
+/// Whether it stands in the brackets of a call; brackets in comments are none.
+fn in_call(sources: &Sources<'_>, error: &Diagnostic) -> bool {
+    let place = || {
+        let (call, _) = by_name::call_around(error, sources)?;
+        let (cell, _) = error.primary_in_cell(sources)?;
+        let code = &sources.cells.get(cell)?.1;
+        code.get(..code.len() - call.len())?.rsplit('\n').next()
+    };
+    place().is_some_and(|before| !before.contains("//"))
+}
+
+/// `let epochs = 5;` for the statement `epochs = 5;`.
+fn binding(text: &str, sources: &Sources<'_>, error: &Diagnostic) -> Option<String> {
+    let (cell, at) = error.primary_in_cell(sources)?;
+    let code = &sources.cells.get(cell)?.1;
+    let before = code.get(..at.start)?;
+    // What is bound in a block ends with it.
+    if before.matches('{').count() > before.matches('}').count() {
+        return None;
+    }
+    let before = before.rsplit('\n').next()?.trim_end();
+    let value = code.get(at.end..)?.trim_start().strip_prefix('=')?;
+    let begins = before.is_empty() || before.ends_with([';', '}']);
+    if !begins || value.starts_with('=') || in_call(sources, error) {
+        return None;
+    }
+    let value = value.split('\n').next()?.trim();
+    let whole = value
+        .split_once(';')
+        .map(|(value, _)| value)
+        .filter(|value| syn::parse_str::<syn::Expr>(value).is_ok());
+    Some(format!("let {text} = {};", whole.unwrap_or("…").trim()))
 }
 
 /// What to do about a name that nothing is called like.

@@ -1,12 +1,13 @@
 //! What Python's libraries call something, and how the same is written here.
 
 use super::{by_name, calls};
+use crate::engine::habits::values::{before_dot, is_of_literals, typed_before_dot};
 
 /// What a notebook sees without an import.
 const PRELUDE: &str = include_str!("../../../../dlcore/src/prelude.rs");
 
 /// Names that stand before a dot in Python.
-const LIBRARIES: [&str; 13] = [
+const LIBRARIES: [&str; 19] = [
     "np",
     "numpy",
     "keras",
@@ -14,12 +15,54 @@ const LIBRARIES: [&str; 13] = [
     "tensorflow",
     "torch",
     "plt",
+    "matplotlib",
     "pd",
+    "pandas",
     "sns",
+    "seaborn",
     "math",
     "sklearn",
+    "scipy",
     "jnp",
     "jax",
+    "K",
+    "tfds",
+];
+
+/// Parts of the libraries that are imported by themselves.
+const PARTS: [&str; 13] = [
+    "layers",
+    "models",
+    "optimizers",
+    "callbacks",
+    "datasets",
+    "initializers",
+    "regularizers",
+    "utils",
+    "ops",
+    "random",
+    "time",
+    "files",
+    "plot",
+];
+
+/// Functions of numbers that are called otherwise here; the rest of them is in `OF_NUMBERS`.
+const RENAMED: [(&str, &str); 9] = [
+    ("log", "ln"),
+    ("log1p", "ln_1p"),
+    ("expm1", "exp_m1"),
+    ("pow", "powf"),
+    ("power", "powf"),
+    ("fabs", "abs"),
+    ("absolute", "abs"),
+    ("maximum", "max"),
+    ("minimum", "min"),
+];
+
+/// Functions of numbers that are methods of the same name here.
+const OF_NUMBERS: [&str; 17] = [
+    "abs", "atan2", "ceil", "cos", "cosh", "exp", "exp2", "floor", "hypot", "log10", "log2", "max",
+    "min", "sin", "sqrt", "tan", "tanh",
 ];
 
 /// Functions, and what is written here for them; `x`, `a` and `b` are tensors.
@@ -250,10 +293,17 @@ pub(super) fn said_here(text: &str) -> Option<String> {
     let name = *path.last()?;
     let called = text[end..].starts_with('(');
     let of_library = path.len() > 1;
+    // Before any other dot stands a variable, which nothing is said about here.
+    if of_library && !is_library(path[0]) && !PARTS.contains(&path[0]) {
+        return None;
+    }
+    let given = given_to(&text[end..]);
+    if called && path[0] == "math" && !given.contains('&') {
+        return of_number(name, given);
+    }
     if !called && !of_library {
         return None;
     }
-    let given = calls::in_brackets(&text[end..]).unwrap_or_default();
     let found = FUNCTIONS.iter().find(|(names, _)| names.contains(&name));
     if let Some((_, said)) = found {
         return Some((*said).to_owned());
@@ -277,14 +327,63 @@ pub(super) fn said_here(text: &str) -> Option<String> {
     }
 }
 
+/// What stands in the brackets of a call.
+fn given_to(call: &str) -> &str {
+    calls::in_brackets(call).unwrap_or_default()
+}
+
+/// A function of numbers, as a method: `2.0_f64.sqrt()` for `sqrt(2.0)`.
+fn of_number(name: &str, given: &str) -> Option<String> {
+    let arguments = calls::arguments_of(given);
+    let (of, rest) = arguments.split_first()?;
+    let renamed = RENAMED.iter().find(|(theirs, _)| *theirs == name);
+    let ours = match renamed {
+        // With a base it is called as in Python.
+        Some(_) if name == "log" && !rest.is_empty() => "log",
+        Some((_, ours)) => ours,
+        None => OF_NUMBERS.iter().find(|ours| **ours == name)?,
+    };
+    let needed = match ours {
+        "powf" | "atan2" | "hypot" | "max" | "min" => 1,
+        "log" => 1,
+        _ => 0,
+    };
+    if rest.len() != needed {
+        return None;
+    }
+    let of = typed_before_dot(of, true)?;
+    let rest: Vec<String> = rest
+        .iter()
+        .map(|one| match one.parse::<i64>() {
+            Ok(whole) => format!("{whole}.0"),
+            Err(_) => (*one).to_owned(),
+        })
+        .collect();
+    Some(format!(
+        "it is a method: `{of}.{ours}({})`",
+        rest.join(", ")
+    ))
+}
+
 /// `x.mean_axis(0)` for `mean(x, axis=0)`.
 fn method(name: &str, given: &str) -> Option<String> {
     let mut arguments = calls::arguments_of(given).into_iter();
-    let of = arguments.next().unwrap_or("x").trim_start_matches('&');
-    // Numbers have most of them as well, and what is computed needs brackets.
-    let of = match of.contains([' ', '-', '+', '*', '/']) && !of.ends_with(')') {
-        true => format!("({of})"),
-        false => of.to_owned(),
+    let first = arguments.next().unwrap_or("x");
+    if is_of_literals(first) {
+        return match (name, arguments.next()) {
+            // Of a number and a tensor either may come first.
+            ("maximum" | "minimum", Some(other)) if !is_of_literals(other) => {
+                let of = before_dot(other)?;
+                Some(format!("it is a method: `{of}.{name}({first})`"))
+            }
+            (_, Some(other)) if !is_of_literals(other) => None,
+            _ => of_number(name, given),
+        };
+    }
+    // What is no Rust needs advice of its own.
+    let of = match before_dot(first) {
+        Some(list) if list.starts_with('[') => format!("Tensor::from({list})"),
+        of => of.unwrap_or("x".into()),
     };
     let rest: Vec<&str> = arguments.collect();
     let axis = rest.iter().find_map(|one| match one.split_once('=') {
@@ -292,11 +391,15 @@ fn method(name: &str, given: &str) -> Option<String> {
         None => one.parse::<isize>().is_ok().then_some(*one),
     });
     Some(match name {
+        "dot" | "matmul" if rest.iter().any(|one| one.starts_with('[')) => return None,
         "argmax" | "argmin" => format!("it is a method: `{of}.{name}({})`", axis.unwrap_or("-1")),
         name if REDUCTIONS.contains(&name) => match axis {
             Some(axis) => format!("it is a method: `{of}.{name}_axis({axis})`"),
             None => format!("it is a method: `{of}.{name}()`"),
         },
+        "log" if rest.is_empty() && !first.contains('&') => {
+            format!("it is a method: `{of}.log()` of a tensor, `{of}.ln()` of a number")
+        }
         name if METHODS.contains(&name) => {
             format!("it is a method: `{of}.{name}({})`", rest.join(", "))
         }
@@ -307,9 +410,7 @@ fn method(name: &str, given: &str) -> Option<String> {
 /// A line that is no Rust but a habit of notebooks in Python.
 pub(super) fn line(line: &str) -> Option<String> {
     let first = line.split([' ', '(', ':']).next().unwrap_or_default();
-    let comment =
-        |line: &str| line.starts_with('#') && !line.starts_with("#[") && !line.starts_with("#!");
-    if comment(line) || line.contains(" # ") || line.contains(" #\t") {
+    if is_comment(line) {
         return Some("a comment begins with `//` in Rust".into());
     }
     if line.starts_with("%matplotlib") {
@@ -346,6 +447,29 @@ pub(super) fn line(line: &str) -> Option<String> {
         _ => return None,
     };
     Some(said.into())
+}
+
+/// Whether a line has a comment of Python's: a `#` that stands in no text and begins no attribute.
+fn is_comment(line: &str) -> bool {
+    let (mut text, mut escaped, mut before) = (None, false, ' ');
+    for (at, letter) in line.char_indices() {
+        let rest = &line[at + letter.len_utf8()..];
+        match (text, letter) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), _) if letter == open => text = None,
+            (Some(_), _) => {}
+            (None, '"') => text = Some('"'),
+            (None, '\'') if rest.contains('\'') => text = Some('\''),
+            (None, '/') if rest.starts_with('/') => return false,
+            (None, '#') if before.is_whitespace() || before == ';' => {
+                return !rest.starts_with(['[', '!', '"']);
+            }
+            _ => {}
+        }
+        before = letter;
+    }
+    false
 }
 
 /// `!ls`, which Rust reads as a negation.
@@ -391,6 +515,31 @@ mod tests {
         }
         assert_eq!(said_here("line"), None, "a variable of that name");
         assert_eq!(said_here("something(3)"), None);
+        for of_variable in ["preds.mean()", "data.load()", "image.reshape([4])"] {
+            assert_eq!(said_here(of_variable), None, "{of_variable}");
+        }
+    }
+
+    #[test]
+    fn comments_of_python_stand_in_no_text() {
+        for line in [
+            "# all",
+            "let q = 1; # one",
+            "let q = \"a\"; # one",
+            "f(x) #one",
+        ] {
+            assert!(is_comment(line), "{line}");
+        }
+        for line in [
+            "let label = \"Run # 1\"",
+            "#[derive(Debug)]",
+            "#![allow(unused)]",
+            "let q = 1; // # one",
+            "let q = r#\"a # b\"#;",
+            "let q = \"a \\\" # b\";",
+        ] {
+            assert!(!is_comment(line), "{line}");
+        }
     }
 
     #[test]

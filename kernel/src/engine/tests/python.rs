@@ -227,7 +227,47 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "E0599",
         "shows its first rows",
     ),
+    // Variables that are not there, before a method, and without a `let`.
+    (
+        "netwrok.save(\"m.keras\")",
+        "E0425",
+        "did you mean `network`?",
+    ),
+    ("histroy.plot()", "E0425", "did you mean `history`?"),
+    ("labesl.reshape([4, 16])", "E0425", "did you mean `labels`?"),
+    (
+        "some_data.load()",
+        "E0425",
+        "no cell that was run in this session defines",
+    ),
+    (
+        "predictions.argmax(-1)",
+        "E0425",
+        "no cell that was run in this session defines",
+    ),
+    ("epochs = 5;", "E0425", "`let epochs = 5;`"),
+    ("batch_size = 128;", "E0425", "`let batch_size = 128;`"),
+    (
+        "// Whether (or not\nshuffle = true;",
+        "E0425",
+        "`let shuffle = true;`",
+    ),
+    (
+        "optimizer = Adam::new();",
+        "E0425",
+        "`let optimizer = Adam::new();`",
+    ),
+    (
+        "np.log(v)",
+        "E0425",
+        "`v.log()` of a tensor, `v.ln()` of a number",
+    ),
     // Lines of notebooks in Python.
+    (
+        "let label = \"Run # 1\"\nlet q = 1;",
+        "error",
+        "end the statement with `;`",
+    ),
     (
         "# a comment\nlet q = 1;",
         "error",
@@ -288,6 +328,73 @@ fn what_is_advised_for_names_of_python_works() {
     ] {
         session.ok(advised);
     }
+}
+
+#[test]
+fn what_is_advised_for_functions_of_python_computes_the_same() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok(
+        "let (x, pred) = (Tensor::from([1.0, 4.0]), Tensor::from([3.0, 1.0])); let n = -2.5_f64;",
+    );
+    let mut wrong = String::new();
+    for (cell, value) in [
+        ("abs(&pred - &x)", "Tensor::from([2.0, 3.0])"),
+        ("sum(&x * &pred)", "Tensor::from([3.0, 4.0]).sum()"),
+        ("abs(&x)", "x.clone()"),
+        ("max(1.0 + 2.0, 5.0)", "5.0"),
+        ("max(n, 5.0)", "5.0"),
+        ("max(1, 3, 2)", "3"),
+        ("min(-1, 3)", "-1"),
+        ("abs(n - 1.0)", "3.5"),
+        ("abs(-3)", "3"),
+        ("int(x.len() / 2 + 1)", "2"),
+        ("float(x.len() + 1)", "3.0"),
+        ("float(x.len())", "2.0"),
+        ("max(5.0, n)", "5.0"),
+        ("max(0.0, n, -1)", "0.0"),
+        ("max(3, x.len())", "3"),
+        ("abs(1.0 - &x)", "Tensor::from([0.0, 3.0])"),
+        ("np.maximum(2.0, &x)", "Tensor::from([2.0, 4.0])"),
+        ("np.maximum(&x, 2.0)", "Tensor::from([2.0, 4.0])"),
+        ("abs(n)", "2.5"),
+        ("np.sqrt(2.0 - n * 0.8)", "2.0"),
+        ("math.log(&x)", "x.log()"),
+        ("int(\"3\")", "3"),
+        ("np.power(&x, 2.0)", "x.square()"),
+        ("np.exp(-&x)", "(-&x).exp()"),
+        ("np.sqrt(1.0 + &x)", "(&x + 1.0).sqrt()"),
+        ("abs(1.0 - n)", "3.5"),
+        (
+            "np.sqrt((&x - &pred) * (&x - &pred))",
+            "Tensor::from([2.0, 3.0])",
+        ),
+        ("np.abs(&x - pred.square())", "Tensor::from([8.0, 3.0])"),
+        ("np.mean([1.0, 2.0])", "Tensor::from([1.0, 2.0]).mean()"),
+        ("math.sqrt(2.0)", "2.0_f64.powf(0.5)"),
+        ("math.sqrt(4)", "2.0"),
+        ("exp(1.0)", "1.0_f64.exp()"),
+        ("math.log(2.0)", "std::f64::consts::LN_2"),
+        ("math.log(-n)", "2.5_f64.ln()"),
+        ("math.pow(2.0, 3.0)", "8.0"),
+        ("math.pow(2, 3)", "8.0"),
+        ("np.exp(-1.0)", "(-1.0_f64).exp()"),
+        ("log(&x + 1.0)", "Tensor::from([2.0, 5.0]).log()"),
+    ] {
+        let error = plain(&session.fails(cell));
+        let advised = error
+            .split_once("hint: ")
+            .and_then(|(_, hint)| hint.split('`').nth(1))
+            .unwrap_or("()");
+        let same = format!("format!(\"{{:?}}\", {advised}) == format!(\"{{:?}}\", {value})");
+        let ran = session.run(&same);
+        if ran.result.as_deref() != Some("true") {
+            let why = ran.error.map(|error| error.evalue).unwrap_or_default();
+            wrong += &format!("\n{cell}: `{advised}` is not {value}: {why}");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[test]
