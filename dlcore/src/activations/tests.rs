@@ -1,6 +1,7 @@
 //! Names, settings and values of activations.
 
 use super::*;
+use crate::{DType, GradientTape};
 
 #[test]
 fn every_name_is_known_by_itself() {
@@ -76,7 +77,7 @@ fn bytes_become_floats_first() {
     let x = Tensor::from_shape_vec_u8([2], vec![0, 7]).unwrap();
     for name in NAMES.iter().filter(|&&name| name != "linear") {
         let y = Activation::from(*name).apply(&x);
-        let expected = Activation::from(*name).apply(&x.cast(crate::DType::F32));
+        let expected = Activation::from(*name).apply(&x.cast(DType::F32));
         assert_eq!(y, expected, "{name}");
     }
 }
@@ -121,4 +122,32 @@ fn a_threshold_keeps_its_settings() {
     assert_eq!(Activation::from_field(&fields, "activation"), Ok(step));
     let error = Activation::from_name("threshold").unwrap_err().to_string();
     assert!(error.contains("Activation::threshold(threshold"), "{error}");
+}
+
+/// For minus infinity `x · sigmoid(x)` is NaN in either.
+#[test]
+fn sigmoid_and_silu_are_those_of_double_precision_at_the_far_ends() {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let large = f64::from(3e38_f32);
+    let ends = [-inf, -large, -200.0, -88.0, 88.0, 200.0, large, inf, nan];
+    for name in ["sigmoid", "silu"] {
+        let function = Activation::from_name(name).unwrap();
+        let results = |dtype: DType| {
+            let tape = GradientTape::new();
+            let x = tape.watch(&Tensor::from_values(&[9], ends.to_vec()).cast(dtype));
+            let y = function.apply(&x);
+            let gradient = tape.gradient(&y.sum(), &[&x]).remove(0);
+            [y, gradient].map(|tensor| tensor.cast(DType::F64).to_vec())
+        };
+        let (single, double) = (results(DType::F32), results(DType::F64));
+        for (single, double) in single.iter().zip(&double) {
+            for ((x, single), double) in ends.iter().zip(single).zip(double) {
+                let same = single == double || single.is_nan() && double.is_nan();
+                assert!(
+                    same || (single - double).abs() < 1e-30,
+                    "{name} at {x}: {single} and {double}"
+                );
+            }
+        }
+    }
 }

@@ -6,10 +6,8 @@
 use std::collections::VecDeque;
 use std::fmt::{self, Debug, Write};
 
-/// Lists are cut where there are more elements in all, as tensors are.
-const THRESHOLD: usize = 1000;
-/// Elements that are shown at each end of a list that is cut.
-const EDGE: usize = 3;
+use crate::tensor::{EDGE, THRESHOLD};
+
 const LINE_WIDTH: usize = 75;
 /// Longer texts are not read to their end.
 const MOST_BYTES: usize = 64 << 20;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::Error;
 use crate::error::raise;
+use crate::tensor::{EDGE, THRESHOLD};
 
 /// Many lists of word numbers; cheap to clone.
 #[derive(Clone, PartialEq)]
@@ -106,12 +107,8 @@ fn range_text(start: Bound<usize>, end: Bound<usize>) -> String {
     format!("{start}..{end}")
 }
 
-/// What is printed of many sequences, or of the numbers of one: as of tensors the first and the last.
-const EDGE: usize = 3;
-/// So many numbers are printed whole.
-const THRESHOLD: usize = 1000;
-
-/// How many sequences there are and how long they are, then the sequences; the middle of what is long is left out.
+/// How many sequences there are and how long they are, then the sequences; the middle of what is long is left out, as it is of
+/// tensors.
 impl fmt::Debug for Sequences {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lengths = self.iter().map(Vec::len);
@@ -124,7 +121,8 @@ impl fmt::Debug for Sequences {
             shortest.unwrap_or(0),
             longest.unwrap_or(0)
         )?;
-        let edge = if numbers > THRESHOLD {
+        // Empty sequences take a line each, too.
+        let edge = if numbers.max(self.len()) > THRESHOLD {
             EDGE
         } else {
             usize::MAX
@@ -195,6 +193,8 @@ mod tests {
             (8, Some("…")),
             "{text}"
         );
+        let empty = format!("{:?}", Sequences::new(vec![vec![]; 3000]));
+        assert_eq!(empty.lines().count(), 8, "{empty}");
         assert_eq!(
             format!("{:?}", Sequences::new(vec![])),
             "Sequences: 0 of 0 to 0 numbers"

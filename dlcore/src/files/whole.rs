@@ -44,15 +44,36 @@ fn not_found(path: &Path) -> String {
     let there: Vec<&str> = there.iter().map(String::as_str).collect();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stem_of = |name: &str| Path::new(name).file_stem().map(|stem| stem.to_owned());
+    let ending = ending_of(&name);
     let of_kind = |other: &&str| Path::new(other).extension() == path.extension();
     let same = there
         .iter()
         .copied()
+        .filter(|other| may_be_meant(&ending, &ending_of(other)))
         .find(|other| stem_of(other) == stem_of(&name));
     let of_kind: Vec<&str> = there.iter().copied().filter(of_kind).collect();
     let similar = same.or_else(|| names::nearest(&name, &of_kind));
     let similar = similar.map_or(String::new(), |name| format!("; did you mean {name:?}?"));
     format!("is not in {}{similar}", folder.display())
+}
+
+/// A name's ending in small letters, empty where it has none.
+fn ending_of(name: &str) -> String {
+    let ending = Path::new(name).extension().unwrap_or_default();
+    ending.to_string_lossy().to_lowercase()
+}
+
+/// Whether a file with one ending may be meant by a name with another: they are of one kind, or one was left out.
+fn may_be_meant(written: &str, there: &str) -> bool {
+    /// Models, tables, arrays and pictures.
+    const KINDS: [&[&str]; 4] = [
+        &["h5", "hdf5", "keras", "safetensors"],
+        &["csv", "data", "dat", "tsv", "txt"],
+        &["npy", "npz", "safetensors"],
+        &["bmp", "gif", "jpeg", "jpg", "png", "webp"],
+    ];
+    let of_one_kind = |kind: &&[&str]| kind.contains(&written) && kind.contains(&there);
+    written.is_empty() || there.is_empty() || written == there || KINDS.iter().any(of_one_kind)
 }
 
 /// The content of a file: what it holds when it is opened, whatever it grows to.
@@ -117,11 +138,20 @@ mod tests {
         let nowhere = read(&folder.join("data/houses.csv"))
             .unwrap_err()
             .to_string();
-        let ending = read(&folder.join("houses.h5")).unwrap_err().to_string();
+        fs::write(folder.join("model.png"), "a").unwrap();
+        let said = |name: &str| read(&folder.join(name)).unwrap_err().to_string();
+        let (ending, none) = (said("houses.tsv"), said("houses"));
+        let (kind, picture) = (said("model.keras"), said("model.JPG"));
         let other = read(&folder.join("housed.h5")).unwrap_err().to_string();
         fs::remove_dir_all(&folder).unwrap();
         let folder = folder.display();
         assert!(ending.ends_with("did you mean \"houses.csv\"?"), "{ending}");
+        assert!(none.ends_with("did you mean \"houses.csv\"?"), "{none}");
+        assert!(kind.ends_with(&format!("is not in {folder}")), "{kind}");
+        assert!(
+            picture.ends_with("did you mean \"model.png\"?"),
+            "{picture}"
+        );
         assert!(other.ends_with(&format!("is not in {folder}")), "{other}");
         assert!(
             there.ends_with(&format!("is not in {folder}; did you mean \"houses.csv\"?")),

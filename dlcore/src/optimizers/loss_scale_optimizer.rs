@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use super::{BuiltFor, Kept, Optimizer, State, check_positive, from_config};
 use crate::config::{Fields, Parsed, number};
-use crate::{Result, Tensor};
+use crate::{Error, Result, Tensor};
 
 /// Has the loss multiplied by a large number before it is differentiated, so that small gradients do not vanish on the
 /// way, and divides the gradients by it before another optimizer's step.
 ///
 /// A step whose gradients are not all finite is left out, and the scale is halved; after `dynamic_growth_steps` steps in
-/// a row that were not, it is doubled. Learning rate, clipping and weight decay are those of the inner optimizer.
+/// a row that were not, it is doubled. What layers note in their forward pass, such as the moving statistics of
+/// [`BatchNormalization`](crate::layers::BatchNormalization), changes all the same, as it does in Keras. Learning rate, clipping and weight decay are those of the inner optimizer.
 ///
 /// In `fit` the loss is scaled by itself, and what is shown is the loss as it is. (A loss that is itself not finite ends
 /// `fit`, as with every optimizer.) In a training loop of your own, differentiate
@@ -54,7 +55,7 @@ impl std::fmt::Debug for LossScaleOptimizer {
 }
 
 impl LossScaleOptimizer {
-    /// Around this optimizer, with Keras's defaults.
+    /// Around this optimizer, which is none that scales the loss itself, with Keras's defaults.
     pub fn new(inner_optimizer: impl Into<Box<dyn Optimizer>>) -> LossScaleOptimizer {
         let scale = 32768.0;
         LossScaleOptimizer {
@@ -129,6 +130,14 @@ impl Optimizer for LossScaleOptimizer {
         let what = "LossScaleOptimizer";
         check_positive(what, "initial_scale", self.initial_scale)?;
         check_positive(what, "the scale in single precision", self.dynamic_scale())?;
+        // Each would divide by its own scale gradients that are multiplied by one alone.
+        if self.inner.name() == self.name() || self.inner.loss_scale() != 1.0 {
+            return Err(Error::Value(format!(
+                "{what}: expected an optimizer that does not scale the loss itself, got {}, by whose scale gradients \
+                 would be divided once more; leave out one of the two",
+                self.inner.name()
+            )));
+        }
         self.inner.check()
     }
 
@@ -217,5 +226,9 @@ mod tests {
         assert!(error(around(1e39)).contains("in single precision must be a number above 0"));
         let inner = LossScaleOptimizer::new(SGD::new().momentum(2.0));
         assert!(error(inner).contains("SGD: momentum"));
+        for scale in [1.0, 32768.0] {
+            let twice = error(LossScaleOptimizer::new(around(scale)));
+            assert!(twice.contains("leave out one of the two"), "{twice}");
+        }
     }
 }

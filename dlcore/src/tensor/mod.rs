@@ -35,6 +35,7 @@ pub use sparse::SparseRows;
 pub use storage::{Array, Storage};
 
 pub(crate) use convert::{row_major, with_slice};
+pub(crate) use print::{EDGE, THRESHOLD};
 pub(crate) use shape::{broadcast, reduced, resolve_axis, split_at};
 pub(crate) use slice::Part;
 pub(crate) use storage::{array_from_vec, dense, float, float2};

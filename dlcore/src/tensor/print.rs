@@ -6,10 +6,10 @@ use std::fmt;
 
 use super::{DType, Element, Storage, Tensor, dense};
 
-/// Elements beyond which only the edges are printed.
-const THRESHOLD: usize = 1000;
+/// Elements beyond which only the edges are printed, of tensors and of other long lists.
+pub(crate) const THRESHOLD: usize = 1000;
 /// Elements printed at each end of an axis that is cut.
-const EDGE: usize = 3;
+pub(crate) const EDGE: usize = 3;
 const LINE_WIDTH: usize = 75;
 /// Digits after the point.
 const PRECISION: usize = 8;

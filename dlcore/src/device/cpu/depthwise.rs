@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn all_three_directions_are_the_sums_term_by_term() {
         for slide in slides() {
-            for (channels, multiplier) in [(1, 1), (5, 1), (70, 1), (3, 2)] {
+            for (channels, multiplier) in [(1, 1), (5, 1), (64, 1), (70, 1), (3, 2)] {
                 let d = Depthwise {
                     slide,
                     channels,

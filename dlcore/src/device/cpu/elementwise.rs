@@ -287,3 +287,37 @@ pub(crate) fn add_to<T: Real>(sum: &mut [T], values: &[T]) {
         },
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_are_repeated_as_ndarray_broadcasts_them() {
+        let cases: [(&[usize], &[usize]); 17] = [
+            (&[], &[]),
+            (&[], &[3]),
+            (&[], &[2, 0, 3]),
+            (&[1], &[4]),
+            (&[3], &[2, 3]),
+            (&[1, 3], &[2, 3]),
+            (&[2, 1], &[2, 3]),
+            (&[2, 1, 3], &[2, 4, 3]),
+            (&[1, 2, 1], &[3, 2, 4]),
+            (&[2, 1, 3, 1], &[2, 5, 3, 4]),
+            (&[1, 1, 1], &[2, 3, 4]),
+            (&[2, 1, 1, 3], &[2, 3, 2, 3]),
+            (&[1, 3], &[0, 3]),
+            (&[2, 1], &[2, 0]),
+            (&[1, 0], &[3, 0]),
+            (&[0, 1], &[0, 3]),
+            (&[2, 1, 0], &[2, 3, 0]),
+        ];
+        for (from, to) in cases {
+            let values: Vec<f32> = (0..from.iter().product()).map(|i| i as f32).collect();
+            let array = array_from_vec(from, values);
+            let expected = array.broadcast(to).unwrap().to_owned();
+            assert_eq!(repeated(&array, to), expected, "{from:?} to {to:?}");
+        }
+    }
+}

@@ -252,7 +252,8 @@ fn forwards<'a, T: Real>(view: ArrayView2<'a, T>) -> CowArray<'a, T, Ix2> {
 /// halves along, which nothing here multiplies.
 ///
 /// # Safety
-/// The tile lies within the buffer behind `place`, and no other thread touches it.
+/// `left` has as many columns as `right` has rows, and no stride of either is negative. The tile, of the rows of `left`
+/// and the columns of `right`, lies within the buffer behind `place`, and no other thread touches it.
 unsafe fn packed_product<T: Real>(
     place: *mut T,
     columns: usize,
@@ -288,7 +289,7 @@ unsafe fn packed_product<T: Real>(
             )
         };
     }
-    // SAFETY: the caller's promise; the views are valid for their shapes and strides, which are not negative.
+    // SAFETY: the caller's promise; the views are valid for their shapes and strides.
     unsafe {
         if TypeId::of::<T>() == TypeId::of::<f32>() {
             multiply!(f32, gemm_f32::gemm::f32::get_gemm_fn());
@@ -383,8 +384,8 @@ impl<T: Real> Target<T> {
         }
         let (left, right) = (forwards(left), forwards(right));
         vectorised(|| {
-            // SAFETY: the views are valid for their shapes and strides; the tile lies within the
-            // m × n buffer behind `start`, and no other thread touches it.
+            // SAFETY: whoever calls has seen that the shapes fit, and `forwards` leaves no negative stride; the tile
+            // lies within the m × n buffer behind `start`, and no other thread touches it.
             unsafe {
                 let place = self.start.add(top * self.columns + first);
                 packed_product(place, self.columns, self.add, &left, &right);

@@ -111,12 +111,15 @@ fn clipped<T: Real>(x: T) -> T {
     }
 }
 
-/// `1 / (1 + e⁻ˣ)`. For a loop within [`vectorised`](super::vectorised), to which it is not handed by its name: it
+/// `1 / (1 + e⁻ˣ)`, in single precision 0 below -87. For a loop within [`vectorised`](super::vectorised), to which it is not handed by its name: it
 /// would be called through a shim, which has no wider instructions.
 #[inline(always)]
 pub(crate) fn sigmoid<T: Real>(x: T) -> T {
     if T::DTYPE == DType::F32 {
-        return T::cast_from(1.0 / (1.0 + exp(-x.to_f32())));
+        let x = x.to_f32();
+        // Below -87 the exponential stays as it is there: times a large number, that would be far from 0.
+        let result = 1.0 / (1.0 + exp(-x));
+        return T::cast_from(if x < -87.0 { 0.0 } else { result });
     }
     T::one() / (T::one() + (-x).exp())
 }

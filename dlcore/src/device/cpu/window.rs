@@ -326,6 +326,8 @@ pub(super) mod testing {
             slide(1, [4, 3], [6, 5], [2, 4], [1, 1], [1, 2], [1, 3]),
             slide(9, [8, 9], [8, 9], [3, 3], [1, 1], [1, 1], [1, 1]),
             slide(0, [3, 3], [2, 2], [2, 2], [1, 1], [1, 1], [0, 0]),
+            // It steps over lines and columns, which lie under no position.
+            slide(2, [9, 8], [3, 3], [2, 1], [4, 3], [1, 1], [1, 0]),
         ]
     }
 

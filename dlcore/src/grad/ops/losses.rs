@@ -95,7 +95,14 @@ pub(crate) fn softmax_losses<T: Real>(z: &[T], t: &[T], row: usize, losses: &mut
 
 /// [`sigmoid_cross_entropy`] of rows of so many logits, into one loss for each.
 pub(crate) fn sigmoid_losses<T: Real>(z: &[T], t: &[T], row: usize, losses: &mut [T]) {
-    by_samples(z, t, row, losses, |z, t| mean_of(z, t, sigmoid_loss));
+    by_samples(
+        z,
+        t,
+        row,
+        losses,
+        #[inline(always)]
+        |z, t| mean_of(z, t),
+    );
 }
 
 /// See [`softmax_cross_entropy`].
@@ -232,11 +239,15 @@ impl Rule for SigmoidCrossEntropy {
     }
 }
 
+#[inline(always)]
 fn sigmoid_loss<T: Real>(z: T, t: T) -> T {
     z.max(T::zero()) - z * t + (-z.abs()).exp().ln_1p()
 }
 
-fn mean_of<T: Real>(z: &[T], t: &[T], loss: impl Fn(T, T) -> T) -> T {
-    let sum: T = z.iter().zip(t).map(|(&z, &t)| loss(z, t)).sum();
+/// The mean of the losses of a row.
+#[inline(always)]
+fn mean_of<T: Real>(z: &[T], t: &[T]) -> T {
+    let loss = |(&z, &t)| sigmoid_loss(z, t);
+    let sum: T = z.iter().zip(t).map(loss).sum();
     sum / T::from_f64(z.len() as f64)
 }

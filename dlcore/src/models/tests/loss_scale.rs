@@ -86,3 +86,35 @@ fn the_scale_is_saved_with_the_model() {
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+/// Moving statistics come from the forward pass, which has been made by then.
+#[test]
+fn a_step_that_is_left_out_moves_statistics_alone() {
+    let x = Tensor::uniform([16, 3], -1.0, 1.0);
+    let y = Tensor::uniform([16, 1], 500.0, 1000.0);
+    let network = || {
+        Sequential::new()
+            .add(BatchNormalization::new().input_shape([3]))
+            .add(Dense::new(1))
+    };
+    let (mut skipping, mut plain) = (network(), network());
+    let before = skipping.get_weights();
+    plain.set_weights(&before).unwrap();
+    let optimizer = LossScaleOptimizer::new(SGD::new()).initial_scale(2.0_f64.powi(127));
+    skipping.compile(optimizer, "mse", Metrics::none()).unwrap();
+    plain.compile(SGD::new(), "mse", Metrics::none()).unwrap();
+    for network in [&mut skipping, &mut plain] {
+        let once = Fit::epochs(1).batch_size(16).shuffle(false).verbose(0);
+        network.fit(&x, &y, once).unwrap();
+    }
+    assert_eq!(scale(&skipping), 2.0_f64.powi(126));
+    let (skipping, plain) = (skipping.get_weights(), plain.get_weights());
+    // Gamma, beta, the moving mean and variance; the kernel and the bias.
+    for index in [0, 1, 4, 5] {
+        assert_eq!(skipping[index], before[index], "weight {index}");
+    }
+    for index in [2, 3] {
+        assert_ne!(skipping[index], before[index], "weight {index}");
+        assert_eq!(skipping[index], plain[index], "weight {index}");
+    }
+}
