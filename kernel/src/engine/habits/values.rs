@@ -2,6 +2,31 @@
 
 use syn::{Expr, Lit};
 
+/// Whether nothing of it is taken by what stands beside it: `as`, an operator, or a method's dot.
+fn stands_alone(value: &Expr) -> bool {
+    matches!(
+        value,
+        Expr::Path(_)
+            | Expr::Field(_)
+            | Expr::Index(_)
+            | Expr::MethodCall(_)
+            | Expr::Call(_)
+            | Expr::Paren(_)
+            | Expr::Array(_)
+            | Expr::Macro(_)
+            | Expr::Try(_)
+            | Expr::Lit(_)
+    )
+}
+
+/// A value as it stands beside `as` or an operator: in brackets where these would take a part of it.
+pub(in crate::engine) fn operand(value: &str) -> String {
+    match syn::parse_str(value).is_ok_and(|parsed| stands_alone(&parsed)) {
+        true => value.to_owned(),
+        false => format!("({value})"),
+    }
+}
+
 /// A value as it stands before a dot: what is computed in brackets, without the `&` that a method needs not. None for
 /// what is no Rust.
 pub(in crate::engine) fn before_dot(value: &str) -> Option<String> {
@@ -12,17 +37,7 @@ pub(in crate::engine) fn before_dot(value: &str) -> Option<String> {
             let inner = value.trim_start_matches('&').trim_start();
             before_dot(inner.strip_prefix("mut ").unwrap_or(inner))?
         }
-        Expr::Path(_)
-        | Expr::Field(_)
-        | Expr::Index(_)
-        | Expr::MethodCall(_)
-        | Expr::Call(_)
-        | Expr::Paren(_)
-        | Expr::Array(_)
-        | Expr::Macro(_)
-        | Expr::Try(_)
-        | Expr::Lit(_) => value.to_owned(),
-        _ => format!("({value})"),
+        _ => operand(value),
     })
 }
 

@@ -5,7 +5,7 @@ use syn::visit::Visit;
 
 use super::quoted;
 use crate::engine::diagnostics::{Diagnostic, Sources};
-use crate::engine::habits;
+use crate::engine::habits::{self, values::operand};
 
 fn is_integer(kind: &str) -> bool {
     [
@@ -104,27 +104,6 @@ pub(super) fn with_point(text: &str, float: &str) -> String {
 pub(super) fn is_literal(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit())
         && text.chars().all(|c| c.is_ascii_digit() || c == '_')
-}
-
-/// An expression as it stands beside `as`, an operator or a method: in brackets where these would take a part of it.
-pub(super) fn operand(text: &str) -> String {
-    let alone = matches!(
-        syn::parse_str(text),
-        Ok(syn::Expr::Path(_)
-            | syn::Expr::Lit(_)
-            | syn::Expr::Field(_)
-            | syn::Expr::Index(_)
-            | syn::Expr::Paren(_)
-            | syn::Expr::Call(_)
-            | syn::Expr::MethodCall(_)
-            | syn::Expr::Macro(_)
-            | syn::Expr::Try(_))
-    );
-    proc_macro2::extra::invalidate_current_thread_spans();
-    match alone {
-        true => text.to_owned(),
-        false => format!("({text})"),
-    }
 }
 
 /// The two sides of a binary operator.

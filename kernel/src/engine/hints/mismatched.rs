@@ -1,9 +1,9 @@
 //! Values of another type than is wanted: E0308.
 
-use super::arithmetic::{is_literal, operand, with_point};
+use super::arithmetic::{is_literal, with_point};
 use super::{DTYPES, calls, capital};
 use crate::engine::diagnostics::{Diagnostic, Sources};
-use crate::engine::habits;
+use crate::engine::habits::{self, values::operand};
 
 /// The types of a label that says `expected …, found …`.
 pub(super) fn expected_found(error: &Diagnostic) -> Option<(&str, &str)> {
