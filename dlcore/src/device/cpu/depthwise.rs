@@ -3,7 +3,7 @@
 
 use super::buffers;
 use super::simd::vectorised;
-use super::window::{Slide, Stretch, WORTH_THREADS, pieces, sum_of_runs};
+use super::window::{Slide, WORTH_THREADS, pieces, sum_of_runs};
 use crate::tensor::Real;
 
 /// Elements of the result that make a piece.
@@ -40,7 +40,7 @@ impl Depthwise {
     }
 }
 
-/// Where rows of channels that are multiplied with each other begin: in what is convolved, and in the kernel.
+/// Where rows of channels that are multiplied with each other begin: in the first of two arrays, and in the second.
 type Taps = Vec<(usize, usize)>;
 
 /// Channels that are summed in registers.
@@ -48,46 +48,21 @@ const BLOCK: usize = 32;
 
 /// Adds to each channel the products of its numbers at all taps.
 #[inline(always)]
-fn add_products<T: Real>(sums: &mut [T], taps: &Taps, x: &[T], kernel: &[T]) {
+fn add_products<T: Real>(
+    sums: &mut [T],
+    taps: impl Iterator<Item = (usize, usize)> + Clone,
+    x: &[T],
+    factors: &[T],
+) {
     let (blocks, rest) = sums.as_chunks_mut::<BLOCK>();
     let first_of_rest = blocks.len() * BLOCK;
     for (block, sums) in blocks.iter_mut().enumerate() {
         let mut total = *sums;
-        for &(from, by) in taps {
+        for (from, by) in taps.clone() {
             let x = &x[from + block * BLOCK..][..BLOCK];
-            let kernel = &kernel[by + block * BLOCK..][..BLOCK];
-            for ((sum, &x), &k) in total.iter_mut().zip(x).zip(kernel) {
-                *sum += x * k;
-            }
-        }
-        *sums = total;
-    }
-    for &(from, by) in taps {
-        let (x, kernel) = (&x[from + first_of_rest..], &kernel[by + first_of_rest..]);
-        for ((sum, &x), &k) in rest.iter_mut().zip(x).zip(kernel) {
-            *sum += x * k;
-        }
-    }
-}
-
-/// Adds to each channel the products of the numbers of `x` and `g` along a line of positions.
-#[inline(always)]
-fn add_stretch<T: Real>(sums: &mut [T], stretch: &Stretch, x: &[T], g: &[T]) {
-    let channels = sums.len();
-    let (blocks, rest) = sums.as_chunks_mut::<BLOCK>();
-    let first_of_rest = blocks.len() * BLOCK;
-    let places = |index: usize| {
-        let (pixel, row) = (stretch.pixel + index * stretch.stride, stretch.row + index);
-        (pixel * channels, row * channels)
-    };
-    for (block, sums) in blocks.iter_mut().enumerate() {
-        let mut total = *sums;
-        for index in 0..stretch.length {
-            let (from, by) = places(index);
-            let x = &x[from + block * BLOCK..][..BLOCK];
-            let g = &g[by + block * BLOCK..][..BLOCK];
-            for ((sum, &x), &g) in total.iter_mut().zip(x).zip(g) {
-                *sum += x * g;
+            let factors = &factors[by + block * BLOCK..][..BLOCK];
+            for ((sum, &x), &factor) in total.iter_mut().zip(x).zip(factors) {
+                *sum += x * factor;
             }
         }
         *sums = total;
@@ -95,11 +70,10 @@ fn add_stretch<T: Real>(sums: &mut [T], stretch: &Stretch, x: &[T], g: &[T]) {
     if rest.is_empty() {
         return;
     }
-    for index in 0..stretch.length {
-        let (from, by) = places(index);
-        let (x, g) = (&x[from + first_of_rest..], &g[by + first_of_rest..]);
-        for ((sum, &x), &g) in rest.iter_mut().zip(x).zip(g) {
-            *sum += x * g;
+    for (from, by) in taps {
+        let (x, factors) = (&x[from + first_of_rest..], &factors[by + first_of_rest..]);
+        for ((sum, &x), &factor) in rest.iter_mut().zip(x).zip(factors) {
+            *sum += x * factor;
         }
     }
 }
@@ -134,7 +108,7 @@ pub(crate) fn depthwise<T: Real>(
                                 #[inline(always)]
                                 |place, pixel| taps.push((pixel * channels, place * channels)),
                             );
-                            add_products(sums, &taps, x, kernel);
+                            add_products(sums, taps.iter().copied(), x, kernel);
                             continue;
                         }
                         d.slide.places(
@@ -186,7 +160,7 @@ pub(crate) fn depthwise_input<T: Real>(d: &Depthwise, g: &[T], kernel: &[T]) -> 
                                     taps.push(((start + row) * channels, place * channels))
                                 },
                             );
-                            add_products(sums, &taps, g, kernel);
+                            add_products(sums, taps.iter().copied(), g, kernel);
                         }
                         return;
                     }
@@ -232,7 +206,14 @@ pub(crate) fn depthwise_kernel<T: Real>(d: &Depthwise, x: &[T], g: &[T]) -> Vec<
                             #[inline(always)]
                             |place, stretch| {
                                 let sums = &mut sums[place * channels..][..channels];
-                                add_stretch(sums, &stretch, x, g);
+                                let taps = (0..stretch.length).map(
+                                    #[inline(always)]
+                                    |index| {
+                                        let pixel = stretch.pixel + index * stretch.stride;
+                                        (pixel * channels, (stretch.row + index) * channels)
+                                    },
+                                );
+                                add_products(sums, taps, x, g);
                             },
                         );
                     }
