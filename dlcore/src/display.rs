@@ -13,8 +13,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::sorted;
 use base64::Engine as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The MIME type of plain text, which every bundle carries.
 pub const TEXT: &str = "text/plain";
@@ -97,7 +98,7 @@ impl MimeBundle {
 
     /// The `data` of a Jupyter display message.
     pub fn to_json(&self) -> Value {
-        Value::Object(self.entries.iter().cloned().collect::<Map<_, _>>())
+        Value::Object(sorted::gathered(self.entries.iter().cloned()))
     }
 }
 

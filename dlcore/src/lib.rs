@@ -34,6 +34,7 @@ pub mod prelude;
 pub mod preprocessing;
 pub mod random;
 pub mod regularizers;
+mod sorted;
 pub mod tensor;
 
 pub use device::Device;

@@ -7,8 +7,11 @@
 //! The C library is among what lld is given, though the cell process holds it already: a function whose
 //! library is not seen at this point is bound, when the cell is loaded, to the oldest version of it that
 //! there is.
+//!
+//! It links dlcore, too, by `cc`, and leaves out what no cell can call: rustc would have a dynamic library offer
+//! every function of every crate in it, used or not, a fifth of its size.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -67,6 +70,27 @@ pub fn arguments(command: &mut Command, lld: &Lld, note: &Path) {
         .env(NOTE, note);
 }
 
+/// Names to the linker the crates of which a library's users may call what they like.
+const OFFERED: &str = "RUST_DL_OFFERED";
+
+/// ndarray, whose arrays tensors can be turned into, and what its functions are made of.
+const OFFERED_BY_DLCORE: &str =
+    "ndarray matrixmultiply num_complex num_integer num_traits rawpointer";
+
+/// Has cargo, which is to build dlcore as a dynamic library, link by this program, to be found in `dir`,
+/// see [`place`]. What follows on the command line are arguments for rustc.
+pub fn arguments_of_library(command: &mut Command, dir: &Path) -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(dir.to_owned()).chain(std::env::split_paths(&path));
+    // A name instead of a path, which would change each time and have all built anew.
+    command
+        .arg("-C")
+        .arg(format!("linker={NAME}"))
+        .env("PATH", std::env::join_paths(path)?)
+        .env(OFFERED, OFFERED_BY_DLCORE);
+    Ok(())
+}
+
 /// What the linker noted of its time, if it ran.
 pub fn noted(note: &Path) -> Option<Duration> {
     let micros = std::fs::read_to_string(note).ok()?.trim().parse().ok()?;
@@ -77,7 +101,10 @@ pub fn noted(note: &Path) -> Option<Duration> {
 /// Links as `cc` would.
 pub fn run() -> ExitCode {
     let began = Instant::now();
-    let given: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut given: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some(offered) = std::env::var_os(OFFERED) {
+        given.extend(hiding(&given, &offered.to_string_lossy()));
+    }
     let linked = by_lld(&given) || by_cc(&given);
     if let Some(note) = std::env::var_os(NOTE) {
         // Without it the trace counts linking as compiling; the cell is none the worse.
@@ -141,6 +168,29 @@ fn arguments_of_lld(given: &[OsString]) -> Option<Vec<String>> {
     Some(arguments)
 }
 
+/// Arguments that hide what the crates in a library define, but for those that are `offered`, and leave out what
+/// is of no use then. None where it is not lld that links.
+fn hiding(given: &[OsString], offered: &str) -> Vec<OsString> {
+    let is_lld = |argument: &OsString| argument == "-fuse-ld=lld";
+    if !given.iter().any(is_lld) {
+        return vec![];
+    }
+    let hidden: Vec<&str> = given
+        .iter()
+        .map(Path::new)
+        .filter(|path| path.extension() == Some(OsStr::new("rlib")))
+        .filter_map(|path| path.file_name()?.to_str())
+        .filter(|file| {
+            // `libndarray-986e3cc4161617f4.rlib`
+            let name = file.trim_start_matches("lib").split('-').next();
+            !offered.split(' ').any(|offered| name == Some(offered))
+        })
+        .collect();
+    // The linker takes colons; a comma would end the argument for `cc`.
+    let hidden = format!("-Wl,--exclude-libs,{}", hidden.join(":"));
+    vec!["-Wl,--gc-sections".into(), hidden.into()]
+}
+
 /// Known where `cc` is only, and there wherever the standard library is; its functions have one version each.
 const UNWINDER: &str = "-lgcc_s";
 
@@ -168,6 +218,28 @@ mod tests {
         let expected = "--version-script=/tmp/x/list /tmp/a.o --as-needed -Bdynamic /lib/libdlcore.so -rpath /some/where \
                         -lc -L /tmp/raw -z relro -z now -o cell.so -shared -lz";
         assert_eq!(of_lld(given).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_library_offers_what_it_is_told_to() {
+        let given: Vec<OsString> = ["a.o", "/t/libndarray-98.rlib", "/t/libring-60.rlib"]
+            .iter()
+            .chain(&[
+                "/t/libserde_json-8e.rlib",
+                "/t/libstd-d1.so",
+                "-fuse-ld=lld",
+            ])
+            .map(OsString::from)
+            .collect();
+        let hiding = |given: &[OsString]| hiding(given, "ndarray rawpointer");
+        assert_eq!(
+            hiding(&given),
+            [
+                "-Wl,--gc-sections",
+                "-Wl,--exclude-libs,libring-60.rlib:libserde_json-8e.rlib"
+            ]
+        );
+        assert!(hiding(&given[..5]).is_empty(), "another linker");
     }
 
     #[test]

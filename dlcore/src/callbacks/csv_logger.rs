@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Callback, Control, Logs, Trainable};
+use crate::sorted;
 use crate::{Error, Result};
 
 /// Writes a line of comma-separated values after each epoch: its number, counted from 0 as in Keras,
@@ -101,8 +102,7 @@ impl CSVLogger {
     }
 
     fn write(&mut self, epoch: usize, logs: &Logs) -> Result<()> {
-        let mut values: Vec<(&str, f64)> = logs.iter().collect();
-        values.sort_by_key(|&(name, _)| name);
+        let values = sorted::by(logs.iter().collect(), |a, b| a.0.cmp(b.0));
         let mut text = match self.names {
             true => self.names_line(logs.iter().map(|(name, _)| name)),
             false => String::new(),

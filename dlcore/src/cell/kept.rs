@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use super::Store;
 use crate::models::{History, Model};
+use crate::sorted;
 use content::{Content, Mark};
 
 pub(super) use content::model_in;
@@ -175,11 +176,13 @@ fn collect(store: &Store) {
     let Some(shared) = guard.as_mut().filter(|shared| shared.folder.is_some()) else {
         return;
     };
-    let mut contents: Vec<(&str, Content)> = store
+    let contents: Vec<(&str, Content)> = store
         .values()
         .filter_map(|(name, value)| Some((name, Content::of(value)?)))
         .collect();
-    contents.sort_by_key(|(_, content)| content.limited_bytes());
+    let mut contents = sorted::by(contents, |(_, a), (_, b)| {
+        a.limited_bytes().cmp(&b.limited_bytes())
+    });
     let mut bytes = 0;
     contents.retain(|(_, content)| {
         bytes += content.limited_bytes();

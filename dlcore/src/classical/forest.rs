@@ -1,13 +1,12 @@
 //! Random forests.
 
-use rayon::prelude::*;
-
 use super::base::{self, Fitted, Rule, classifier, probabilities};
 use super::criterion::Gini;
 use super::data::{Labelled, Rows};
 use super::grow::{Columns, grow};
 use super::tree::{Limits, MOST, Tree, generator, limits};
 use crate::datasets::mt19937::RandomState;
+use crate::device::cpu::{collect, each_piece};
 use crate::{Error, Result, Tensor};
 
 /// A random forest: many decision trees, each grown from rows drawn with replacement and looking at a
@@ -83,9 +82,9 @@ impl RandomForestClassifier {
             let operation = "RandomForestClassifier.fit";
             grow(operation, &columns, &weights, &mut gini, limits, seed)
         };
-        let trees = seeds.par_iter().map(tree).collect::<Result<_>>()?;
+        let trees = collect(seeds.len(), &|index| tree(&seeds[index]));
         Ok(Forest {
-            trees,
+            trees: trees.into_iter().collect::<Result<_>>()?,
             classes: data.classes.len(),
         })
     }
@@ -100,10 +99,8 @@ impl Rule for Forest {
     fn probabilities(&self, rows: &Rows) -> Vec<f64> {
         let values = rows.to_f32();
         let mut out = vec![0.0; rows.len() * self.classes];
-        let pieces = out
-            .par_chunks_mut(self.classes)
-            .zip(values.par_chunks(rows.features));
-        pieces.for_each(|(sums, row)| {
+        each_piece(&mut out, self.classes, &|index, sums| {
+            let row = &values[index * rows.features..];
             for tree in &self.trees {
                 let leaf = tree.leaf(|feature| row[feature]);
                 for (sum, share) in sums.iter_mut().zip(tree.value(leaf)) {

@@ -1,13 +1,12 @@
 //! Gradient boosting.
 
-use rayon::prelude::*;
-
 use super::base::{self, Fitted, Rule, classifier, probabilities};
 use super::criterion::SquaredError;
 use super::data::{Labelled, Rows, positive};
 use super::grow::{Columns, grow};
 use super::naive_bayes::softmax;
 use super::tree::{Limits, MOST, Tree, generator, limits};
+use crate::device::cpu::collect;
 use crate::{Error, Result, Tensor};
 
 /// Gradient boosting: small trees one after the other, each grown to the error that those before it
@@ -105,11 +104,8 @@ impl GradientBoostingClassifier {
                 boosted.set_leaves(&mut tree, &leaves, errors);
                 Ok((tree, leaves))
             };
-            let grown: Vec<(Tree, Vec<usize>)> = errors
-                .par_iter()
-                .zip(&seeds)
-                .map(tree)
-                .collect::<Result<_>>()?;
+            let grown = collect(errors.len(), &|class| tree((&errors[class], &seeds[class])));
+            let grown = grown.into_iter().collect::<Result<Vec<_>>>()?;
             for (class, (tree, leaves)) in grown.iter().enumerate() {
                 for (scores, &leaf) in scores.chunks_exact_mut(grown.len()).zip(leaves) {
                     scores[class] += self.learning_rate * tree.value(leaf)[0];
@@ -199,9 +195,6 @@ impl Rule for Boosted {
             }
             Self::chances(&scores)
         };
-        values
-            .par_chunks(rows.features)
-            .flat_map_iter(one)
-            .collect()
+        collect(rows.len(), &|row| one(&values[row * rows.features..])).concat()
     }
 }

@@ -1,11 +1,10 @@
 //! Logistic regression.
 
-use rayon::prelude::*;
-
 use super::base::{self, Fitted, Rule, classifier, probabilities};
 use super::data::{Labelled, Rows, go_on, positive};
 use super::lbfgs::{dot, minimise};
 use super::naive_bayes::softmax;
+use crate::device::cpu::collect;
 use crate::{Error, Result, Tensor};
 
 /// Rows whose losses are summed by one thread: fixed, so that sums do not depend on the threads.
@@ -157,12 +156,11 @@ impl Sums {
     /// The mean cross-entropy, and its gradient.
     fn mean_loss(&self, data: &Labelled, gradient: &mut [f64]) -> f64 {
         let scale = 1.0 / data.rows.len() as f64;
-        let pieces: Vec<(f64, Vec<f64>)> = data
-            .labels
-            .par_chunks(PIECE)
-            .enumerate()
-            .map(|(piece, labels)| self.sum_of_losses(data, piece * PIECE, labels))
-            .collect();
+        let count = data.labels.len().div_ceil(PIECE);
+        let pieces: Vec<(f64, Vec<f64>)> = collect(count, &|piece| {
+            let (start, end) = (piece * PIECE, data.labels.len().min((piece + 1) * PIECE));
+            self.sum_of_losses(data, start, &data.labels[start..end])
+        });
         gradient.fill(0.0);
         let mut loss = 0.0;
         for (piece_loss, piece) in pieces {

@@ -1,11 +1,10 @@
 //! The support vector machine.
 
-use rayon::prelude::*;
-
 use super::base::{self, Fitted, Rule, classifier, largest};
 use super::data::{Labelled, Rows};
 use super::lbfgs::dot;
 use super::smo::{self, Problem};
+use crate::device::cpu::collect;
 use crate::error::raise;
 use crate::{Error, Result, Tensor, names};
 
@@ -273,7 +272,7 @@ impl Machines {
             };
             self.machines.iter().map(side).collect()
         };
-        (0..rows.len()).into_par_iter().map(one).collect()
+        collect(rows.len(), &one)
     }
 
     /// The votes for each class, with the machines' confidence as a fraction where it is asked for.

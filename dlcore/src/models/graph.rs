@@ -11,6 +11,7 @@ use super::layer_ref::LayerRef;
 use super::network::Copies;
 use super::symbol::{Origin, Symbol};
 use crate::layers::Call;
+use crate::sorted;
 use crate::{Result, Tensor, dim};
 
 /// Calls of layers in the order in which they are computed.
@@ -99,11 +100,11 @@ impl Graph {
     fn assemble(inputs: Vec<Symbol>, outputs: &[Symbol], losses: &[Symbol], walk: Walk) -> Graph {
         let count = inputs.len();
         let mut values = inputs;
-        let mut places: BTreeMap<(usize, usize), usize> = values
+        let known = values
             .iter()
-            .enumerate()
-            .map(|(place, value)| (value.key(), place))
-            .collect();
+            .zip(0..)
+            .map(|(value, place)| (value.key(), place));
+        let mut places: BTreeMap<(usize, usize), usize> = sorted::gathered(known);
         let order = walk.order(&values);
         let mut nodes = Vec::with_capacity(walk.calls.len());
         for call in &walk.calls {
@@ -138,7 +139,7 @@ impl Graph {
 
     fn find_last_uses(&mut self) {
         let ends = self.outputs.iter().chain(&self.losses);
-        let mut needed: BTreeSet<usize> = ends.copied().collect();
+        let mut needed: BTreeSet<usize> = sorted::gathered(ends.copied());
         for node in self.nodes.iter_mut().rev() {
             let own: Vec<usize> = node.outputs.clone().collect();
             for &value in node.inputs.iter().chain(&own) {

@@ -37,6 +37,7 @@ use super::layer_ref::LayerRef;
 use super::{Model, Sequential, placement};
 use crate::config::Parsed;
 use crate::files::whole;
+use crate::sorted;
 use crate::{Error, Result, Tensor};
 
 const MODEL: &str = "model.json";
@@ -282,7 +283,7 @@ fn own_weights(model: &Model, file: &mut (impl Read + Seek), size: u64) -> Parse
     let counts: Vec<usize> = table.iter().map(describe::weight_count).collect();
     let weights = describe::take_layers(&mut tensors, &counts)?;
     let by_key: BTreeMap<usize, Vec<Tensor>> =
-        table.iter().map(LayerRef::key).zip(weights).collect();
+        sorted::gathered(table.iter().map(LayerRef::key).zip(weights));
     let of = |leaf: LayerRef| by_key.get(&leaf.key()).cloned().unwrap_or_default();
     let weights = model.leaves().into_iter().flat_map(of).collect();
     let mut carried = Vec::new();

@@ -1,12 +1,11 @@
 //! What every optimizer can be told: its learning rate, weight decay, and how gradients are clipped.
 
-use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::update::{Adjust, Gradient};
 use super::{BuiltFor, LearningRate, check_at_least_zero, check_positive};
 use crate::config::{Fields, Parsed, number};
-use crate::device::cpu::vectorised;
+use crate::device::cpu::{collect, vectorised};
 use crate::tensor::{Storage, with_slice};
 use crate::{DType, Error, Result, Tensor};
 
@@ -200,8 +199,11 @@ fn sum_of_squares(tensor: &Tensor) -> f64 {
         if values.len() <= PIECE {
             return squares_of_piece(values);
         }
-        let pieces: Vec<f64> = values.par_chunks(PIECE).map(squares_of_piece).collect();
-        pieces.iter().sum()
+        let piece = |index: usize| &values[index * PIECE..values.len().min((index + 1) * PIECE)];
+        let count = values.len().div_ceil(PIECE);
+        collect(count, &|index| squares_of_piece(piece(index)))
+            .iter()
+            .sum()
     })
 }
 

@@ -9,11 +9,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::State;
 use super::settings::Step;
-use crate::device::cpu::vectorised;
+use crate::device::cpu::{each_piece_of, vectorised};
 use crate::device::cuda::{self, DeviceArray};
 use crate::tensor::{Storage, expect};
 use crate::{DType, Result, Tensor};
@@ -298,7 +296,7 @@ pub(super) fn update3(
 }
 
 fn pass0(weight: &mut Tensor, gradient: &Tensor, rule: impl Fn(f32, f32) -> f32 + Sync + Copy) {
-    let each = |(w, g): (&mut [f32], &[f32])| {
+    let loops = |w: &mut [f32], g: &[f32]| {
         vectorised(
             #[inline(always)]
             || {
@@ -309,14 +307,8 @@ fn pass0(weight: &mut Tensor, gradient: &Tensor, rule: impl Fn(f32, f32) -> f32 
             },
         );
     };
-    with_values(weight, gradient, |w, g| {
-        if w.len() < PARALLEL {
-            each((w, g));
-        } else {
-            w.par_chunks_mut(CHUNK)
-                .zip(g.par_chunks(CHUNK))
-                .for_each(each);
-        }
+    with_values(weight, gradient, &mut |w, g| {
+        in_pieces([w], g, &|[w], g| loops(w, g));
     });
 }
 
@@ -326,7 +318,7 @@ fn pass1(
     slot: &mut [f32],
     rule: impl Fn(f32, f32, f32) -> (f32, f32) + Sync + Copy,
 ) {
-    let each = |((w, g), s): ((&mut [f32], &[f32]), &mut [f32])| {
+    let loops = |[w, s]: [&mut [f32]; 2], g: &[f32]| {
         vectorised(
             #[inline(always)]
             || {
@@ -337,15 +329,8 @@ fn pass1(
             },
         );
     };
-    with_values(weight, gradient, |w, g| {
-        if w.len() < PARALLEL {
-            each(((w, g), slot));
-        } else {
-            w.par_chunks_mut(CHUNK)
-                .zip(g.par_chunks(CHUNK))
-                .zip(slot.par_chunks_mut(CHUNK))
-                .for_each(each);
-        }
+    with_values(weight, gradient, &mut |w, g| {
+        in_pieces([w, slot], g, &loops);
     });
 }
 
@@ -355,8 +340,7 @@ fn pass2(
     slots: (&mut [f32], &mut [f32]),
     rule: impl Fn(f32, f32, f32, f32) -> (f32, f32, f32) + Sync + Copy,
 ) {
-    type Chunks<'a> = (((&'a mut [f32], &'a [f32]), &'a mut [f32]), &'a mut [f32]);
-    let each = |(((w, g), s), t): Chunks<'_>| {
+    let loops = |[w, s, t]: [&mut [f32]; 3], g: &[f32]| {
         vectorised(
             #[inline(always)]
             || {
@@ -367,16 +351,8 @@ fn pass2(
             },
         );
     };
-    with_values(weight, gradient, |w, g| {
-        if w.len() < PARALLEL {
-            each((((w, g), slots.0), slots.1));
-        } else {
-            w.par_chunks_mut(CHUNK)
-                .zip(g.par_chunks(CHUNK))
-                .zip(slots.0.par_chunks_mut(CHUNK))
-                .zip(slots.1.par_chunks_mut(CHUNK))
-                .for_each(each);
-        }
+    with_values(weight, gradient, &mut |w, g| {
+        in_pieces([w, slots.0, slots.1], g, &loops);
     });
 }
 
@@ -386,11 +362,7 @@ fn pass3(
     slots: (&mut [f32], &mut [f32], &mut [f32]),
     rule: impl Fn(f32, f32, f32, f32, f32) -> (f32, f32, f32, f32) + Sync + Copy,
 ) {
-    type Chunks<'a> = (
-        (((&'a mut [f32], &'a [f32]), &'a mut [f32]), &'a mut [f32]),
-        &'a mut [f32],
-    );
-    let each = |((((w, g), s), t), u): Chunks<'_>| {
+    let loops = |[w, s, t, u]: [&mut [f32]; 4], g: &[f32]| {
         vectorised(
             #[inline(always)]
             || {
@@ -401,23 +373,28 @@ fn pass3(
             },
         );
     };
-    with_values(weight, gradient, |w, g| {
-        if w.len() < PARALLEL {
-            each(((((w, g), slots.0), slots.1), slots.2));
-        } else {
-            w.par_chunks_mut(CHUNK)
-                .zip(g.par_chunks(CHUNK))
-                .zip(slots.0.par_chunks_mut(CHUNK))
-                .zip(slots.1.par_chunks_mut(CHUNK))
-                .zip(slots.2.par_chunks_mut(CHUNK))
-                .for_each(each);
-        }
+    with_values(weight, gradient, &mut |w, g| {
+        in_pieces([w, slots.0, slots.1, slots.2], g, &loops);
+    });
+}
+
+/// Calls `loops` with the pieces of weight and slots, and of the gradient, on all threads where that is worth it.
+fn in_pieces<const N: usize>(
+    buffers: [&mut [f32]; N],
+    gradient: &[f32],
+    loops: &(dyn Fn([&mut [f32]; N], &[f32]) + Sync),
+) {
+    if gradient.len() < PARALLEL {
+        return loops(buffers, gradient);
+    }
+    each_piece_of(buffers, CHUNK, &|index, pieces| {
+        loops(pieces, &gradient[index * CHUNK..]);
     });
 }
 
 /// The elements of both in row-major order. A weight that nothing else shares is changed where it
 /// is; one that is shared is copied first.
-fn with_values(weight: &mut Tensor, gradient: &Tensor, then: impl FnOnce(&mut [f32], &[f32])) {
+fn with_values(weight: &mut Tensor, gradient: &Tensor, then: &mut dyn FnMut(&mut [f32], &[f32])) {
     assert_eq!(
         weight.shape(),
         gradient.shape(),

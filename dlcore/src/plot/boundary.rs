@@ -12,6 +12,7 @@ use super::points::{Points, named};
 use super::regions::{Grid, Place, Side, borders, ends, fill, lines};
 use super::scatter::{draw_points, legend, lines_of, radius};
 use crate::classical::Classifier;
+use crate::sorted;
 use crate::{Error, Result, Tensor};
 
 /// More points than this are not drawn.
@@ -161,7 +162,7 @@ fn crossings(
         }
     }
     let shares = spans.into_iter().map(|(low, high)| (low + high) / 2.0);
-    Ok(sides.into_iter().zip(shares).collect())
+    Ok(sorted::gathered(sides.into_iter().zip(shares)))
 }
 
 impl DecisionBoundary {

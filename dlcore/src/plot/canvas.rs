@@ -16,6 +16,7 @@ use plotters::style::{
 
 use super::theme::{BORDER, hex, style_sheet};
 pub(super) use super::theme::{Color, GRID, GROUND, INK, MUTED, tint};
+use crate::sorted;
 
 const SVG_UNIT: f64 = 10.0;
 /// Drawing units to a pixel of the chart's nominal size, in a bitmap.
@@ -184,8 +185,8 @@ fn palette(pixels: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
             return None;
         }
     }
-    let mut colors: Vec<([u8; 3], usize)> = counts.into_iter().collect();
-    colors.sort_by_key(|&(color, count)| (std::cmp::Reverse(count), color));
+    let colors: Vec<([u8; 3], usize)> = counts.into_iter().collect();
+    let colors = sorted::by(colors, |a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let kept: Vec<[u8; 3]> = colors
         .iter()
         .take(PALETTE)

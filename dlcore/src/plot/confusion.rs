@@ -4,6 +4,7 @@ use super::canvas::{Align, Canvas, GRID, INK, MUTED, Type, text_width, tint};
 use super::curves::TRAINING;
 use super::figure::{Area, Figure, Head, SMALL, counted, figure, fitted, percent};
 use super::points::{decisions, named};
+use crate::sorted;
 use crate::{Error, Result, Tensor};
 
 /// More classes than this are not drawn.
@@ -117,13 +118,12 @@ impl ConfusionMatrix {
         let pairs = places
             .clone()
             .flat_map(|row| places.clone().map(move |column| (row, column)));
-        let mut mistakes: Vec<_> = pairs
+        let mistakes: Vec<_> = pairs
             .filter(|(row, column)| row != column)
             .map(|(row, column)| (self.counts[row][column], row, column))
             .filter(|(count, _, _)| *count > 0)
             .collect();
-        mistakes.sort_by_key(|mistake| std::cmp::Reverse(mistake.0));
-        mistakes
+        sorted::by(mistakes, |a, b| b.0.cmp(&a.0))
     }
 
     fn name(&self, class: usize) -> String {

@@ -7,6 +7,7 @@ use super::canvas::{Align, Canvas, MUTED, Type, text_width};
 use super::curves::{TRAINING_INK, VALIDATION_INK};
 use super::panel::{Panel, PlotBox, SMALL};
 use super::theme::INK;
+use crate::sorted;
 
 /// Room that a grid line leaves on either side of a label.
 const ROOM: f64 = 4.0;
@@ -52,12 +53,12 @@ impl Label {
 
 /// The parts of a horizontal line at `y` that no label stands on.
 pub(super) fn free(labels: &[Label], y: f64, whole: (f64, f64)) -> Vec<(f64, f64)> {
-    let mut taken: Vec<(f64, f64)> = labels
+    let taken: Vec<(f64, f64)> = labels
         .iter()
         .filter(|label| (label.at.1 - y).abs() < 0.75 * label.style.size)
         .map(|label| (label.span().0 - ROOM, label.span().1 + ROOM))
         .collect();
-    taken.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let taken = sorted::by(taken, |a, b| a.0.total_cmp(&b.0));
     let mut parts = Vec::new();
     let mut start = whole.0;
     for (left, right) in taken {

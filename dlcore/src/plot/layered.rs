@@ -11,6 +11,7 @@ const APART: f64 = 22.0;
 const PASSING: f64 = 4.0;
 
 /// What is to be placed: boxes by their widths, and where each takes its inputs from, which stands before it.
+use crate::sorted;
 pub(super) struct Graph<'a> {
     pub widths: &'a [f64],
     pub inputs: &'a [Vec<usize>],
@@ -121,7 +122,7 @@ fn order(rows: &mut Vec<Vec<usize>>, points: &[Point]) {
             };
             let beside = if down { rank - 1 } else { rank + 1 };
             let places = places(&rows[beside], points.len());
-            let mut keyed: Vec<(f64, usize)> = rows[rank]
+            let keyed: Vec<(f64, usize)> = rows[rank]
                 .iter()
                 .enumerate()
                 .map(|(place, &index)| {
@@ -129,7 +130,7 @@ fn order(rows: &mut Vec<Vec<usize>>, points: &[Point]) {
                     (mean(all).unwrap_or(place as f64), index)
                 })
                 .collect();
-            keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let keyed = sorted::by(keyed, |a, b| a.0.total_cmp(&b.0));
             rows[rank] = keyed.into_iter().map(|(_, index)| index).collect();
         }
         let crossed = crossings(rows, points);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::palette::KINDS;
 use crate::classical::class_numbers;
+use crate::sorted;
 use crate::{DType, Error, Result, Tensor};
 
 /// The class of each row: class numbers as they are, of several probabilities the largest, of a single
@@ -58,12 +59,8 @@ impl Points {
                 labels.len()
             )));
         }
-        let classes: Vec<i64> = labels
-            .iter()
-            .copied()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
+        let classes: BTreeSet<i64> = sorted::gathered(labels.iter().copied());
+        let classes: Vec<i64> = classes.into_iter().collect();
         if classes.len() > KINDS {
             return Err(Error::Value(format!(
                 "{operation}: {} classes are more than the {KINDS} that can be told apart; \

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use plotters::style::RGBColor;
 
 use super::palette::COLORS;
+use crate::sorted;
 
 /// A colour without transparency: overlapping strokes stay even, and printing is predictable.
 pub(super) type Color = RGBColor;
@@ -110,10 +111,10 @@ pub(super) fn style_sheet(drawing: &str) -> String {
     let mut rules = String::new();
     for property in ["fill", "stroke"] {
         let start = format!(" {property}=\"#");
-        let colors: BTreeSet<&str> = drawing
+        let colors = drawing
             .match_indices(&start)
-            .filter_map(|(at, _)| drawing.get(at + start.len()..at + start.len() + 6))
-            .collect();
+            .filter_map(|(at, _)| drawing.get(at + start.len()..at + start.len() + 6));
+        let colors: BTreeSet<&str> = sorted::gathered(colors);
         for written in colors {
             let Ok(number) = u32::from_str_radix(written, 16) else {
                 continue;

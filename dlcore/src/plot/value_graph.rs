@@ -6,6 +6,7 @@ use super::curves::{TRAINING, TRAINING_INK};
 use super::{WIDTH, save};
 use crate::Result;
 use crate::display::{MimeBundle, PNG, Rich};
+use crate::sorted;
 use std::fmt;
 use std::path::Path;
 
@@ -217,12 +218,12 @@ impl Layout {
                 count => (near.iter().sum::<f64>() / count as f64, *spot),
             }
         };
-        let mut spots: Vec<(f64, Spot)> = self.columns[column]
+        let spots: Vec<(f64, Spot)> = self.columns[column]
             .iter()
             .enumerate()
             .map(middle)
             .collect();
-        spots.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let spots = sorted::by(spots, |a, b| a.0.total_cmp(&b.0));
         spots.into_iter().map(|(_, spot)| spot).collect()
     }
 

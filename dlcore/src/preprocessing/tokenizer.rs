@@ -10,6 +10,7 @@ pub use texts::Texts;
 
 use super::words::SplitWords;
 use crate::datasets::Sequences;
+use crate::sorted;
 use crate::tensor::Shape;
 use crate::{Error, Result, Tensor, names};
 
@@ -306,9 +307,8 @@ impl Tokenizer {
 
     /// Words and their numbers, in the order of the numbers.
     pub fn word_index(&self) -> Vec<(String, u32)> {
-        let mut index: Vec<(String, u32)> = self.word_index.clone().into_iter().collect();
-        index.sort_by_key(|(_, number)| *number);
-        index
+        let index = self.word_index.clone().into_iter().collect();
+        sorted::by(index, |(_, a), (_, b)| a.cmp(b))
     }
 
     /// Words and how often they occurred, in the order in which they were first seen.

@@ -1,7 +1,5 @@
 //! Sorting, and what follows from it.
 
-use std::cmp::Ordering;
-
 use super::{Element, Tensor, dense, fallible, resolve_axis, split_at, with_slice};
 use crate::{Error, Result};
 
@@ -61,18 +59,13 @@ impl Tensor {
     /// The different elements in ascending order, one axis, and how often each occurs, `I64`.
     pub fn unique_counts(&self) -> (Tensor, Tensor) {
         fn run<T: Element>(values: &[T]) -> (Tensor, Tensor) {
-            let mut sorted = values.to_vec();
-            sorted.sort_by(|&a, &b| compare(a, b));
+            let mut lane: Vec<Keyed> = values.iter().map(|&v| key(v)).zip(0..).collect();
+            lane.sort_unstable();
             let mut unique: Vec<T> = Vec::new();
             let mut counts: Vec<i64> = Vec::new();
-            for value in sorted {
-                match (unique.last(), counts.last_mut()) {
-                    (Some(&last), Some(count)) if compare(last, value).is_eq() => *count += 1,
-                    _ => {
-                        unique.push(value);
-                        counts.push(1);
-                    }
-                }
+            for equal in lane.chunk_by(|a, b| a.0 == b.0) {
+                unique.push(values[equal[0].1]);
+                counts.push(equal.len() as i64);
             }
             let length = [unique.len()];
             (
@@ -85,11 +78,22 @@ impl Tensor {
     }
 }
 
-/// Ascending, NaN after everything and equal to itself.
-fn compare<T: Element>(a: T, b: T) -> Ordering {
-    #[expect(clippy::eq_op, reason = "only NaN differs from itself")]
-    let by_nan = || (a != a).cmp(&(b != b));
-    a.partial_cmp(&b).unwrap_or_else(by_nan)
+/// An element's [`key`] and its position, which keeps equal ones in order. All types are sorted as these.
+type Keyed = (u64, usize);
+
+/// A number that is less where the element is less; NaN comes after everything and equals itself, as -0 equals 0.
+fn key<T: Element>(value: T) -> u64 {
+    const SIGN: u64 = 1 << 63;
+    if !T::DTYPE.is_float() {
+        return i64::cast_from(value) as u64 ^ SIGN;
+    }
+    // Every number of single precision is one of double.
+    let value = Element::to_f64(value) + 0.0;
+    match value.to_bits() {
+        _ if value.is_nan() => u64::MAX,
+        bits if bits & SIGN != 0 => !bits,
+        bits => bits | SIGN,
+    }
 }
 
 fn argsort(operation: &str, tensor: &Tensor, axis: isize, descending: bool) -> Result<Tensor> {
@@ -99,15 +103,13 @@ fn argsort(operation: &str, tensor: &Tensor, axis: isize, descending: bool) -> R
         descending: bool,
     ) -> Vec<i64> {
         let mut positions = vec![0; values.len()];
-        let mut lane: Vec<(T, usize)> = Vec::with_capacity(steps);
+        let mut lane: Vec<Keyed> = Vec::with_capacity(steps);
+        let turned = if descending { u64::MAX } else { 0 };
         for first in (0..outer).flat_map(|block| (0..inner).map(move |i| block * steps * inner + i))
         {
             lane.clear();
-            lane.extend((0..steps).map(|step| (values[first + step * inner], step)));
-            match descending {
-                false => lane.sort_by(|a, b| compare(a.0, b.0)),
-                true => lane.sort_by(|a, b| compare(b.0, a.0)),
-            }
+            lane.extend((0..steps).map(|step| (key(values[first + step * inner]) ^ turned, step)));
+            lane.sort_unstable();
             for (step, &(_, position)) in lane.iter().enumerate() {
                 positions[first + step * inner] = position as i64;
             }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::content::Content;
 use super::{Key, keep_newest_unnamed};
+use crate::sorted;
 
 /// The list. Files that it does not name are half-written or old, and are passed over.
 const LIST: &str = "kept.json";
@@ -71,13 +72,12 @@ pub(super) fn entries(folder: &Path) -> Vec<Entry> {
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok());
     let list = list.as_ref().and_then(Value::as_array);
-    let mut entries: Vec<Entry> = list
+    let entries: Vec<Entry> = list
         .into_iter()
         .flatten()
         .filter_map(Entry::from_json)
         .collect();
-    entries.sort_by(|left, right| left.key.cmp(&right.key));
-    entries
+    sorted::by(entries, |left, right| left.key.cmp(&right.key))
 }
 
 /// Replaces the list.
@@ -104,7 +104,7 @@ impl Folder {
         let entries = found.into_iter().map(|entry| (entry.key.clone(), entry));
         Folder {
             path,
-            entries: entries.collect(),
+            entries: sorted::gathered(entries),
             next,
         }
     }

@@ -8,55 +8,70 @@ use std::mem::MaybeUninit;
 use super::buffers;
 use super::parallel::{Cost, build, chunks};
 use super::simd::vectorised;
-use crate::tensor::{Array, Element, Real, array_from_vec, with_slice};
+use crate::tensor::{Array, Element, Real, array_from_vec, row_major, with_slice};
 
 /// `function` of each element.
-#[inline]
 pub(crate) fn map<T: Element, R: Element>(
     array: &Array<T>,
     cost: Cost,
     function: impl Fn(T) -> R + Sync + Copy,
 ) -> Array<R> {
-    with_slice(array, |values| {
-        let result = build(values.len(), 1, cost, &|start, piece| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    let own = function;
-                    for (to, &from) in piece.iter_mut().zip(&values[start..]) {
-                        to.write(own(from));
-                    }
-                },
-            );
-        });
-        array_from_vec(array.shape(), result)
+    fn by<T: Element, R: Element>(
+        array: &Array<T>,
+        cost: Cost,
+        loops: &(dyn Fn(&[T], &mut [MaybeUninit<R>]) + Sync),
+    ) -> Array<R> {
+        with_slice(array, |values| {
+            let result = build(values.len(), 1, cost, &|start, piece| {
+                loops(&values[start..], piece);
+            });
+            array_from_vec(array.shape(), result)
+        })
+    }
+    by(array, cost, &|values, piece| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let own = function;
+                for (to, &from) in piece.iter_mut().zip(values) {
+                    to.write(own(from));
+                }
+            },
+        );
     })
 }
 
 /// `function` of each pair of elements of two arrays of one shape.
-#[inline]
 pub(crate) fn zip_same<A: Element, B: Element, R: Element>(
     a: &Array<A>,
     b: &Array<B>,
     function: impl Fn(A, B) -> R + Sync + Copy,
 ) -> Array<R> {
-    assert_eq!(a.shape(), b.shape(), "operands of one shape");
-    with_slice(a, |x| {
-        with_slice(b, |y| {
-            let result = build(x.len(), 1, Cost::Cheap, &|start, piece| {
-                let (x, y) = (&x[start..], &y[start..]);
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        let own = function;
-                        for ((to, &u), &v) in piece.iter_mut().zip(x).zip(y) {
-                            to.write(own(u, v));
-                        }
-                    },
-                );
-            });
-            array_from_vec(a.shape(), result)
+    fn by<A: Element, B: Element, R: Element>(
+        a: &Array<A>,
+        b: &Array<B>,
+        loops: &(dyn Fn(&[A], &[B], &mut [MaybeUninit<R>]) + Sync),
+    ) -> Array<R> {
+        assert_eq!(a.shape(), b.shape(), "operands of one shape");
+        with_slice(a, |x| {
+            with_slice(b, |y| {
+                let result = build(x.len(), 1, Cost::Cheap, &|start, piece| {
+                    loops(&x[start..], &y[start..], piece);
+                });
+                array_from_vec(a.shape(), result)
+            })
         })
+    }
+    by(a, b, &|x, y, piece| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let own = function;
+                for ((to, &u), &v) in piece.iter_mut().zip(x).zip(y) {
+                    to.write(own(u, v));
+                }
+            },
+        );
     })
 }
 
@@ -120,7 +135,10 @@ fn row_length(a: &[usize], b: &[usize], result: &[usize]) -> usize {
 }
 
 /// `array` repeated to `shape`, in row-major order.
-fn repeated<T: Element>(array: &Array<T>, shape: &[usize]) -> Array<T> {
+pub(crate) fn repeated<T: Element>(array: &Array<T>, shape: &[usize]) -> Array<T> {
+    if array.shape() == shape {
+        return row_major(array);
+    }
     let mut lengths = vec![1; shape.len() - array.ndim()];
     lengths.extend(array.shape());
     let mut result = buffers::empty(shape.iter().product());
@@ -151,43 +169,73 @@ fn repeat_into<T: Element>(result: &mut Vec<T>, values: &[T], lengths: &[usize],
     }
 }
 
+/// Two operands whose elements are paired row by row.
+struct Rows<'a, A, B> {
+    x: &'a [A],
+    y: &'a [B],
+    read: (Reading, Reading),
+    /// The length of a row.
+    length: usize,
+}
+
+impl<A, B> Rows<'_, A, B> {
+    /// The operands of the row that begins at element `offset` of the result.
+    #[inline(always)]
+    fn at(&self, offset: usize) -> (&[A], &[B]) {
+        (
+            self.read.0.row(self.x, offset, self.length),
+            self.read.1.row(self.y, offset, self.length),
+        )
+    }
+}
+
 /// `function` of each pair of elements of `a` and `b`, both broadcast to `shape`.
-#[inline]
 pub(crate) fn zip<A: Element, B: Element, R: Element>(
     a: &Array<A>,
     b: &Array<B>,
     shape: &[usize],
     function: impl Fn(A, B) -> R + Sync + Copy,
 ) -> Array<R> {
+    zip_rows(a, b, shape, &|rows, start, piece| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let own = function;
+                for (index, to) in piece.chunks_exact_mut(rows.length).enumerate() {
+                    let (u, v) = rows.at(start + index * rows.length);
+                    zip_row(to, u, v, own);
+                }
+            },
+        );
+    })
+}
+
+/// Has `loops(rows, start, piece)` write the rows of each piece of the result, which begins at element `start`.
+fn zip_rows<A: Element, B: Element, R: Element>(
+    a: &Array<A>,
+    b: &Array<B>,
+    shape: &[usize],
+    loops: &(dyn Fn(&Rows<'_, A, B>, usize, &mut [MaybeUninit<R>]) + Sync),
+) -> Array<R> {
     let row = row_length(a.shape(), b.shape(), shape);
     let plan = |operand: &[usize]| Reading::of(operand, shape, row);
     let (plan_a, plan_b) = (plan(a.shape()), plan(b.shape()));
     let wide_a = plan_a.is_none().then(|| repeated(a, shape));
     let wide_b = plan_b.is_none().then(|| repeated(b, shape));
-    let (read_a, read_b) = (
+    let read = (
         plan_a.unwrap_or(Reading::Same),
         plan_b.unwrap_or(Reading::Same),
     );
     // Where no operand minds the rows, each piece is a single long one.
-    let seamless = [read_a, read_b]
+    let seamless = [read.0, read.1]
         .iter()
         .all(|r| matches!(r, Reading::Same | Reading::Scalar));
     let row = if seamless { 1 } else { row };
     with_slice(wide_a.as_ref().unwrap_or(a), |x| {
         with_slice(wide_b.as_ref().unwrap_or(b), |y| {
             let result = build(shape.iter().product(), row, Cost::Cheap, &|start, piece| {
-                let row = if seamless { piece.len() } else { row };
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        let own = function;
-                        for (index, to) in piece.chunks_exact_mut(row).enumerate() {
-                            let offset = start + index * row;
-                            let (u, v) = (read_a.row(x, offset, row), read_b.row(y, offset, row));
-                            zip_row(to, u, v, own);
-                        }
-                    },
-                );
+                let length = if seamless { piece.len() } else { row };
+                loops(&Rows { x, y, read, length }, start, piece);
             });
             array_from_vec(shape, result)
         })
@@ -227,30 +275,38 @@ fn zip_row<A: Element, B: Element, R>(
 
 /// Writes `function(a, b)` over each element of `a`, `b` being broadcast to `a`'s shape.
 /// A buffer that nothing else shares is written in place.
-#[inline]
 pub(crate) fn zip_assign<A: Element, B: Element>(
     a: &mut Array<A>,
     b: &Array<B>,
     function: impl Fn(A, B) -> A + Sync + Copy,
 ) {
+    fn by<A: Element, B: Element>(
+        a: &mut Array<A>,
+        b: &Array<B>,
+        loops: &(dyn Fn(&mut [A], &[B]) + Sync),
+    ) {
+        with_slice(b, |y| {
+            let x = a.as_slice_mut().expect("standard layout");
+            chunks(x, 1, Cost::Cheap, &|start, piece| {
+                loops(piece, &y[start..]);
+            });
+        });
+    }
     if a.shape() != b.shape() || !a.is_standard_layout() {
         let shape = a.shape().to_vec();
         *a = zip(a, b, &shape, function);
         return;
     }
-    with_slice(b, |y| {
-        let x = a.as_slice_mut().expect("standard layout");
-        chunks(x, 1, Cost::Cheap, &|start, piece| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    let own = function;
-                    for (u, &v) in piece.iter_mut().zip(&y[start..]) {
-                        *u = own(*u, v);
-                    }
-                },
-            );
-        });
+    by(a, b, &|x, y| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let own = function;
+                for (u, &v) in x.iter_mut().zip(y) {
+                    *u = own(*u, v);
+                }
+            },
+        );
     });
 }
 

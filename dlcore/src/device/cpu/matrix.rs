@@ -4,11 +4,10 @@ use std::any::TypeId;
 
 use gemm_common::Parallelism;
 use ndarray::{ArrayView2, Axis, CowArray, Ix2};
-use rayon::prelude::*;
 
 use super::simd::{Level, vectorised};
 use super::thin;
-use super::{Cost, Cpu, buffers, build, chunks};
+use super::{Cost, Cpu, buffers, build, chunks, each, each_piece};
 use crate::device::Kernels;
 use crate::tensor::{Real, SparseRows};
 
@@ -107,8 +106,7 @@ impl<T: Real> Kernels<T> for Cpu {
             4
         };
         let band = k.div_ceil(bands).max(1);
-        let pieces = result.par_chunks_mut((band * n).max(1)).enumerate();
-        pieces.with_max_len(1).for_each(|(index, piece)| {
+        each_piece(&mut result, band * n, &|index, piece| {
             let first = (index * band) as u32;
             vectorised(
                 #[inline(always)]
@@ -324,14 +322,12 @@ impl<T: Real> Target<T> {
         }
         let (rows, columns) = tile(m, n);
         let across = n.div_ceil(columns);
-        (0..m.div_ceil(rows) * across)
-            .into_par_iter()
-            .for_each(|index| {
-                let (top, first) = (index / across * rows, index % across * columns);
-                let left = left.slice(ndarray::s![top..m.min(top + rows), ..]);
-                let right = right.slice(ndarray::s![.., first..n.min(first + columns)]);
-                self.fill(top, first, left, right);
-            });
+        each(m.div_ceil(rows) * across, &|index| {
+            let (top, first) = (index / across * rows, index % across * columns);
+            let left = left.slice(ndarray::s![top..m.min(top + rows), ..]);
+            let right = right.slice(ndarray::s![.., first..n.min(first + columns)]);
+            self.fill(top, first, left, right);
+        });
     }
 
     /// As [`Target::fill`], term by term, by the instructions that [`Level`] says.

@@ -16,12 +16,14 @@ pub(crate) mod threads;
 mod nonlinear;
 pub(crate) mod recurrent;
 
-pub(crate) use elementwise::{map, relu, relu_here, zip, zip_assign, zip_same};
+pub(crate) use elementwise::{map, relu, relu_here, repeated, zip, zip_assign, zip_same};
 pub(crate) use normalize::{
     column_gradient_sums, column_moments, combine_columns, row_gradient, row_gradient_sums,
     row_moments, scale_columns, scale_rows,
 };
-pub(crate) use parallel::{Cost, build, chunks};
+pub(crate) use parallel::{
+    Cost, build, chunks, collect, collect_by_piece, each, each_piece, each_piece_of,
+};
 pub(crate) use reduce::{arg_max, arg_min, fold_axis, sum_all, sum_axis, sum_axis_into};
 pub(crate) use simd::flushing;
 pub use simd::vectorised;

@@ -4,9 +4,7 @@
 //! A matrix `[rows, width]` is a slice in row-major order. Its columns are the channels of batch
 //! normalization, its rows the samples of layer normalization.
 
-use rayon::prelude::*;
-
-use super::parallel::{Cost, build};
+use super::parallel::{Cost, build, collect};
 use super::simd::vectorised;
 use crate::tensor::Real;
 
@@ -47,7 +45,7 @@ fn sum_rows<T: Real>(
     let pieces = rows.div_ceil(step);
     let partial: Vec<Vec<T>> = match pieces {
         0 | 1 => (0..pieces).map(piece).collect(),
-        _ => (0..pieces).into_par_iter().map(piece).collect(),
+        _ => collect(pieces, &piece),
     };
     let mut sums = vec![T::zero(); count];
     for part in partial {
@@ -197,7 +195,10 @@ pub(crate) fn row_moments<T: Real>(x: &[T], width: usize, epsilon: T) -> Vec<[T;
     let size = (PIECE / width).max(1) * width;
     match x.len() <= size {
         true => piece(x),
-        false => x.par_chunks(size).map(piece).collect::<Vec<_>>().concat(),
+        false => {
+            let rest = |index: usize| &x[index * size..x.len().min((index + 1) * size)];
+            collect(x.len().div_ceil(size), &|index| piece(rest(index))).concat()
+        }
     }
 }
 

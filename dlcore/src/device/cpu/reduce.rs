@@ -1,13 +1,12 @@
 //! Sums, extremes and positions of extremes, over all elements or along one axis.
 
-use rayon::prelude::*;
-
-use super::parallel::{Cost, chunks};
+use super::parallel::{Cost, chunks, each_piece};
 use super::simd::vectorised;
 use crate::tensor::{Element, Real};
 
-/// Elements a piece of work.
+/// Elements that are summed at once, and how many times as many are worth a thread.
 const BLOCK: usize = 1 << 12;
+const BLOCKS: usize = 8;
 /// Sums run side by side, so that the compiler vectorises them.
 const LANES: usize = 32;
 /// Elements each lane sums straight before partial sums are added pairwise: rounding errors then
@@ -23,11 +22,19 @@ pub(crate) fn sum_all<T: Real>(values: &[T]) -> T {
             sum_block(values)
         };
     }
-    let partial: Vec<T> = if values.len() <= 8 * BLOCK {
-        values.chunks(BLOCK).map(sum_block).collect()
-    } else {
-        values.par_chunks(BLOCK).map(sum_block).collect()
+    let mut partial = vec![T::zero(); values.len().div_ceil(BLOCK)];
+    let blocks = |sums: &mut [T], values: &[T]| {
+        for (sum, block) in sums.iter_mut().zip(values.chunks(BLOCK)) {
+            *sum = sum_block(block);
+        }
     };
+    if partial.len() <= BLOCKS {
+        blocks(&mut partial, values);
+    } else {
+        each_piece(&mut partial, BLOCKS, &|index, sums| {
+            blocks(sums, &values[index * BLOCKS * BLOCK..]);
+        });
+    }
     sum_pairwise(&partial)
 }
 

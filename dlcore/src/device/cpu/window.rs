@@ -1,7 +1,5 @@
 //! A window that slides over images: what convolution and pooling have in common.
 
-use rayon::prelude::*;
-
 use super::buffers::Scratch;
 use crate::tensor::Real;
 
@@ -243,14 +241,10 @@ type Work<'a, T> = dyn Fn(usize, &mut [T], &mut Vec<T>) + Sync + 'a;
 pub(super) fn pieces<T: Real>(buffer: &mut [T], piece: usize, threads: bool, work: &Work<'_, T>) {
     let piece = piece.max(1);
     if threads {
-        buffer
-            .par_chunks_mut(piece)
-            .with_max_len(1)
-            .enumerate()
-            .for_each(|(index, part)| {
-                let mut scratch = Scratch::new(SCRATCH);
-                work(index, part, &mut scratch.0);
-            });
+        super::each_piece(buffer, piece, &|index, part| {
+            let mut scratch = Scratch::new(SCRATCH);
+            work(index, part, &mut scratch.0);
+        });
     } else {
         let mut scratch = Vec::new();
         for (index, part) in buffer.chunks_mut(piece).enumerate() {
@@ -272,11 +266,7 @@ pub(super) fn sum_of_runs<T: Real>(
     let run = |index: usize| work(index * step, rows.min((index + 1) * step));
     let count = rows.div_ceil(step);
     let partial: Vec<Vec<T>> = match threads && count > 1 {
-        true => (0..count)
-            .into_par_iter()
-            .with_max_len(1)
-            .map(run)
-            .collect(),
+        true => super::collect(count, &run),
         false => (0..count).map(run).collect(),
     };
     let mut partial = partial.into_iter();

@@ -7,6 +7,7 @@ use super::card::{Argument, Card};
 use super::layout::{Layout, row_major};
 use crate::Result;
 use crate::grad::ops::Op;
+use crate::sorted;
 use crate::tensor::{Array, Part, split_at};
 
 /// Operations that move elements; none for others, and for more axes than kernels know.
@@ -212,8 +213,7 @@ fn scatter(
     shape: &[usize],
 ) -> Result<DeviceArray> {
     let out = DeviceArray::zeros(card, shape)?;
-    let mut positions: Vec<usize> = (0..rows.len()).collect();
-    positions.sort_by_key(|&position| rows[position]);
+    let positions = sorted::order(rows.len(), &|a, b| rows[a].cmp(&rows[b]));
     let (mut starts, mut targets) = (Vec::new(), Vec::new());
     for (at, &position) in positions.iter().enumerate() {
         if targets.last() != Some(&rows[position]) {

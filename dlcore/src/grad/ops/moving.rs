@@ -1,9 +1,9 @@
 //! Operations that move all elements without computing: the gradient moves back.
 
-use ndarray::{Axis, IxDyn};
+use ndarray::IxDyn;
 
 use super::{Rule, Step, unbroadcast};
-use crate::device::cpu;
+use crate::device::cpu::{self, buffers};
 use crate::tensor::{Array, DType, Element, Tensor, array_from_vec, dense, row_major};
 use crate::{Error, Result};
 
@@ -102,15 +102,27 @@ impl Rule for Concat {
         Ok(shape)
     }
 
-    fn forward(&self, inputs: &[&Tensor], _: &[usize]) -> Tensor {
-        fn run<T: Element>(_: &Array<T>, inputs: &[&Tensor], axis: usize) -> Tensor {
-            let arrays = inputs
-                .iter()
-                .map(|t| T::array(t.storage()).expect("one type").view());
-            let joined = ndarray::concatenate(Axis(axis), &arrays.collect::<Vec<_>>());
-            Tensor::from_array(joined.expect("the shape rule holds").into_shared())
+    fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
+        fn run<T: Element>(
+            _: &Array<T>,
+            inputs: &[&Tensor],
+            axis: usize,
+            shape: &[usize],
+        ) -> Tensor {
+            let mut joined = buffers::empty(shape.iter().product());
+            let of = |t: &&Tensor| row_major(T::array(t.storage()).expect("one type"));
+            let arrays: Vec<Array<T>> = inputs.iter().map(of).collect();
+            // One after the other for each index of the axes before.
+            for block in 0..shape[..axis].iter().product() {
+                for array in &arrays {
+                    let length: usize = array.shape()[axis..].iter().product();
+                    let values = array.as_slice().expect("just put in row-major order");
+                    joined.extend_from_slice(&values[block * length..][..length]);
+                }
+            }
+            Tensor::from_array(array_from_vec(shape, joined))
         }
-        dense!(inputs[0].storage(), array => run(array, inputs, self.axis)).contiguous()
+        dense!(inputs[0].storage(), array => run(array, inputs, self.axis, shape))
     }
 
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {

@@ -3,10 +3,8 @@
 use ndarray::{Axis, IxDyn, Slice as AxisSlice};
 
 use super::{Rule, Step, apply_any, unbroadcast};
-use crate::device::cpu;
-use crate::tensor::{
-    Array, Element, Part, Real, Tensor, array_from_vec, dense, float, row_major, with_slice,
-};
+use crate::device::cpu::{self, Cost};
+use crate::tensor::{Array, Element, Part, Real, Tensor, array_from_vec, dense, float, with_slice};
 use crate::{Error, Result};
 
 /// A part of each axis.
@@ -140,7 +138,7 @@ impl Rule for Gather {
             let Some(values) = array.as_slice().filter(|_| row > 0) else {
                 return array.select(Axis(0), rows).into_shared();
             };
-            let gathered = cpu::build(rows.len() * row, row, cpu::Cost::Cheap, &|start, piece| {
+            let gathered = cpu::build(rows.len() * row, row, Cost::Cheap, &|start, piece| {
                 for (to, &from) in piece.chunks_exact_mut(row).zip(&rows[start / row..]) {
                     to.write_copy_of_slice(&values[from * row..][..row]);
                 }
@@ -241,14 +239,20 @@ impl Rule for Where {
             b: &Array<T>,
             shape: &[usize],
         ) -> Array<T> {
-            let wide = "the shape rule holds";
-            let condition = condition.broadcast(IxDyn(shape)).expect(wide);
-            let (a, b) = (a.broadcast(IxDyn(shape)), b.broadcast(IxDyn(shape)));
-            let chosen = ndarray::Zip::from(condition)
-                .and(a.expect(wide))
-                .and(b.expect(wide))
-                .map_collect(|&condition, &a, &b| if condition { a } else { b });
-            row_major(&chosen.into_shared())
+            fn values<T: Element>(array: &Array<T>) -> &[T] {
+                array.as_slice().expect("repeated in row-major order")
+            }
+            let condition = &cpu::repeated(condition, shape);
+            let (a, b) = (&cpu::repeated(a, shape), &cpu::repeated(b, shape));
+            let (condition, a, b) = (values(condition), values(a), values(b));
+            let chosen = cpu::build(condition.len(), 1, Cost::Cheap, &|start, piece| {
+                let pairs = a[start..].iter().zip(&b[start..]);
+                let all = piece.iter_mut().zip(&condition[start..]).zip(pairs);
+                for ((to, &condition), (&a, &b)) in all {
+                    to.write(if condition { a } else { b });
+                }
+            });
+            array_from_vec(shape, chosen)
         }
         let [a, b] = inputs else {
             unreachable!("two operands");

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use super::Graph;
 use crate::models::layer_ref::LayerRef;
 use crate::models::symbol::Symbol;
+use crate::sorted;
 use crate::{Error, Result, dim};
 
 impl Graph {
     pub(super) fn check_inputs_used(&self) -> Result<()> {
-        let used: BTreeSet<usize> = self.nodes.iter().flat_map(|n| n.inputs.clone()).collect();
+        let used: BTreeSet<usize> =
+            sorted::gathered(self.nodes.iter().flat_map(|n| n.inputs.clone()));
         let ends = [&self.outputs[..], &self.losses].concat();
         for (place, input) in self.inputs().iter().enumerate() {
             if !used.contains(&place) && !ends.contains(&place) {

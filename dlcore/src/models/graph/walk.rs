@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Entry;
 use crate::models::symbol::{Origin, Symbol};
+use crate::sorted;
 use crate::{Error, Result, dim};
 
 /// The calls between inputs and outputs, found by walking back from the outputs. Symbols are made
@@ -25,7 +26,7 @@ fn owner(symbol: &Symbol) -> usize {
 
 impl Walk {
     pub(super) fn new(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Walk> {
-        let given: BTreeSet<(usize, usize)> = inputs.iter().map(Symbol::key).collect();
+        let given: BTreeSet<(usize, usize)> = sorted::gathered(inputs.iter().map(Symbol::key));
         let mut walk = Walk {
             calls: Vec::new(),
             first_met: BTreeMap::new(),
@@ -89,7 +90,7 @@ impl Walk {
                 rows.push((depth, met(layer.key()), Entry::Layer(layer.clone())));
             }
         }
-        rows.sort_by_key(|(depth, met, _)| (usize::MAX - depth, *met));
+        let rows = sorted::by(rows, |a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         rows.into_iter().map(|(_, _, entry)| entry).collect()
     }
 }

@@ -101,12 +101,12 @@ pub(crate) fn read(bytes: &[u8]) -> Parsed<Tensors> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| {
         format!("byte 0: the header is damaged, or this is no safetensors file: {error}")
     })?;
-    file.iter()
-        .map(|(name, view)| {
-            let tensor = tensor(&view).map_err(|message| format!("{name}: {message}"))?;
-            Ok((name.to_string(), tensor))
-        })
-        .collect()
+    let mut tensors = Tensors::new();
+    for (name, view) in file.iter() {
+        let tensor = tensor(&view).map_err(|message| format!("{name}: {message}"))?;
+        tensors.insert(name.to_string(), tensor);
+    }
+    Ok(tensors)
 }
 
 fn tensor(view: &TensorView<'_>) -> Parsed<Tensor> {

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use super::{check_at_least_zero, check_positive};
 use crate::config::{Fields, Parsed, float, number};
+use crate::sorted;
 use crate::{Error, Result, names};
 
 /// How far a step goes: a number, or a schedule. What `.learning_rate(…)` of every optimizer takes.
@@ -86,7 +87,7 @@ macro_rules! schedules {
                     $(Rate::$schedule(schedule) => (stringify!($schedule), schedule.settings())),*
                 };
                 let mut config: Map<String, Value> =
-                    settings.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
+                    sorted::gathered(settings.into_iter().map(|(key, value)| (key.to_string(), value)));
                 config.insert("schedule".to_string(), json!(name));
                 Value::Object(config)
             }

@@ -1,11 +1,11 @@
 //! How pictures are varied: what is drawn, and what is done with it.
 
-use rayon::prelude::*;
-
 use super::affine::{self, Fill, ImageTransform};
 use super::generator::ImageDataGenerator;
 use super::standardize;
 use crate::datasets::RandomState;
+use crate::device::cpu::buffers::Scratch;
+use crate::device::cpu::collect_by_piece;
 use crate::tensor::Shape;
 use crate::{Error, Result, Tensor, random};
 
@@ -156,17 +156,13 @@ impl ImageDataGenerator {
         let size: usize = shape.iter().product();
         let whole = Shape::from([&[transforms.len()], &shape[..]].concat());
         let mut values = vec![0.0; whole.room::<f32>("ImageDataGenerator")?];
-        let outcomes: Vec<Result<()>> = values
-            .par_chunks_mut(size.max(1))
-            .zip(transforms)
-            .enumerate()
-            .map_init(Vec::new, |from, (index, (to, how))| {
-                from.clear();
-                load(index, from)?;
-                self.change(from, shape, how, fill, to);
-                self.finish(shape, to)
-            })
-            .collect();
+        let outcomes: Vec<Result<()>> = collect_by_piece(&mut values, size, &|index, to| {
+            let mut from = Scratch::new(size);
+            from.0.clear();
+            load(index, &mut from.0)?;
+            self.change(&from.0, shape, &transforms[index], fill, to);
+            self.finish(shape, to)
+        });
         outcomes.into_iter().collect::<Result<()>>()?;
         Tensor::from_shape_vec(whole, values)
     }

@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::decode::{self, PICTURES};
 use super::files::{channels, check_target};
 use super::resize::{self, TENSORFLOW_METHODS};
-use crate::device::cpu::threads;
+use crate::device::cpu::collect_by_piece;
 use crate::preprocessing::directory::{Chosen, Directory};
 use crate::tensor::Shape;
 use crate::{DType, Error, Result, Tensor, names, random};
@@ -257,17 +255,13 @@ impl ImageDataset {
         let shape = [chosen.len(), height, width, channels];
         let size = Shape::from(shape).room::<f32>("image_dataset_from_directory")?;
         let mut values = vec![0.0; size];
-        threads::ready();
-        let outcomes: Vec<Result<()>> = values
-            .par_chunks_mut(height * width * channels)
-            .zip(chosen)
-            .map(|(to, &index)| {
-                let picture = decode::read(&self.paths[index])?.with_channels(channels);
-                let nearest = settings.interpolation == "nearest";
-                resize::tensorflow(&picture, settings.image_size, nearest, to);
-                Ok(())
-            })
-            .collect();
+        let one = height * width * channels;
+        let outcomes: Vec<Result<()>> = collect_by_piece(&mut values, one, &|place, to| {
+            let picture = decode::read(&self.paths[chosen[place]])?.with_channels(channels);
+            let nearest = settings.interpolation == "nearest";
+            resize::tensorflow(&picture, settings.image_size, nearest, to);
+            Ok(())
+        });
         outcomes.into_iter().collect::<Result<()>>()?;
         let labels = chosen.iter().map(|&index| self.labels[index] as i64);
         let labels = Tensor::from(labels.collect::<Vec<i64>>());

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{SHARED, SHARED_SOURCE, STAGING, Toolchain, output};
 use crate::engine::generate;
+use crate::engine::process::program;
 use crate::linker;
 
 /// Builds into a directory beside the final one, which is renamed when all is there.
@@ -28,7 +29,8 @@ pub(super) fn build(
     // A directory given from outside is a developer's own and stays; ours is only for this build.
     let shared = std::env::var_os("RUST_DL_BUILD_DIR").map(PathBuf::from);
     let target = shared.unwrap_or_else(|| staging.path().join("target"));
-    let artifacts = compile(home, toolchain, &target, progress)?;
+    linker::place(staging.path(), &program(home)?)?;
+    let artifacts = compile(home, toolchain, &target, staging.path(), progress)?;
     let kept = staging.path().join("kept");
     fs::create_dir_all(kept.join("deps"))?;
     for artifact in &artifacts {
@@ -70,11 +72,12 @@ pub(super) fn build(
 }
 
 /// Runs cargo and returns the files that a cell's rustc needs: the dynamic library, the metadata
-/// of what it is made of, and procedural macros.
+/// of what it is made of, and procedural macros. This program is found in `linker`, as a linker.
 fn compile(
     home: &Path,
     toolchain: &Toolchain,
     target: &Path,
+    linker: &Path,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<PathBuf>> {
     let mut command = toolchain.cargo_command();
@@ -98,7 +101,9 @@ fn compile(
             // A sixth of the library; what the loader needs stays.
             "-C",
             "strip=symbols",
-        ])
+        ]);
+    linker::arguments_of_library(&mut command, linker)?;
+    command
         .current_dir(home.join("src"))
         .env("CARGO_TARGET_DIR", target)
         .stdin(Stdio::null())

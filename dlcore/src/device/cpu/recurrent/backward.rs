@@ -1,13 +1,12 @@
 //! Back through time.
 
 use ndarray::s;
-use rayon::prelude::*;
 
 use super::forward::Kept;
 use super::{Cell, Chunk, Pass, gru, lstm, matrix, parts, simple};
 use crate::device::cpu::buffers::{self, Scratch};
 use crate::device::cpu::simd::prefetch;
-use crate::device::cpu::{add_to, product_into, vectorised};
+use crate::device::cpu::{add_to, collect, collect_by_piece, product_into, vectorised};
 use crate::tensor::Real;
 
 /// The gradients of a pass's operands, each of its operand's length.
@@ -31,14 +30,11 @@ pub(crate) fn backward<T: Real>(
 ) -> Gradients<T> {
     let mut x = buffers::any(if wants_x { pass.x.len() } else { 0 });
     let length = pass.chunk_rows() * pass.steps * pass.features;
-    let mut parts: Vec<&mut [T]> = x.chunks_mut(length.max(1)).collect();
-    parts.resize_with(pass.chunks(), Default::default);
-    let sums: Vec<Gradients<T>> = parts
-        .into_par_iter()
-        .enumerate()
-        .with_max_len(1)
-        .map(|(index, x)| pass.chunk(index).backward(&kept[index], gradient, x))
-        .collect();
+    let chunk = |index: usize, x: &mut [T]| pass.chunk(index).backward(&kept[index], gradient, x);
+    let sums = match x.is_empty() {
+        true => collect(pass.chunks(), &|index| chunk(index, &mut [])),
+        false => collect_by_piece(&mut x, length, &chunk),
+    };
     let mut total = Gradients::zero(pass);
     for sum in sums {
         add_to(&mut total.kernel, &sum.kernel);

@@ -1,11 +1,10 @@
 //! All timesteps, forwards.
 
 use ndarray::s;
-use rayon::prelude::*;
 
 use super::{Cell, Chunk, Pass, gru, lstm, matrix, parts, simple};
 use crate::device::cpu::buffers::{self, Scratch};
-use crate::device::cpu::product_into;
+use crate::device::cpu::{collect_by_piece, product_into};
 use crate::tensor::Real;
 
 /// What a chunk keeps of its steps for the way back.
@@ -25,12 +24,9 @@ pub(crate) struct Kept<T: 'static> {
 pub(crate) fn forward<T: Real>(pass: &Pass<'_, T>, keep: bool) -> (Vec<T>, Vec<Kept<T>>) {
     let mut output = buffers::zeros(pass.batch * pass.width());
     let length = pass.chunk_rows() * pass.width();
-    let kept = output
-        .par_chunks_mut(length.max(1))
-        .enumerate()
-        .with_max_len(1)
-        .map(|(index, output)| pass.chunk(index).forward(output, keep))
-        .collect();
+    let kept = collect_by_piece(&mut output, length, &|index, output| {
+        pass.chunk(index).forward(output, keep)
+    });
     (output, kept)
 }
 

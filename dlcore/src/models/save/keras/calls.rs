@@ -9,6 +9,7 @@ use crate::config::Parsed;
 use crate::models::Symbols;
 use crate::models::layer_ref::LayerRef;
 use crate::models::symbol::Symbol;
+use crate::sorted;
 
 /// What an operation on masks is called: masks go their own way here.
 pub(super) const MASKS: [&str; 2] = ["NotEqual", "Any"];
@@ -134,7 +135,8 @@ pub(super) fn masked(layers: &[Value]) -> BTreeSet<String> {
     let makes = |layer: &&Value| {
         kind(layer) == "Masking" || layer["config"]["mask_zero"] == Value::Bool(true)
     };
-    let sources: BTreeSet<Point> = layers.iter().filter(makes).flat_map(inputs_of).collect();
+    let sources: BTreeSet<Point> =
+        sorted::gathered(layers.iter().filter(makes).flat_map(inputs_of));
     let mut masked = BTreeSet::new();
     for operation in MASKS {
         for layer in layers.iter().filter(|layer| kind(layer) == operation) {

@@ -10,6 +10,7 @@ use crate::config::Parsed;
 use crate::models::Model;
 use crate::models::objective::Compiled;
 use crate::models::save::{compiled, tensors};
+use crate::sorted;
 
 /// Keras's description of how the model was compiled, and the optimizer's variables; nothing for a model that
 /// is not compiled, or whose functions are its user's own.
@@ -81,7 +82,7 @@ fn by_name(
         let value = place.map_or(Value::Null, |place| of(&objectives[place]));
         (name.clone(), value)
     };
-    Value::Object(outputs.iter().map(entry).collect())
+    Value::Object(sorted::gathered(outputs.iter().map(entry)))
 }
 
 fn loss(config: &Value) -> Value {

@@ -6,6 +6,7 @@ use super::class;
 use super::read::Keras;
 use crate::config::{Fields, Parsed};
 use crate::layers::{self, Layer};
+use crate::sorted;
 
 /// Settings that say nothing of what a layer computes.
 const SILENT: [&str; 14] = [
@@ -339,7 +340,7 @@ pub(super) fn plain(value: &Value) -> Value {
             let pairs = fields
                 .iter()
                 .map(|(key, value)| (key.clone(), plain(value)));
-            Value::Object(pairs.collect())
+            Value::Object(sorted::gathered(pairs))
         }
         other => other.clone(),
     }
