@@ -168,8 +168,8 @@ fn arguments_of_lld(given: &[OsString]) -> Option<Vec<String>> {
     Some(arguments)
 }
 
-/// Arguments that hide what the crates in a library define, but for those that are `offered`, and leave out what
-/// is of no use then. None where it is not lld that links.
+/// Arguments that hide what the crates in a library define, but for those that are `offered`, leave out what
+/// is of no use then, and keep one of functions that came out alike. None where it is not lld that links.
 fn hiding(given: &[OsString], offered: &str) -> Vec<OsString> {
     let is_lld = |argument: &OsString| argument == "-fuse-ld=lld";
     if !given.iter().any(is_lld) {
@@ -188,7 +188,9 @@ fn hiding(given: &[OsString], offered: &str) -> Vec<OsString> {
         .collect();
     // The linker takes colons; a comma would end the argument for `cc`.
     let hidden = format!("-Wl,--exclude-libs,{}", hidden.join(":"));
-    vec!["-Wl,--gc-sections".into(), hidden.into()]
+    ["-Wl,--gc-sections", "-Wl,--icf=all", &hidden]
+        .map(OsString::from)
+        .to_vec()
 }
 
 /// Known where `cc` is only, and there wherever the standard library is; its functions have one version each.
@@ -236,6 +238,7 @@ mod tests {
             hiding(&given),
             [
                 "-Wl,--gc-sections",
+                "-Wl,--icf=all",
                 "-Wl,--exclude-libs,libring-60.rlib:libserde_json-8e.rlib"
             ]
         );

@@ -8,6 +8,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::pickle;
+use crate::files::archive;
 use crate::files::npy::Npy;
 use crate::{Error, Result};
 
@@ -47,7 +48,7 @@ impl NpyData {
 /// An open archive.
 pub(crate) struct Npz {
     path: PathBuf,
-    archive: zip::ZipArchive<File>,
+    archive: zip::ZipArchive<Box<dyn archive::Source>>,
 }
 
 impl Npz {
@@ -62,7 +63,7 @@ impl Npz {
         };
         let file =
             File::open(path).map_err(|error| failed(format!("cannot be opened: {error}")))?;
-        let archive = zip::ZipArchive::new(file).map_err(|error| {
+        let archive = archive::opened(file).map_err(|error| {
             failed(format!(
                 "expected a NumPy archive (.npz), which is a zip file: {error}; {AGAIN}"
             ))

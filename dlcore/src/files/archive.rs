@@ -1,20 +1,37 @@
 //! Zip archives that are read with care.
 
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, Write};
 
 use super::room::Room;
 use crate::config::Parsed;
 
+/// What a zip file is read from; behind a pointer, so that the crate's code for it is compiled once.
+pub(crate) trait Source: Read + Seek {}
+
+impl<R: Read + Seek> Source for R {}
+
+/// What a zip file is written to, likewise.
+pub(crate) trait Target: Write + Seek {}
+
+impl<W: Write + Seek> Target for W {}
+
+/// The zip file that this holds, opened.
+pub(crate) fn opened<'a>(
+    from: impl Read + Seek + 'a,
+) -> zip::result::ZipResult<zip::ZipArchive<Box<dyn Source + 'a>>> {
+    zip::ZipArchive::new(Box::new(from))
+}
+
 /// An archive whose members are read into memory; nothing of it is ever unpacked into a folder.
-pub(crate) struct Archive<R: Read + Seek> {
-    zip: zip::ZipArchive<R>,
+pub(crate) struct Archive<'a> {
+    zip: zip::ZipArchive<Box<dyn Source + 'a>>,
     room: Room,
 }
 
-impl<R: Read + Seek> Archive<R> {
+impl<'a> Archive<'a> {
     /// Opens a zip file of `size` bytes, which is called `what` in messages.
-    pub(crate) fn open(from: R, size: u64, what: &str) -> Parsed<Archive<R>> {
-        let zip = zip::ZipArchive::new(from).map_err(|error| {
+    pub(crate) fn open(from: impl Read + Seek + 'a, size: u64, what: &str) -> Parsed<Archive<'a>> {
+        let zip = opened(from).map_err(|error| {
             format!(
                 "expected {what}, which is a zip file; {}",
                 damage("its directory", &error)
@@ -107,7 +124,7 @@ mod tests {
         writer.finish().unwrap().into_inner()
     }
 
-    fn open(bytes: &[u8]) -> Parsed<Archive<Cursor<&[u8]>>> {
+    fn open(bytes: &[u8]) -> Parsed<Archive<'_>> {
         Archive::open(Cursor::new(bytes), bytes.len() as u64, "an archive")
     }
 

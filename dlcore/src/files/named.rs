@@ -8,7 +8,7 @@ use std::path::Path;
 
 use zip::write::SimpleFileOptions;
 
-use super::archive::Archive;
+use super::archive::{Archive, Target};
 use super::{npy, whole};
 use crate::config::Parsed;
 use crate::models::save::tensors as safetensors;
@@ -166,7 +166,7 @@ fn array_name(member: &str) -> &str {
     member.strip_suffix(".npy").unwrap_or(member)
 }
 
-fn read_member(archive: &mut Archive<impl Read + Seek>, member: &str) -> Parsed<Tensor> {
+fn read_member(archive: &mut Archive<'_>, member: &str) -> Parsed<Tensor> {
     let content = archive.read(member)?;
     npy::read(&content).map_err(|error| format!("{}: {error}", array_name(member)))
 }
@@ -193,7 +193,7 @@ pub fn save_npz(path: impl AsRef<Path>, tensors: impl Into<NamedTensors>) -> Res
 
 fn write_npz(path: &Path, tensors: &NamedTensors) -> Result<()> {
     let write = |file: &mut File| -> zip::result::ZipResult<()> {
-        let mut archive = zip::ZipWriter::new(file);
+        let mut archive = zip::ZipWriter::new(file as &mut dyn Target);
         for (name, tensor) in &tensors.0 {
             let content = npy::write(tensor);
             let options = SimpleFileOptions::default()

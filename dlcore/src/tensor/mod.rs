@@ -279,7 +279,10 @@ impl PartialEq for Tensor {
             self.to_dense().storage().cast(wide),
             other.to_dense().storage().cast(wide),
         );
-        dense!(&left, array => Some(array) == Element::array(&right))
+        dense!(&left, left => {
+            let right = Element::array(&right).expect("cast to one type");
+            row_major(left).as_slice() == row_major(right).as_slice()
+        })
     }
 }
 

@@ -84,10 +84,13 @@ pub(crate) struct Step<'a> {
 impl Step<'_> {
     /// A gradient for each input, computed only where it is wanted.
     pub(crate) fn each(&self, gradient: impl Fn(usize) -> Tensor) -> Vec<Option<Tensor>> {
-        let wanted = self.wanted.iter().enumerate();
-        wanted
-            .map(|(index, &wanted)| wanted.then(|| gradient(index)))
-            .collect()
+        fn each(wanted: &[bool], gradient: &dyn Fn(usize) -> Tensor) -> Vec<Option<Tensor>> {
+            let wanted = wanted.iter().enumerate();
+            wanted
+                .map(|(index, &wanted)| wanted.then(|| gradient(index)))
+                .collect()
+        }
+        each(self.wanted, &gradient)
     }
 
     /// Whether a tape watches the way back, for gradients of gradients.

@@ -136,7 +136,11 @@ impl Rule for Gather {
                 });
             }
             let Some(values) = array.as_slice().filter(|_| row > 0) else {
-                return array.select(Axis(0), rows).into_shared();
+                // Only the chosen rows are put in row-major order.
+                let rows = rows.iter().map(|&row| array.index_axis(Axis(0), row));
+                let mut gathered = cpu::buffers::empty(shape.iter().product());
+                rows.for_each(|row| gathered.extend(row.iter().copied()));
+                return array_from_vec(shape, gathered);
             };
             let gathered = cpu::build(rows.len() * row, row, Cost::Cheap, &|start, piece| {
                 for (to, &from) in piece.chunks_exact_mut(row).zip(&rows[start / row..]) {

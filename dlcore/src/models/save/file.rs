@@ -7,11 +7,11 @@ use zip::write::SimpleFileOptions;
 
 use super::WEIGHTS;
 use crate::config::Parsed;
-use crate::files::archive::damage;
+use crate::files::archive::{Source, Target, damage, opened};
 
 /// A zip archive of members that are not compressed.
 pub(super) fn write_members(
-    to: &mut (impl Write + Seek),
+    to: &mut dyn Target,
     members: &[(&str, impl AsRef<[u8]>)],
 ) -> Parsed<()> {
     let write = || -> zip::result::ZipResult<()> {
@@ -31,15 +31,15 @@ pub(super) fn write_members(
 }
 
 /// An archive that is read.
-pub(super) struct Members<'a, R: Read + Seek> {
-    archive: zip::ZipArchive<&'a mut R>,
+pub(super) struct Members<'a> {
+    archive: zip::ZipArchive<Box<dyn Source + 'a>>,
     /// The size of the whole file: no member is larger.
     size: u64,
 }
 
-impl<'a, R: Read + Seek> Members<'a, R> {
-    pub(super) fn open(from: &'a mut R, size: u64) -> Parsed<Members<'a, R>> {
-        let archive = zip::ZipArchive::new(from).map_err(|error| {
+impl<'a> Members<'a> {
+    pub(super) fn open(from: &'a mut (impl Read + Seek), size: u64) -> Parsed<Members<'a>> {
+        let archive = opened(from).map_err(|error| {
             format!(
                 "is no saved model: expected a zip file as save() writes it; {}",
                 damage("its directory", &error)

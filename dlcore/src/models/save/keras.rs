@@ -35,7 +35,7 @@ use self::store::Store;
 use super::LONGEST_DESCRIPTION;
 use crate::Tensor;
 use crate::config::{Fields, Parsed};
-use crate::files::archive::Archive;
+use crate::files::archive::{Archive, opened};
 use crate::files::hdf5::{File, SIGNATURE};
 use crate::models::Model;
 
@@ -81,7 +81,7 @@ impl Format {
         if !head.starts_with(b"PK") {
             return Ok(Self::by_name(path));
         }
-        let archive = zip::ZipArchive::new(&mut *file);
+        let archive = opened(&mut *file);
         let format = archive.map(|archive| match archive.index_for_name(CONFIG) {
             Some(_) => Format::Keras,
             None => Format::Own,
