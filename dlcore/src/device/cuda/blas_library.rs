@@ -1,8 +1,8 @@
 //! The functions of cuBLAS that are used, as `cublas_api.h` declares them.
 //!
 //! Names, types and numbers are those of the bindings that the crate cudarc has (0.19.10, `src/cublas/sys/mod.rs`), where
-//! they are the same for the headers of CUDA 11.4 to 13.4. All have been in the library since CUDA 9.1, and take these
-//! numbers since CUDA 11.0.
+//! they are the same for the headers of CUDA 11.4 to 13.4. The libraries 11.11, 12.4 and 13.1 export all of them. Before CUDA
+//! 11.0 the number that says how sums are held was another.
 
 use std::ffi::{c_int, c_longlong, c_uint, c_void};
 use std::fmt;

@@ -2,7 +2,8 @@
 //!
 //! Many have another name in the library than in programs: `cuda.h` makes `cuMemAlloc_v2` of `cuMemAlloc`. Names, types
 //! and numbers are those of the bindings that the crate cudarc has (0.19.10, `src/driver/sys/mod.rs`), where they are the
-//! same for the headers of CUDA 11.4 to 13.4. All functions have been in the driver since CUDA 7, but for [`GetUuid`].
+//! same for the headers of CUDA 11.4 to 13.4. The drivers 418.226, 450.248, 470.256, 535.261 and 550.163 (CUDA 10.1 to 12.4),
+//! as Debian has them, export all of them, but for [`GetUuid`].
 
 use std::ffi::{c_char, c_int, c_uchar, c_uint, c_void};
 use std::path::Path;
