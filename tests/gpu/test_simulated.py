@@ -34,10 +34,31 @@ def program():
 
 
 @pytest.fixture
+def without(card, tmp_path):
+    """The libraries, of which one does not have some functions: they have other names."""
+
+    def without(library, *functions):
+        to = tmp_path / "without"
+        to.mkdir()
+        for other in card.glob("lib*"):
+            (to / other.name).symlink_to(other)
+        code = (card / library).read_bytes()
+        for function in functions:
+            name = b"\0" + function.encode() + b"\0"
+            assert name in code, function
+            code = code.replace(name, name[:-2] + b"_\0")
+        (to / library).unlink()
+        (to / library).write_bytes(code)
+        return to
+
+    return without
+
+
+@pytest.fixture
 def run(card, program, tmp_path):
-    def run(command, device="cuda", **faults):
+    def run(command, device="cuda", libraries=card, **faults):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMULATED_")}
-        environment |= {"LD_LIBRARY_PATH": str(card), "DLCORE_DEVICE": device, "DLCORE_CACHE": str(tmp_path)}
+        environment |= {"LD_LIBRARY_PATH": str(libraries), "DLCORE_DEVICE": device, "DLCORE_CACHE": str(tmp_path)}
         environment |= {f"SIMULATED_{name}": str(value) for name, value in faults.items()}
         result = subprocess.run([program, command], env=environment, capture_output=True, text=True, timeout=300)
         assert result.returncode == 0, result.stdout + result.stderr
@@ -118,6 +139,22 @@ def test_a_broken_driver_and_one_without_cards_are_said(run):
     for fault in [{"BROKEN": 1}, {"CARDS": 0}]:
         out = run("fail", **fault)
         assert "the NVIDIA driver cannot start: CUDA_ERROR_" in out and "trained on cpu" in out
+
+
+@pytest.mark.parametrize("library, what, function", [
+    ("libcuda.so.1", "the NVIDIA driver", "cuMemHostAlloc"),
+    ("libcublas.so.12", "CUDA's matrix library cuBLAS", "cublasGemmStridedBatchedEx"),
+    ("libnvrtc.so.12", "CUDA's run-time compiler NVRTC", "nvrtcGetCUBIN"),
+])
+def test_a_library_that_lacks_a_function_is_named_with_it(run, without, library, what, function):
+    out = run("fail", libraries=without(library, function))
+    assert f"{what} was found but cannot be used ({library}: it has no {function}, so it is too old" in out, out
+    assert "trained on cpu" in out
+
+
+def test_an_error_that_the_driver_has_no_name_for_is_said_by_its_number(run):
+    out = run("broken", LAUNCH_ERROR=12345)
+    assert "CUDA error 12345" in out and "is lost" not in out and "weights: whole" in out, out
 
 
 @pytest.mark.parametrize("after", [0, 1, 50, 333, 700, 1500])
@@ -302,6 +339,19 @@ def test_ranks_with_a_card_each_give_the_weights_of_one_rank(ranks, size):
         assert float(out.split("largest difference ")[1].split()[0]) < 1e-6, out
     # The same on each, bit for bit.
     assert len({out.split("digest ")[1].split()[0] for out in outputs}) == 1, outputs
+
+
+def test_an_older_driver_knows_cards_from_each_other_by_another_function(ranks, without):
+    for rank, out in enumerate(ranks(2, libraries=without("libcuda.so.1", "cuDeviceGetUuid_v2"))):
+        assert f"rank {rank} on cuda:{rank}: sums on the card, largest difference " in out, out
+
+
+def test_without_any_sums_take_the_other_way(ranks, without):
+    functions = ["cuDeviceGetUuid_v2", "cuDeviceGetUuid"]
+    outputs = ranks(2, libraries=without("libcuda.so.1", *functions))
+    assert "it has no cuDeviceGetUuid_v2 and no cuDeviceGetUuid, so it is too old" in outputs[0], outputs
+    for rank, out in enumerate(outputs):
+        assert f"rank {rank} on cuda:{rank}: sums on the processor, largest difference " in out, out
 
 
 def test_without_nccl_one_line_says_where_it_was_looked_for_and_sums_take_the_other_way(ranks, card, tmp_path):

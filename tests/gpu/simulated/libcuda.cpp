@@ -87,6 +87,15 @@ void wait_for_stream() {
     CHECKED;           \
     if (!current) return INVALID_CONTEXT
 
+Result identify(char* uuid, int device) {
+    CHECKED;
+    // Where ranks are to share a card, each has it under another number.
+    int own = number("SIMULATED_SAME_CARD", 0) ? 0 : device;
+    memset(uuid, 0, 16);
+    memcpy(uuid, &own, sizeof own);
+    return SUCCESS;
+}
+
 // Whether so many bytes at an address were handed out together.
 bool owned(uintptr_t address, size_t bytes) {
     auto next = pieces.upper_bound(address);
@@ -321,14 +330,10 @@ int cuStreamQuery(void*) {
 
 void simulated_busy(int change) { undone += change; }
 
-int cuDeviceGetUuid_v2(char* uuid, int device) {
-    CHECKED;
-    // Where ranks are to share a card, each has it under another number.
-    int own = number("SIMULATED_SAME_CARD", 0) ? 0 : device;
-    memset(uuid, 0, 16);
-    memcpy(uuid, &own, sizeof own);
-    return SUCCESS;
-}
+int cuDeviceGetUuid_v2(char* uuid, int device) { return identify(uuid, device); }
+
+// What drivers before CUDA 11.4 have.
+int cuDeviceGetUuid(char* uuid, int device) { return identify(uuid, device); }
 
 int cuMemAlloc_v2(uint64_t* address, size_t bytes) {
     WITH_CONTEXT;

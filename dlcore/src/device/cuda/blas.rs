@@ -2,16 +2,14 @@
 
 use std::ffi::c_void;
 
-use cudarc::cublas::result::CublasError;
-use cudarc::cublas::{result, sys};
-
-use super::library::BLAS;
+use super::blas_library::{self as library, Functions, Handle, Status};
 use super::matrix::{Operand, Product};
 use super::memory::OUT_OF_MEMORY;
 
 /// A handle of the library, for the thread that holds it.
 pub(super) struct Blas {
-    handle: sys::cublasHandle_t,
+    functions: Functions,
+    handle: Handle,
     /// Whether it was told that it may round to TF32.
     tf32: bool,
 }
@@ -20,51 +18,44 @@ pub(super) struct Blas {
 unsafe impl Send for Blas {}
 
 /// Whether the library found no memory; that passes.
-pub(super) fn is_full(error: CublasError) -> bool {
-    error.0 == sys::cublasStatus_t::CUBLAS_STATUS_ALLOC_FAILED
+pub(super) fn is_full(error: Status) -> bool {
+    error == Status::ALLOC_FAILED
 }
 
 /// Whether what the card runs went wrong, after which it does nothing more in this process.
-pub(super) fn is_final(error: CublasError) -> bool {
-    use sys::cublasStatus_t::{CUBLAS_STATUS_EXECUTION_FAILED, CUBLAS_STATUS_INTERNAL_ERROR};
-    matches!(
-        error.0,
-        CUBLAS_STATUS_EXECUTION_FAILED | CUBLAS_STATUS_INTERNAL_ERROR
-    )
+pub(super) fn is_final(error: Status) -> bool {
+    matches!(error, Status::EXECUTION_FAILED | Status::INTERNAL_ERROR)
 }
 
 impl Blas {
     pub(super) fn open() -> Result<Blas, String> {
-        BLAS.open(|library, _| {
-            // cudarc asks the loader for it by name, and is given the one that is open.
-            std::mem::forget(library);
-            Ok(())
-        })?;
-        let handle = result::create_handle();
-        let opened = |handle| Blas {
-            handle,
-            tf32: false,
-        };
-        handle.map(opened).map_err(|error| {
-            let problem = match is_full(error) {
-                true => format!("{OUT_OF_MEMORY}, {error:?}"),
-                false => format!("{error:?}"),
-            };
-            format!("cuBLAS cannot start: {problem}")
-        })
+        let functions = library::open()?;
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: the card's context is this thread's; the handle is written to, and lives as long as the call.
+        let created = unsafe { (functions.create)(&raw mut handle) };
+        match created.checked() {
+            Ok(()) => Ok(Blas {
+                functions,
+                handle,
+                tf32: false,
+            }),
+            Err(error) if is_full(error) => {
+                Err(format!("cuBLAS cannot start: {OUT_OF_MEMORY}, {error}"))
+            }
+            Err(error) => Err(format!("cuBLAS cannot start: {error}")),
+        }
     }
 
     /// Tells the library how [`set_tf32`](crate::device::set_tf32) stands, where it does not know.
-    fn set_math_mode(&mut self) -> Result<(), CublasError> {
-        use sys::cublasMath_t::{CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH};
+    fn set_math_mode(&mut self) -> Result<(), Status> {
         let tf32 = crate::device::tf32();
         if tf32 != self.tf32 {
             let mode = match tf32 {
-                true => CUBLAS_TF32_TENSOR_OP_MATH,
-                false => CUBLAS_DEFAULT_MATH,
+                true => library::TF32_TENSOR_OP_MATH,
+                false => library::DEFAULT_MATH,
             };
             // SAFETY: the handle is one that the library gave.
-            unsafe { sys::cublasSetMathMode(self.handle, mode) }.result()?;
+            unsafe { (self.functions.set_math_mode)(self.handle, mode) }.checked()?;
             self.tf32 = tf32;
         }
         Ok(())
@@ -72,9 +63,8 @@ impl Blas {
 
     /// `out = left · right`, for each matrix of the batch. The library thinks in columns: there, the product of
     /// what lies in rows is `outᵀ = rightᵀ · leftᵀ`, with nothing to be moved.
-    pub(super) fn gemm(&mut self, product: &Product<'_>) -> Result<(), CublasError> {
+    pub(super) fn gemm(&mut self, product: &Product<'_>) -> Result<(), Status> {
         self.set_math_mode()?;
-        use sys::cublasOperation_t::{CUBLAS_OP_N, CUBLAS_OP_T};
         let Product {
             rows,
             inner,
@@ -84,8 +74,8 @@ impl Blas {
         } = *product;
         let side = |operand: &Operand<'_>, across: usize, along: usize| {
             let (operation, leading) = match operand.transposed {
-                false => (CUBLAS_OP_N, along),
-                true => (CUBLAS_OP_T, across),
+                false => (library::OP_N, along),
+                true => (library::OP_T, across),
             };
             let stride = if operand.repeated { 0 } else { across * along };
             let address = operand.buffer.address() as *const c_void;
@@ -96,8 +86,8 @@ impl Blas {
         let (one, zero) = (1.0_f32, 0.0_f32);
         if !product.bfloat16 {
             // SAFETY: the buffers hold matrices of these sizes, which `batched` has seen to.
-            return unsafe {
-                result::sgemm_strided_batched(
+            let begun = unsafe {
+                (self.functions.sgemm_strided_batched)(
                     self.handle,
                     right_as,
                     left_as,
@@ -118,10 +108,11 @@ impl Blas {
                     batch as i32,
                 )
             };
+            return begun.checked();
         }
         // SAFETY: as above; operands of bfloat16, the result, the scales and the sums of single precision.
-        unsafe {
-            result::gemm_strided_batched_ex(
+        let begun = unsafe {
+            (self.functions.gemm_strided_batched_ex)(
                 self.handle,
                 right_as,
                 left_as,
@@ -130,22 +121,23 @@ impl Blas {
                 inner as i32,
                 (&raw const one).cast(),
                 right,
-                sys::cudaDataType::CUDA_R_16BF,
+                library::R_16BF,
                 right_leading,
                 right_stride,
                 left,
-                sys::cudaDataType::CUDA_R_16BF,
+                library::R_16BF,
                 left_leading,
                 left_stride,
                 (&raw const zero).cast(),
                 product.out.address() as *mut c_void,
-                sys::cudaDataType::CUDA_R_32F,
+                library::R_32F,
                 columns as i32,
                 (rows * columns) as i64,
                 batch as i32,
-                sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
-                sys::cublasGemmAlgo_t::CUBLAS_GEMM_DFALT,
+                library::COMPUTE_32F,
+                library::GEMM_DEFAULT,
             )
-        }
+        };
+        begun.checked()
     }
 }

@@ -5,10 +5,8 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use cudarc::driver::DriverError;
-
 use super::blas::{self, Blas};
-use super::driver::{self, Context, Function, Module};
+use super::driver::{self, Context, DriverError, Function, Module};
 use super::memory::{Memory, OUT_OF_MEMORY, Piece, Refused};
 use super::staging::{self, Slot, Slots};
 use super::{compiler, matrix};
@@ -109,16 +107,12 @@ impl Card {
             };
             return Err(have);
         }
-        let about = driver::about(number).map_err(driver::words)?;
-        let context = Context::of(about.device).map_err(driver::words)?;
-        context.enter().map_err(driver::words)?;
+        let about = driver::about(number).map_err(|error| error.to_string())?;
+        let context = Context::of(about.device).map_err(|error| error.to_string())?;
+        context.enter().map_err(|error| error.to_string())?;
         let image = compiler::image(about.capability, started.version)?;
-        let module = Module::load(&image).map_err(|error| {
-            format!(
-                "the driver refuses the compiled kernels: {}",
-                driver::words(error)
-            )
-        })?;
+        let module = Module::load(&image)
+            .map_err(|error| format!("the driver refuses the compiled kernels: {error}"))?;
         Ok(Card {
             number,
             capability: about.capability,
@@ -180,7 +174,7 @@ impl Card {
     }
 
     pub(super) fn failed(&self, doing: &str, error: DriverError) -> Error {
-        let words = format!("{doing}: {}", driver::words(error));
+        let words = format!("{doing}: {error}");
         if driver::is_final(error) {
             return self.lose(&words);
         }
@@ -348,7 +342,7 @@ impl Card {
             begun = blas.gemm(product);
         }
         begun.map_err(|error| {
-            let words = format!("matrix product: {error:?}");
+            let words = format!("matrix product: {error}");
             match error {
                 error if blas::is_final(error) => self.lose(&words),
                 error if blas::is_full(error) => self.full(&words),
@@ -377,7 +371,7 @@ impl Card {
 /// What is known of a card before it is used.
 pub(super) fn info(number: usize) -> Result<DeviceInfo, String> {
     let started = driver::start()?;
-    let about = driver::about(number).map_err(driver::words)?;
+    let about = driver::about(number).map_err(|error| error.to_string())?;
     Ok(DeviceInfo {
         device: Device::Cuda(number),
         name: about.name,

@@ -50,8 +50,21 @@ struct Nvrtc {
     version: (u32, u32),
 }
 
+/// Those of its functions without which it is not what its name says, or too old.
+const NEEDED: [&str; 4] = [
+    "nvrtcVersion",
+    "nvrtcCreateProgram",
+    "nvrtcCompileProgram",
+    "nvrtcGetCUBIN",
+];
+
 impl Nvrtc {
     fn of(library: Library) -> Result<Nvrtc, String> {
+        for function in NEEDED {
+            // SAFETY: nothing is called; that it is there is all that is asked.
+            let found = unsafe { library.get::<*const ()>(function.as_bytes()) };
+            found.map_err(|_| crate::c_library::missing(function))?;
+        }
         let (mut major, mut minor) = (0, 0);
         let asked = {
             // SAFETY: the type is the one that NVIDIA documents.

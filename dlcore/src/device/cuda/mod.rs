@@ -2,7 +2,7 @@
 //!
 //! What is needed of NVIDIA is looked for at run time: the driver, by which everything goes; NVRTC, which compiles
 //! the kernels of `kernels/` for the card that is there; cuBLAS for matrix products. A program built here runs
-//! where none of it is.
+//! where none of it is. `library` finds them; `driver_library` and `blas_library` say what functions they have.
 //!
 //! A tensor on a card holds a [`DeviceArray`]. An operation of the op table with an operand on a card is asked for in
 //! `forward` (and its gradient in `gradient`); where there is no kernel for it, or for operands as they are,
@@ -11,10 +11,12 @@
 
 mod array;
 mod blas;
+mod blas_library;
 mod card;
 mod compiler;
 mod conv;
 mod driver;
+mod driver_library;
 pub(crate) mod fallback;
 mod forward;
 mod gradient;
@@ -242,7 +244,7 @@ mod tests {
     fn a_card_that_was_full_is_told_from_one_that_cannot_be_used() {
         for full in [
             "CUDA_ERROR_OUT_OF_MEMORY, out of memory",
-            "cuBLAS cannot start: out of memory, CublasError(CUBLAS_STATUS_ALLOC_FAILED)",
+            "cuBLAS cannot start: out of memory, CUBLAS_STATUS_ALLOC_FAILED",
         ] {
             assert!(is_about_memory(full));
         }

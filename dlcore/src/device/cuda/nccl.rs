@@ -1,27 +1,22 @@
 //! Sums over the cards of several processes by NCCL.
-//!
-//! cudarc knows NCCL, too, but asks the loader for names that NVIDIA does not give the library, `libnccl.so` and
-//! `libnccl.so.12`; the few functions that are needed are therefore taken from it here.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use cudarc::driver::{result, sys};
 use libloading::Library;
 
 use super::array::DeviceArray;
 use super::card::Card;
 use super::driver;
 use super::library::Sought;
+use super::stream::Stream;
 use crate::device::Device;
 use crate::{Error, Result, Tensor};
 
 const NCCL: Sought = Sought {
     what: "NVIDIA's library for sums over cards, NCCL,",
     names: &["libnccl.so.2", "libnccl.so"],
-    // The table of functions says them.
-    symbols: &[],
     package: Some("nccl"),
 };
 
@@ -69,7 +64,7 @@ fn functions() -> Result<&'static Functions, String> {
             // It stays open as long as the process.
             let library: &'static Library = Box::leak(Box::new(library));
             // SAFETY: the types are those of `nccl.h`, which have been the same since version 2.4.
-            unsafe { Functions::of(library) }.map_err(|error| error.to_string())
+            unsafe { Functions::of(library) }
         })
     });
     found.as_ref().map_err(Clone::clone)
@@ -101,11 +96,7 @@ pub(crate) fn find() -> Result<(), String> {
 
 /// By what a card is known among those of all machines.
 pub(crate) fn identity(number: usize) -> Result<String, String> {
-    driver::start()?;
-    let device = result::device::get(number as i32);
-    let uuid = device.and_then(result::device::get_uuid);
-    uuid.map(|uuid| format!("{:?}", uuid.bytes))
-        .map_err(driver::words)
+    driver::uuid(number).map(|uuid| format!("{uuid:?}"))
 }
 
 /// An identity for a new group.
@@ -202,12 +193,8 @@ impl Group {
             library.checked("say how far it is", asked)?;
             library.checked("sum", code)
         })?;
-        // SAFETY: the card's context is this thread's, and the stream is the one that is always there.
-        match unsafe { sys::cuStreamQuery(ptr::null_mut()) } {
-            sys::CUresult::CUDA_SUCCESS => Ok(true),
-            sys::CUresult::CUDA_ERROR_NOT_READY => Ok(false),
-            error => Err(self.card.failed("sum", cudarc::driver::DriverError(error))),
-        }
+        let done = Stream::of_kernels().is_done();
+        done.map_err(|error| self.card.failed("sum", error))
     }
 
     /// Leaves the others, and ends what was begun.

@@ -10,10 +10,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cudarc::driver::DriverError;
-
 use super::card::{Buffer, Card};
-use super::driver;
+use super::driver::{self, DriverError};
 use super::memory::Piece;
 use super::stream::{Event, Pinned, Stream};
 use crate::Result;

@@ -125,11 +125,13 @@ fn find() -> Result<Mpi, String> {
 }
 
 impl Mpi {
-    unsafe fn of(library: &'static Library) -> Result<Mpi, libloading::Error> {
+    unsafe fn of(library: &'static Library) -> Result<Mpi, String> {
         // SAFETY: nothing is read; the address of a variable is the handle.
         let variable = |name: &str| unsafe {
             let found = library.get::<*const c_void>(name.as_bytes());
-            found.map(|symbol| symbol.into_raw().into_raw() as Handle)
+            found
+                .map(|symbol| symbol.into_raw().into_raw() as Handle)
+                .map_err(|_| crate::c_library::missing(name))
         };
         let open = variable("ompi_mpi_comm_world").ok();
         // SAFETY: as the caller promises.
