@@ -1,4 +1,4 @@
-//! What cells call outside of Rust.
+//! What cells call outside of Rust, and of the crates that dlcore is made of.
 
 use super::*;
 
@@ -21,4 +21,30 @@ fn functions_of_the_c_library_are_those_of_today() {
     let error = session.fails(unknown);
     assert!(error.evalue.contains("no_such_function"), "{error:?}");
     assert_eq!(session.ok(resolved).result.as_deref(), Some("(\"/\", 0)"));
+}
+
+/// dlcore's library offers ndarray's functions, those of what it builds on among them.
+#[test]
+fn a_cell_computes_with_ndarray() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok("use dlcore::ndarray::{Array1, Array2, Axis, arr2, stack, s};
+        let a: Array2<f32> = Tensor::from([[1.0, 2.0], [3.0, 4.0]]).to_ndarray().into_dimensionality()?;");
+    let shown = session.ok(
+        "let b: Array2<f64> = arr2(&[[1.5, 0.0], [0.0, 2.0]]);
+        let both = stack(Axis(0), &[a.view(), a.t()])?;
+        format!(\"{} {} {:?} {:?}\", a.dot(&a), b.dot(&b), both.shape(), Array1::linspace(0.0, 1.0, 3))",
+    );
+    assert_eq!(
+        shown.result.as_deref(),
+        Some(
+            "\"[[7, 10],\\n [15, 22]] [[2.25, 0],\\n [0, 4]] [2, 2, 2] [0.0, 0.5, 1.0], shape=[3], strides=[1], \
+             layout=CFcf (0xf), const ndim=1\""
+        )
+    );
+    let error = session.fails("a[[2, 0]]");
+    assert!(error.evalue.contains("out of bounds"), "{error:?}");
+    let error = session.fails("a.into_shape_with_order((3, 3))?");
+    assert!(error.evalue.contains("incompatible"), "{error:?}");
 }

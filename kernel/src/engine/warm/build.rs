@@ -225,6 +225,8 @@ fn share(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
     let mut command = toolchain.library_command(SHARED, "dylib");
     command
         .args(["-C", "opt-level=1", "-C", "incremental=shared"])
+        // What dlcore should offer and does not is found here, not by a cell.
+        .args(["-C", "link-arg=-Wl,--no-undefined"])
         .arg("-o")
         .arg(toolchain.shared())
         .arg(&source)
