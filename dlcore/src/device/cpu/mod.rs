@@ -7,6 +7,7 @@ pub(crate) mod buffers;
 mod elementwise;
 mod matrix;
 mod normalize;
+mod packed;
 mod parallel;
 mod reduce;
 mod simd;

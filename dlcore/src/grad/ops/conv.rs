@@ -3,6 +3,7 @@
 
 use super::matrix::relu_gradient;
 use super::{Products, Rule, Step, apply};
+use crate::device::cpu::buffers::written;
 use crate::device::cpu::{self, Convolution, Depthwise, Slide, Window};
 use crate::tensor::{float, with_slice};
 use crate::{Error, Result, Tensor};
@@ -161,7 +162,8 @@ impl Rule for Conv {
             let bias = inputs.get(2).map(|bias| bias.to_vec_of());
             let x = x.to_array();
             let values = with_slice(&x, |x| with_slice(kernel, |kernel| {
-                cpu::conv(&c, x, kernel, bias.as_deref(), self.relu)
+                let length = shape.iter().product();
+                written(length, |to| cpu::conv(&c, x, kernel, bias.as_deref(), self.relu, to))
             }));
             Tensor::from_values(shape, values)
         })
@@ -177,15 +179,19 @@ impl Rule for Conv {
         step.each(|side| float!(of_side(side, gradient, &rounded), g => with_slice(g, |g| match side {
             0 => {
                 let kernel = kernel.to_array();
-                let values = with_slice(&kernel, |kernel| cpu::conv_transpose(&c, g, kernel, None));
+                let values = with_slice(&kernel, |kernel| {
+                    written(x.len(), |to| cpu::conv_transpose(&c, g, kernel, None, to))
+                });
                 Tensor::from_values(x.shape(), values)
             }
             1 => {
                 let x = x.to_array();
-                let values = with_slice(&x, |x| cpu::conv_kernel(&c, x, g));
+                let values = with_slice(&x, |x| {
+                    written(kernel.len(), |to| cpu::conv_kernel(&c, x, g, to))
+                });
                 Tensor::from_values(kernel.shape(), values)
             }
-            _ => Tensor::from_values(&[filters], cpu::column_sums(g, filters)),
+            _ => Tensor::from_values(&[filters], written(filters, |to| cpu::column_sums(g, to))),
         })))
     }
 }
@@ -236,7 +242,8 @@ impl Rule for ConvTranspose {
             let bias = inputs.get(2).map(|bias| bias.to_vec_of());
             let x = x.to_array();
             let values = with_slice(&x, |x| with_slice(kernel, |kernel| {
-                cpu::conv_transpose(&c, x, kernel, bias.as_deref())
+                let length = shape.iter().product();
+                written(length, |to| cpu::conv_transpose(&c, x, kernel, bias.as_deref(), to))
             }));
             Tensor::from_values(shape, values)
         })
@@ -251,15 +258,19 @@ impl Rule for ConvTranspose {
             float!(of_side(side, gradient, &rounded), g => with_slice(g, |g| match side {
                 0 => {
                     let kernel = kernel.to_array();
-                    let values = with_slice(&kernel, |kernel| cpu::conv(&c, g, kernel, None, false));
+                    let values = with_slice(&kernel, |kernel| {
+                        written(x.len(), |to| cpu::conv(&c, g, kernel, None, false, to))
+                    });
                     Tensor::from_values(x.shape(), values)
                 }
                 1 => {
                     let x = x.to_array();
-                    let values = with_slice(&x, |x| cpu::conv_kernel(&c, g, x));
+                    let values = with_slice(&x, |x| {
+                        written(kernel.len(), |to| cpu::conv_kernel(&c, g, x, to))
+                    });
                     Tensor::from_values(kernel.shape(), values)
                 }
-                _ => Tensor::from_values(&[filters], cpu::column_sums(g, filters)),
+                _ => Tensor::from_values(&[filters], written(filters, |to| cpu::column_sums(g, to))),
             }))
         })
     }
@@ -332,7 +343,7 @@ impl Rule for DepthwiseConv {
                     let values = with_slice(&x, |x| cpu::depthwise_kernel(&d, x, g));
                     Tensor::from_values(kernel.shape(), values)
                 }
-                _ => Tensor::from_values(&[outputs], cpu::column_sums(g, outputs)),
+                _ => Tensor::from_values(&[outputs], written(outputs, |to| cpu::column_sums(g, to))),
             }))
         })
     }
