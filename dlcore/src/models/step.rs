@@ -286,6 +286,8 @@ fn train_chain(
     let Some(mut chain) = chain else {
         return Ok(None);
     };
+    let noting = chain.noting();
+    let noted = Noted::of(&noting);
     if !chain.forward(samples) {
         return Ok(None);
     }
@@ -296,6 +298,7 @@ fn train_chain(
     if loss.is_finite() {
         chain.backward();
         chain.update(&mut *compiled.optimizer)?;
+        noted.commit();
     }
     compiled.chain.put(chain);
     Ok(Some(loss))

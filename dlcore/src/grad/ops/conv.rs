@@ -29,14 +29,8 @@ fn apply_to(op: impl Into<super::Op>, operands: &[Tensor]) -> Result<Tensor> {
 /// `x` `[batch, height, width, channels]`, `kernel` `[…window, channels / groups, filters]`, `bias`
 /// `[filters]`; returns `[batch, …positions, filters]`.
 pub(crate) fn conv(x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>, op: Conv) -> Result<Tensor> {
-    let plain = Window {
-        size: [1, 1],
-        strides: [1, 1],
-        dilation: op.window.dilation,
-        before: [0, 0],
-    };
     // One pixel at a time, it is a dense layer, and needs no patches.
-    if op.groups == 1 && op.window == plain && x.ndim() == 4 && x.shape()[1..3] == op.positions {
+    if op.is_dense(x.shape()) {
         let matrix = kernel.try_reshape([kernel.shape()[2], kernel.shape()[3]])?;
         return match op.relu {
             true => super::dense_relu(x, &matrix, bias),
@@ -127,7 +121,18 @@ pub(crate) struct Conv {
 }
 
 impl Conv {
-    fn of(&self, x: &[usize], filters: usize) -> Convolution {
+    /// Whether it takes one pixel at a time, of images of this shape.
+    pub(crate) fn is_dense(&self, x: &[usize]) -> bool {
+        let plain = Window {
+            size: [1, 1],
+            strides: [1, 1],
+            dilation: self.window.dilation,
+            before: [0, 0],
+        };
+        self.groups == 1 && self.window == plain && x.len() == 4 && x[1..3] == self.positions
+    }
+
+    pub(crate) fn of(&self, x: &[usize], filters: usize) -> Convolution {
         Convolution {
             slide: slide(self.window, self.positions, x),
             channels: x[3],

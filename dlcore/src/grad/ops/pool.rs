@@ -25,7 +25,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    fn of(&self, x: &[usize]) -> Pooling {
+    pub(crate) fn of(&self, x: &[usize]) -> Pooling {
         Pooling {
             slide: Slide {
                 window: self.window,

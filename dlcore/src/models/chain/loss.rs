@@ -3,10 +3,11 @@
 //! Each computes what the operations of `losses` and their gradients compute, in the same order and under
 //! the same treatment of denormals, so that the numbers are the same to the last bit.
 
-use super::values::{single_mut, single_of, zeros};
+use super::zeros;
 use crate::Tensor;
 use crate::device::cpu::{self, Cost, vectorised};
 use crate::grad::ops;
+use crate::layers::plan::{single_mut, single_of};
 use crate::losses::Kind;
 use crate::models::objective::Objective;
 use crate::tensor::Storage;

@@ -1,0 +1,85 @@
+//! `relu(x · kernel + bias)`, with or without the relu.
+
+use super::{Backward, Forward, Plan, matrix, single_mut, values};
+use crate::device::cpu;
+use crate::device::{Cpu, Kernels};
+use crate::{DType, Tensor};
+
+/// See [`crate::layers::Dense`].
+pub(in crate::layers) struct Dense {
+    shape: Vec<usize>,
+    relu: bool,
+}
+
+impl Dense {
+    pub(in crate::layers) fn new(x: &Tensor, kernel: &Tensor, relu: bool) -> Option<Dense> {
+        let ([features, units], [before @ .., last]) = (kernel.shape(), x.shape()) else {
+            return None;
+        };
+        let takes = x.dtype() == DType::F32 && !before.is_empty() && features == last;
+        takes.then(|| Dense {
+            shape: [before, &[*units]].concat(),
+            relu,
+        })
+    }
+
+    /// Units and features.
+    fn size(&self, weights: &[&Tensor]) -> (usize, usize) {
+        (weights[0].shape()[1], weights[0].shape()[0])
+    }
+}
+
+impl Plan for Dense {
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn flushes(&self) -> bool {
+        true
+    }
+
+    fn forward(&mut self, step: Forward<'_>) -> bool {
+        let (units, features) = self.size(step.weights);
+        let kernel = matrix(values(step.weights[0]), units);
+        let bias = step.weights.get(1).map(|bias| values(bias));
+        match step.x.sparse() {
+            Some(rows) => {
+                let result: Vec<f32> = Cpu::sparse_gemm(rows, kernel, bias);
+                step.y.copy_from_slice(&result);
+            }
+            None => Cpu::gemm_into(matrix(values(step.x), features), kernel, bias, step.y),
+        }
+        if self.relu {
+            cpu::relu(step.y);
+        }
+        true
+    }
+
+    /// `∂x = g · kernelᵀ`, `∂kernel = xᵀ · g`, `∂bias = Σ g`
+    fn backward(&mut self, mut step: Backward<'_>) {
+        if self.relu {
+            step.through_relu();
+        }
+        let (units, features) = self.size(step.weights);
+        let g = matrix(step.gradient, units);
+        if let Some(by_x) = step.by_x {
+            let kernel = matrix(values(step.weights[0]), units);
+            Cpu::gemm_into(g, kernel.reversed_axes(), None, by_x);
+        }
+        let by_kernel = &mut step.by_weights[0];
+        match step.x.sparse() {
+            Some(rows) => {
+                let values = Cpu::sparse_transposed_gemm(rows, g);
+                *by_kernel = Tensor::from_values(by_kernel.shape(), values);
+            }
+            None => {
+                let x = matrix(values(step.x), features).reversed_axes();
+                Cpu::gemm_into(x, g, None, single_mut(by_kernel));
+            }
+        }
+        if let Some(by_bias) = step.by_weights.get_mut(1) {
+            let extent = (1, g.nrows(), units);
+            cpu::sum_axis_into(step.gradient, extent, single_mut(by_bias));
+        }
+    }
+}

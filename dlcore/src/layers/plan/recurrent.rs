@@ -1,0 +1,89 @@
+//! A recurrent layer over whole sequences.
+
+use super::{Backward, Forward, Plan, single_mut, takes, values};
+use crate::Tensor;
+use crate::device::cpu::recurrent::{Cell, Gradients, Kept, Pass, backward, forward};
+
+/// See [`crate::layers::LSTM`].
+pub(in crate::layers) struct Recurrent {
+    shape: Vec<usize>,
+    cell: Cell,
+    backwards: bool,
+    sequences: bool,
+    /// What the way forwards leaves for the way back.
+    kept: Vec<Kept<f32>>,
+}
+
+impl Recurrent {
+    pub(in crate::layers) fn new(
+        x: &Tensor,
+        cell: Cell,
+        units: usize,
+        (backwards, sequences): (bool, bool),
+    ) -> Option<Recurrent> {
+        let &[batch, steps, features] = x.shape() else {
+            return None;
+        };
+        let shape = match sequences {
+            true => vec![batch, steps, units],
+            false => vec![batch, units],
+        };
+        let takes = takes(x) && batch * steps * features > 0;
+        takes.then(|| Recurrent {
+            shape,
+            cell,
+            backwards,
+            sequences,
+            kept: Vec::new(),
+        })
+    }
+
+    fn pass<'a>(&self, x: &'a Tensor, weights: &[&'a Tensor]) -> Pass<'a, f32> {
+        Pass {
+            cell: self.cell,
+            batch: x.shape()[0],
+            steps: x.shape()[1],
+            features: x.shape()[2],
+            units: weights[1].shape()[0],
+            backwards: self.backwards,
+            sequences: self.sequences,
+            states: false,
+            zero_masked: false,
+            mask: None,
+            input_dropout: None,
+            dropout: None,
+            x: values(x),
+            kernel: values(weights[0]),
+            recurrent_kernel: values(weights[1]),
+            bias: weights.get(2).map(|bias| values(bias)),
+            initial: Vec::new(),
+        }
+    }
+}
+
+impl Plan for Recurrent {
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn forward(&mut self, step: Forward<'_>) -> bool {
+        let pass = self.pass(step.x, step.weights);
+        forward(&pass, true, &mut self.kept, step.y);
+        true
+    }
+
+    fn backward(&mut self, step: Backward<'_>) {
+        let pass = self.pass(step.x, step.weights);
+        let [kernel, recurrent_kernel, bias @ ..] = step.by_weights else {
+            unreachable!("two kernels, and a bias where there is one");
+        };
+        let to = Gradients {
+            x: step.by_x.unwrap_or_default(),
+            kernel: single_mut(kernel),
+            recurrent_kernel: single_mut(recurrent_kernel),
+            bias: bias.first_mut().map(single_mut).unwrap_or_default(),
+            initial: &mut [],
+        };
+        backward(&pass, &self.kept, step.gradient, to);
+    }
+}
