@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::affine::{Affine, affine_settings};
 use super::dims::with_axes_last;
-use super::plan::{self, Plan};
+use super::plan::{self, Input, Plan};
 use super::weight::{are_free, weight_methods};
 use super::{Base, Call, Dims, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed, number};
@@ -276,11 +276,11 @@ impl Layer for BatchNormalization {
 
     weight_methods!(affine.gamma, affine.beta);
 
-    fn plan(&self, x: &Tensor, _logits: bool) -> Option<Box<dyn Plan>> {
+    fn plan(&self, x: &Input<'_>, _logits: bool) -> Option<Box<dyn Plan>> {
         let weights = [&self.affine.gamma, &self.affine.beta];
         let free = are_free(&weights) && self.base.is_plain() && self.base.trainable;
-        let axis = self.channel_axis(x.shape().get(1..)?).ok()?;
-        if !free || axis + 1 != x.ndim() {
+        let axis = self.channel_axis(x.sample()).ok()?;
+        if !free || axis + 1 != x.shape.len() {
             return None;
         }
         let has = weights.map(|weight| weight.value.is_some());

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::plan::{self, Plan};
+use super::plan::{self, Input, Plan};
 use super::weight::{Weight, are_free, weight_methods, weight_settings};
 use super::{Base, Layer, base_methods, layer_settings};
 use crate::activations::Activation;
@@ -220,7 +220,7 @@ impl Layer for Dense {
         Some(&self.activation)
     }
 
-    fn plan(&self, x: &Tensor, logits: bool) -> Option<Box<dyn Plan>> {
+    fn plan(&self, x: &Input<'_>, logits: bool) -> Option<Box<dyn Plan>> {
         let relu = self.activation.in_place(logits)?;
         let free = are_free(&[&self.kernel, &self.bias]) && self.base.is_plain();
         let plan = plan::Dense::new(x, self.kernel.value.as_ref().filter(|_| free)?, relu)?;

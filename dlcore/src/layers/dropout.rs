@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::plan::{self, Plan};
+use super::plan::{self, Input, Plan};
 use super::{Base, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed, number};
 use crate::grad::ops;
@@ -121,12 +121,12 @@ impl Layer for Dropout {
         Some(self.base.config(own))
     }
 
-    fn plan(&self, x: &Tensor, _logits: bool) -> Option<Box<dyn Plan>> {
+    fn plan(&self, x: &Input<'_>, _logits: bool) -> Option<Box<dyn Plan>> {
         if !self.base.is_plain() || self.noise_shape.is_some() {
             return None;
         }
         if self.rate == 0.0 {
-            return Some(Box::new(plan::Flatten::new(x, x.shape())?));
+            return Some(Box::new(plan::Flatten::new(x, x.shape)?));
         }
         Some(Box::new(plan::Dropout::new(x, self.rate)?))
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::plan::{self, Plan};
+use super::plan::{self, Input, Plan};
 use super::weight::{Weight, are_free, weight_methods, weight_settings};
 use super::{Base, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed};
@@ -157,7 +157,7 @@ impl Layer for Embedding {
         embeddings.rows(&rows).reshape(shape)
     }
 
-    fn plan(&self, x: &Tensor, _logits: bool) -> Option<Box<dyn Plan>> {
+    fn plan(&self, x: &Input<'_>, _logits: bool) -> Option<Box<dyn Plan>> {
         let free = are_free(&[&self.embeddings]) && self.base.is_plain() && !self.mask_zero;
         let plan = plan::Embedding::new(x, free.then_some(self.output_dim)?)?;
         Some(Box::new(plan))

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::plan::Plan;
+use super::plan::{Input, Plan};
 use crate::activations::Activation;
 use crate::regularizers::Regularizer;
 use crate::{Result, Tensor};
@@ -122,7 +122,7 @@ pub trait Layer: LayerClone + Send + Sync {
     /// What it does with a batch like this one in a training step that no tape records, without its last activation
     /// if `logits`; none for a layer that only a tape can go through.
     #[doc(hidden)]
-    fn plan(&self, x: &Tensor, logits: bool) -> Option<Box<dyn Plan>> {
+    fn plan(&self, x: &Input<'_>, logits: bool) -> Option<Box<dyn Plan>> {
         let _ = (x, logits);
         None
     }

@@ -24,10 +24,29 @@ pub(in crate::layers) use self::normalize::Normalize;
 pub(in crate::layers) use self::pool::Pool;
 pub(in crate::layers) use self::recurrent::Recurrent;
 use super::Layer;
+use crate::Tensor;
 use crate::device::cpu::{self, Cost, vectorised};
 use crate::grad::ops;
 use crate::tensor::Storage;
-use crate::{DType, Tensor};
+
+/// What a plan is made for: a batch of single precision.
+pub struct Input<'a> {
+    /// The batch first.
+    pub(crate) shape: &'a [usize],
+    pub(crate) is_sparse: bool,
+}
+
+impl Input<'_> {
+    /// Elements of the batch.
+    fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The shape of a sample.
+    pub(crate) fn sample(&self) -> &[usize] {
+        self.shape.get(1..).unwrap_or_default()
+    }
+}
 
 /// A layer's part of a step.
 pub trait Plan: Send + Sync {
@@ -62,7 +81,8 @@ pub trait Plan: Send + Sync {
     }
 }
 
-/// The way forwards. All but the input of the first layer is dense, of single precision and in row-major order.
+/// The way forwards. All is dense, of single precision and in row-major order, but that `x` of the first layer may be
+/// sparse rows.
 pub struct Forward<'a> {
     pub(crate) x: &'a Tensor,
     pub(crate) weights: &'a [&'a Tensor],
@@ -130,9 +150,4 @@ fn values(tensor: &Tensor) -> &[f32] {
 fn matrix(values: &[f32], columns: usize) -> ArrayView2<'_, f32> {
     let rows = values.len() / columns.max(1);
     ArrayView2::from_shape((rows, columns), values).expect("whole rows")
-}
-
-/// Whether a plan can be made for such an input, and the input is no tape's.
-fn takes(x: &Tensor) -> bool {
-    x.dtype() == DType::F32 && !x.is_sparse() && x.node().is_none() && x.on_card().is_none()
 }

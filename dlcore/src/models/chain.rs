@@ -24,10 +24,10 @@ use super::tally::Tally;
 use crate::device::cpu::buffers::{self, Scratch};
 use crate::device::cpu::flushing;
 use crate::layers::Layer;
-use crate::layers::plan::{Backward, Forward, Plan, is_plain, single_mut, single_of};
+use crate::layers::plan::{Backward, Forward, Input, Plan, is_plain, single_mut, single_of};
 use crate::optimizers::Optimizer;
 use crate::tensor::{Storage, row_major};
-use crate::{Result, Tensor};
+use crate::{DType, Result, Tensor};
 
 /// Elements of all buffers up to which they stay after a step that belongs to no `fit`.
 const KEPT: usize = 1 << 20;
@@ -116,16 +116,21 @@ impl Chain {
         let ([x], [y]) = (data.x.as_slice(), data.y.as_slice()) else {
             return None;
         };
-        if x.ndim() < 2 || x.node().is_some() {
+        if x.ndim() < 2 || x.dtype() != DType::F32 || x.node().is_some() {
             return None;
         }
+        let shape = [&[samples.count()], &x.shape()[1..]].concat();
+        let input = Input {
+            shape: &shape,
+            is_sparse: x.is_sparse(),
+        };
         let logits = step::left_out(graph, compiled)[objective.output].is_some();
         let batch = Prepared {
             x: vec![room_for(x, samples.count())],
             y: vec![room_for(y, samples.count())],
             weights: vec![None; data.weights.len()],
         };
-        let (links, gradients) = links(graph, logits, &batch.x[0])?;
+        let (links, gradients) = links(graph, logits, &input)?;
         let weighted = links.iter().filter(|link| !link.places.is_empty());
         let numbers = weighted.map(|link| link.layer.number()).collect();
         let noting = links.iter().filter(|link| link.plan.notes());
@@ -308,12 +313,16 @@ fn is_row(graph: &Graph, leaves: &[LayerRef]) -> bool {
 
 /// The layers for a batch like `x`, and room for the gradients of their weights; none if a layer has no plan. The
 /// last layer's activation is left out if `logits`.
-fn links(graph: &Graph, logits: bool, x: &Tensor) -> Option<(Vec<Link>, Vec<Tensor>)> {
+fn links(graph: &Graph, logits: bool, x: &Input<'_>) -> Option<(Vec<Link>, Vec<Tensor>)> {
     let nodes = graph.nodes();
     let (mut links, mut gradients) = (Vec::<Link>::with_capacity(nodes.len()), Vec::new());
     for (index, node) in nodes.iter().enumerate() {
         let layer = node.layer.leaf()?;
-        let from = links.last().map_or(x, |link| &link.output);
+        let between = links.last().map(|link| Input {
+            shape: link.output.shape(),
+            is_sparse: false,
+        });
+        let from = between.as_ref().unwrap_or(x);
         let plan = layer.plan(from, logits && index + 1 == nodes.len())?;
         let output = zeros(plan.shape());
         // The layer before may as well write its output in that shape.

@@ -10,7 +10,7 @@ use super::{
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::Window;
 use crate::grad::ops;
-use crate::layers::plan::{self, Plan};
+use crate::layers::plan::{self, Input, Plan};
 use crate::layers::spatial::{DataFormat, Pair, Sliding};
 use crate::layers::weight::are_free;
 use crate::layers::{Base, Layer, layer_settings};
@@ -153,20 +153,20 @@ macro_rules! conv {
                 self.convolved(x, false)
             }
 
-            fn plan(&self, x: &Tensor, logits: bool) -> Option<Box<dyn Plan>> {
+            fn plan(&self, x: &Input<'_>, logits: bool) -> Option<Box<dyn Plan>> {
                 let relu = self.head.activation.in_place(logits)?;
                 let free = are_free(&[&self.kernel, &self.head.bias]) && self.base.is_plain();
                 if !free || self.sliding.layout.data_format != DataFormat::ChannelsLast {
                     return None;
                 }
-                let plan = plan::Conv::new(x, self.operation(x, relu), self.filters)?;
+                let plan = plan::Conv::new(x, self.operation(x.sample(), relu), self.filters)?;
                 Some(Box::new(plan))
             }
         }
 
         impl $layer {
-            fn operation(&self, x: &Tensor, relu: bool) -> ops::Conv {
-                let (window, positions, _) = expect(self.over(sample(x)));
+            fn operation(&self, sample: &[usize], relu: bool) -> ops::Conv {
+                let (window, positions, _) = expect(self.over(sample));
                 ops::Conv {
                     window,
                     positions,
@@ -179,7 +179,7 @@ macro_rules! conv {
             /// The convolution with its bias, and with negative results made 0 if `relu`.
             fn convolved(&self, x: &Tensor, relu: bool) -> Tensor {
                 let kernel = kernel_of_images(&self.kernel, &self.base);
-                let op = self.operation(x, relu);
+                let op = self.operation(sample(x), relu);
                 let images = self.sliding.layout.images(x);
                 let bias = self.head.bias.value.as_ref();
                 let y = expect(ops::conv(&images, &kernel, bias, op));

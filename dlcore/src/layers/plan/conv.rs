@@ -1,7 +1,6 @@
 //! A convolution.
 
-use super::{Backward, Forward, Plan, single_mut, takes, values};
-use crate::Tensor;
+use super::{Backward, Forward, Input, Plan, single_mut, values};
 use crate::device::cpu::{self, Convolution};
 use crate::grad::ops;
 
@@ -14,8 +13,8 @@ pub(in crate::layers) struct Conv {
 
 impl Conv {
     /// For images `[batch, height, width, channels]`, or sequences, which are images of height 1.
-    pub(in crate::layers) fn new(x: &Tensor, op: ops::Conv, filters: usize) -> Option<Conv> {
-        let (images, spatial) = match *x.shape() {
+    pub(in crate::layers) fn new(x: &Input<'_>, op: ops::Conv, filters: usize) -> Option<Conv> {
+        let (images, spatial) = match *x.shape {
             [batch, height, width, channels] => {
                 ([batch, height, width, channels], &op.positions[..])
             }
@@ -23,7 +22,7 @@ impl Conv {
             _ => return None,
         };
         // One pixel at a time, it is a dense layer.
-        if !takes(x) || op.is_dense(&images) {
+        if x.is_sparse || op.is_dense(&images) {
             return None;
         }
         Some(Conv {

@@ -1,9 +1,9 @@
 //! `relu(x · kernel + bias)`, with or without the relu.
 
-use super::{Backward, Forward, Plan, matrix, single_mut, values};
+use super::{Backward, Forward, Input, Plan, matrix, single_mut, values};
+use crate::Tensor;
 use crate::device::cpu;
 use crate::device::{Cpu, Kernels};
-use crate::{DType, Tensor};
 
 /// See [`crate::layers::Dense`].
 pub(in crate::layers) struct Dense {
@@ -12,11 +12,11 @@ pub(in crate::layers) struct Dense {
 }
 
 impl Dense {
-    pub(in crate::layers) fn new(x: &Tensor, kernel: &Tensor, relu: bool) -> Option<Dense> {
-        let ([features, units], [before @ .., last]) = (kernel.shape(), x.shape()) else {
+    pub(in crate::layers) fn new(x: &Input<'_>, kernel: &Tensor, relu: bool) -> Option<Dense> {
+        let ([features, units], [before @ .., last]) = (kernel.shape(), x.shape) else {
             return None;
         };
-        let takes = x.dtype() == DType::F32 && !before.is_empty() && features == last;
+        let takes = !before.is_empty() && features == last;
         takes.then(|| Dense {
             shape: [before, &[*units]].concat(),
             relu,

@@ -1,7 +1,6 @@
 //! Random omission.
 
-use super::{Backward, Forward, Plan, takes, values};
-use crate::Tensor;
+use super::{Backward, Forward, Input, Plan, values};
 use crate::device::cpu::buffers::Scratch;
 use crate::device::cpu::{self, Cost, vectorised};
 use crate::random::{draw_dropout, next_seed};
@@ -15,9 +14,9 @@ pub(in crate::layers) struct Dropout {
 }
 
 impl Dropout {
-    pub(in crate::layers) fn new(x: &Tensor, rate: f64) -> Option<Dropout> {
-        takes(x).then(|| Dropout {
-            shape: x.shape().to_vec(),
+    pub(in crate::layers) fn new(x: &Input<'_>, rate: f64) -> Option<Dropout> {
+        (!x.is_sparse).then(|| Dropout {
+            shape: x.shape.to_vec(),
             rate,
             mask: Scratch::new(x.len()),
         })

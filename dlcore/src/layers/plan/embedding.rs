@@ -1,8 +1,6 @@
 //! Vectors looked up by integers.
 
-use super::{Backward, Forward, Plan, single_mut, values};
-use crate::Tensor;
-use crate::tensor::{Element, dense};
+use super::{Backward, Forward, Input, Plan, single_mut, values};
 
 /// See [`crate::layers::Embedding`].
 pub(in crate::layers) struct Embedding {
@@ -12,10 +10,9 @@ pub(in crate::layers) struct Embedding {
 }
 
 impl Embedding {
-    pub(in crate::layers) fn new(x: &Tensor, width: usize) -> Option<Embedding> {
-        let takes = !x.is_sparse() && x.on_card().is_none();
-        takes.then(|| Embedding {
-            shape: [x.shape(), &[width]].concat(),
+    pub(in crate::layers) fn new(x: &Input<'_>, width: usize) -> Option<Embedding> {
+        (!x.is_sparse).then(|| Embedding {
+            shape: [x.shape, &[width]].concat(),
             rows: Vec::with_capacity(x.len()),
         })
     }
@@ -28,14 +25,13 @@ impl Plan for Embedding {
 
     fn forward(&mut self, step: Forward<'_>) -> bool {
         let (length, width) = (step.weights[0].shape()[0], step.weights[0].shape()[1]);
-        let row = |value: f64| {
-            let known = value >= 0.0 && value < length as f64 && value.fract() == 0.0;
+        // Models hand on integers in single precision.
+        let row = |&value: &f32| {
+            let known = value >= 0.0 && f64::from(value) < length as f64 && value.fract() == 0.0;
             known.then_some(value as usize)
         };
         self.rows.clear();
-        dense!(step.x.storage(), x => {
-            self.rows.extend(x.iter().map_while(|&value| row(Element::to_f64(value))));
-        });
+        self.rows.extend(values(step.x).iter().map_while(row));
         // What names no row is told by the layer itself.
         if self.rows.len() != step.x.len() {
             return false;

@@ -1,7 +1,6 @@
 //! The input in another shape.
 
-use super::{Backward, Forward, Plan, takes, values};
-use crate::Tensor;
+use super::{Backward, Forward, Input, Plan, values};
 
 /// See [`crate::layers::Flatten`].
 pub(in crate::layers) struct Flatten {
@@ -9,9 +8,9 @@ pub(in crate::layers) struct Flatten {
 }
 
 impl Flatten {
-    pub(in crate::layers) fn new(x: &Tensor, shape: &[usize]) -> Option<Flatten> {
+    pub(in crate::layers) fn new(x: &Input<'_>, shape: &[usize]) -> Option<Flatten> {
         let shape = shape.to_vec();
-        takes(x).then_some(Flatten { shape })
+        (!x.is_sparse).then_some(Flatten { shape })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Batch normalization by the batch's own mean and variance.
 
-use super::{Backward, Forward, Plan, single_mut, takes, values};
+use super::{Backward, Forward, Input, Plan, single_mut, values};
 use crate::Tensor;
 use crate::device::cpu;
 use crate::grad::ops::Channels;
@@ -20,15 +20,15 @@ pub(in crate::layers) struct Normalize {
 
 impl Normalize {
     pub(in crate::layers) fn new(
-        x: &Tensor,
+        x: &Input<'_>,
         epsilon: f64,
         has: [bool; 2],
         note: Box<dyn Fn(&[f32], &[f32]) + Send + Sync>,
     ) -> Option<Normalize> {
-        let width = *x.shape().last()?;
+        let width = *x.shape.last()?;
         let values = |value: f32| vec![value; width];
-        takes(x).then(|| Normalize {
-            shape: x.shape().to_vec(),
+        (!x.is_sparse).then(|| Normalize {
+            shape: x.shape.to_vec(),
             epsilon,
             channels: Channels::new(values(0.0), values(0.0)),
             has,

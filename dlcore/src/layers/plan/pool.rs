@@ -1,7 +1,6 @@
 //! The largest or the mean under a window.
 
-use super::{Backward, Forward, Plan, takes, values};
-use crate::Tensor;
+use super::{Backward, Forward, Input, Plan, values};
 use crate::device::cpu::{self, Pooling};
 use crate::grad::ops;
 
@@ -14,15 +13,15 @@ pub(in crate::layers) struct Pool {
 
 impl Pool {
     /// For images `[batch, height, width, channels]`, or sequences, which are images of height 1.
-    pub(in crate::layers) fn new(x: &Tensor, op: ops::Pool) -> Option<Pool> {
-        let (images, spatial) = match *x.shape() {
+    pub(in crate::layers) fn new(x: &Input<'_>, op: ops::Pool) -> Option<Pool> {
+        let (images, spatial) = match *x.shape {
             [batch, height, width, channels] => {
                 ([batch, height, width, channels], &op.positions[..])
             }
             [batch, steps, channels] => ([batch, 1, steps, channels], &op.positions[1..]),
             _ => return None,
         };
-        takes(x).then(|| Pool {
+        (!x.is_sparse).then(|| Pool {
             shape: [&images[..1], spatial, &images[3..]].concat(),
             pooling: op.of(&images),
             largest: op.largest,

@@ -1,6 +1,6 @@
 //! A recurrent layer over whole sequences.
 
-use super::{Backward, Forward, Plan, single_mut, takes, values};
+use super::{Backward, Forward, Input, Plan, single_mut, values};
 use crate::Tensor;
 use crate::device::cpu::recurrent::{Cell, Gradients, Kept, Pass, backward, forward};
 
@@ -16,19 +16,19 @@ pub(in crate::layers) struct Recurrent {
 
 impl Recurrent {
     pub(in crate::layers) fn new(
-        x: &Tensor,
+        x: &Input<'_>,
         cell: Cell,
         units: usize,
         (backwards, sequences): (bool, bool),
     ) -> Option<Recurrent> {
-        let &[batch, steps, features] = x.shape() else {
+        let &[batch, steps, features] = x.shape else {
             return None;
         };
         let shape = match sequences {
             true => vec![batch, steps, units],
             false => vec![batch, units],
         };
-        let takes = takes(x) && batch * steps * features > 0;
+        let takes = !x.is_sparse && batch * steps * features > 0;
         takes.then(|| Recurrent {
             shape,
             cell,

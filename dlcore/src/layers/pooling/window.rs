@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::Window;
 use crate::grad::ops;
-use crate::layers::plan::{self, Plan};
+use crate::layers::plan::{self, Input, Plan};
 use crate::layers::spatial::{DataFormat, Pair, Sliding, sliding_settings};
 use crate::layers::{Base, Layer, base_methods, layer_settings};
 use crate::tensor::expect;
@@ -56,8 +56,7 @@ macro_rules! pooling {
         }
 
         impl $layer {
-            fn operation(&self, x: &Tensor) -> ops::Pool {
-                let sample = x.shape().get(1..).unwrap_or_default();
+            fn operation(&self, sample: &[usize]) -> ops::Pool {
                 let (window, positions, _) = expect(self.over(sample));
                 ops::Pool {
                     window,
@@ -82,15 +81,15 @@ macro_rules! pooling {
             }
 
             fn forward(&self, x: &Tensor, _training: bool) -> Tensor {
-                let op = self.operation(x);
+                let op = self.operation(x.shape().get(1..).unwrap_or_default());
                 let y = expect(ops::pool(&self.sliding.layout.images(x), op));
                 self.sliding.layout.samples(&y)
             }
 
-            fn plan(&self, x: &Tensor, _logits: bool) -> Option<Box<dyn Plan>> {
+            fn plan(&self, x: &Input<'_>, _logits: bool) -> Option<Box<dyn Plan>> {
                 let plain = self.base.is_plain()
                     && self.sliding.layout.data_format == DataFormat::ChannelsLast;
-                let plan = plan::Pool::new(x, plain.then(|| self.operation(x))?)?;
+                let plan = plan::Pool::new(x, plain.then(|| self.operation(x.sample()))?)?;
                 Some(Box::new(plan))
             }
 

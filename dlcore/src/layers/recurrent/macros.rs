@@ -145,7 +145,7 @@ macro_rules! recurrent_methods {
 
         fn plan(
             &self,
-            x: &$crate::Tensor,
+            x: &$crate::layers::plan::Input<'_>,
             _logits: bool,
         ) -> Option<Box<dyn $crate::layers::plan::Plan>> {
             self.core.plan(&self.base, self.form(), x)

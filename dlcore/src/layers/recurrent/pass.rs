@@ -1,7 +1,7 @@
 //! A batch's way through a recurrent layer: in one fused operation where its kernels know the functions,
 //! else step by step.
 
-use super::super::plan::{self, Plan};
+use super::super::plan::{self, Input, Plan};
 use super::super::weight::are_free;
 use super::super::{Base, Call};
 use super::stepwise::{Drops, Stepwise};
@@ -56,7 +56,7 @@ impl Core {
         &self,
         base: &Base,
         form: Form,
-        x: &Tensor,
+        x: &Input<'_>,
     ) -> Option<Box<dyn Plan>> {
         let free = are_free(&[&self.kernel, &self.recurrent, &self.bias]) && base.is_plain();
         let plain = self.dropout == 0.0 && self.recurrent_dropout == 0.0;

@@ -3,7 +3,7 @@
 use super::super::step::Samples;
 use crate::device::cpu::{self, Cost};
 use crate::layers::plan::single_mut;
-use crate::tensor::{Array, Element, Storage, array_from_vec, row_major};
+use crate::tensor::{Storage, row_major};
 use crate::{DType, Tensor};
 
 /// Elements of a batch of `x` up to which it is copied even where it is a part of the data as they lie.
@@ -11,17 +11,10 @@ const COPIED: usize = 1 << 14;
 
 /// Room for so many samples like those of `data`; nothing where they are not copied.
 pub(super) fn room_for(data: &Tensor, count: usize) -> Tensor {
-    let shape = [&[count], &data.shape()[1..]].concat();
-    match data.storage() {
-        Storage::F32(_) => super::zeros(&shape),
-        Storage::I32(_) => Tensor::from_array(zeros_of::<i32>(&shape)),
-        Storage::I64(_) => Tensor::from_array(zeros_of::<i64>(&shape)),
-        _ => data.slice(..0),
+    if data.is_sparse() || data.dtype() != DType::F32 {
+        return data.slice(..0);
     }
-}
-
-fn zeros_of<T: Element + Default>(shape: &[usize]) -> Array<T> {
-    array_from_vec(shape, vec![T::default(); shape.iter().product()])
+    super::zeros(&[&[count], &data.shape()[1..]].concat())
 }
 
 /// The same numbers, in row-major order if they are of single precision.
@@ -38,60 +31,25 @@ fn in_a_row(tensor: Tensor) -> Tensor {
 pub(super) fn load(to: &mut Tensor, data: &Tensor, samples: &Samples<'_>) {
     let row: usize = data.shape()[1..].iter().product();
     let copied = samples.is_shuffled() || samples.count() * row <= COPIED;
-    if copied && row > 0 && copy(to, data, row, samples) {
+    let Some((order, range)) = samples.part().filter(|_| copied) else {
+        *to = in_a_row(samples.of(data));
         return;
-    }
-    *to = in_a_row(samples.of(data));
-}
-
-fn copy(to: &mut Tensor, data: &Tensor, row: usize, samples: &Samples<'_>) -> bool {
-    let Some((order, range)) = samples
-        .part()
-        .filter(|(_, range)| to.len() == range.len() * row)
-    else {
-        return false;
     };
-    let sample = |index: usize| {
-        let sample = range.start + index;
-        order.map_or(sample, |order| order[sample])
+    let from = match data.storage() {
+        Storage::F32(from) if row > 0 && to.len() == range.len() * row => from.as_slice(),
+        _ => None,
     };
-    if to.dtype() != data.dtype() || to.dtype() == DType::F64 {
-        return false;
-    }
-    if let Storage::F32(from) = data.storage() {
-        let Some(from) = from.as_slice() else {
-            return false;
-        };
-        let into = single_mut(to);
-        cpu::chunks(into, row, Cost::Cheap, &|start, piece| {
-            copy_rows(piece, from, row, &|index| sample(start / row + index));
-        });
-        return true;
-    }
-    match (to.storage_mut(), data.storage()) {
-        (Storage::I32(to), Storage::I32(from)) => copy_whole(to, from, row, &sample),
-        (Storage::I64(to), Storage::I64(from)) => copy_whole(to, from, row, &sample),
-        _ => false,
-    }
-}
-
-fn copy_whole<T: Element>(
-    to: &mut Array<T>,
-    from: &Array<T>,
-    row: usize,
-    sample: &dyn Fn(usize) -> usize,
-) -> bool {
-    match (to.as_slice_mut(), from.as_slice()) {
-        (Some(to), Some(from)) => {
-            copy_rows(to, from, row, sample);
-            true
+    let Some(from) = from else {
+        *to = in_a_row(samples.of(data));
+        return;
+    };
+    let first = range.start;
+    let into = single_mut(to);
+    cpu::chunks(into, row, Cost::Cheap, &|start, piece| {
+        for (index, to) in piece.chunks_exact_mut(row).enumerate() {
+            let sample = first + start / row + index;
+            let sample = order.map_or(sample, |order| order[sample]);
+            to.copy_from_slice(&from[sample * row..][..row]);
         }
-        _ => false,
-    }
-}
-
-fn copy_rows<T: Copy>(to: &mut [T], from: &[T], row: usize, sample: &dyn Fn(usize) -> usize) {
-    for (index, to) in to.chunks_exact_mut(row).enumerate() {
-        to.copy_from_slice(&from[sample(index) * row..][..row]);
-    }
+    });
 }

@@ -136,6 +136,21 @@ fn the_numbers_of_all_layers_are_those_of_the_tape() {
             .add(Flatten::new())
             .add(BatchNormalization::new().center(false).scale(false))
     });
+    let rows = [
+        vec![0, 5],
+        vec![],
+        vec![3],
+        vec![1, 2, 3],
+        vec![5],
+        vec![0],
+        vec![4],
+    ];
+    let rows = Tensor::from_sparse_rows(6, &rows).unwrap();
+    check("sparse rows", &rows, &|| {
+        Sequential::new()
+            .add(Dense::new(4).activation("relu"))
+            .add(BatchNormalization::new())
+    });
     let words = Tensor::from((0..7 * 6).map(|i| i * 5 % 11).collect::<Vec<i64>>()).reshape([7, 6]);
     for words in [
         words.clone(),
