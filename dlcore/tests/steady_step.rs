@@ -164,6 +164,32 @@ fn dropout_and_batch_normalization() -> Result<()> {
     none_is_asked_for("dropout", network, &Tensor::uniform([160, 20], 0.0, 1.0))
 }
 
+/// What `train_on_batch` asks for does not grow with the network: it checks the batch as anybody's and returns what it has
+/// measured under names.
+fn batches_by_hand() -> Result<()> {
+    let x = Tensor::uniform([32, 20], 0.0, 1.0);
+    let classes: Vec<i64> = (0..32).map(|i| i % 3).collect();
+    let y = to_categorical(&classes.into(), 3);
+    for layers in [1, 5] {
+        let mut network = Sequential::new();
+        for _ in 0..layers {
+            network = network.add(Dense::new(40).activation("relu"));
+        }
+        network = network.add(Dense::new(3).activation("softmax"));
+        network.compile("rmsprop", "categorical_crossentropy", ["accuracy"])?;
+        for _ in 0..2 {
+            network.train_on_batch(&x, &y)?;
+        }
+        let before = ASKED.load(Ordering::Relaxed);
+        network.train_on_batch(&x, &y)?;
+        let asked = ASKED.load(Ordering::Relaxed) - before;
+        // Lists of inputs, labels and weights: 5; of layers and leaves, to see that they are those it was compiled
+        // for: 4; the tally and its metric: 9; names and values that are returned: 6.
+        assert_eq!(asked, 5 + 4 + 9 + 6, "{layers} layers and the last");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_step_asks_for_no_memory() -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
@@ -171,6 +197,7 @@ fn a_step_asks_for_no_memory() -> Result<()> {
         dense_layers()?;
         convolutions()?;
         recurrent_layers()?;
-        dropout_and_batch_normalization()
+        dropout_and_batch_normalization()?;
+        batches_by_hand()
     })
 }

@@ -43,7 +43,7 @@ pub(super) struct Chain {
     /// The layers that have weights, as an optimizer notes them.
     numbers: Vec<u64>,
     /// The layers that are told something on the way forwards.
-    noting: Arc<[LayerRef]>,
+    noting: Option<Arc<[LayerRef]>>,
     batch: Prepared,
     /// The gradients of all weights, in order.
     gradients: Vec<Tensor>,
@@ -134,7 +134,7 @@ impl Chain {
         let weighted = links.iter().filter(|link| !link.places.is_empty());
         let numbers = weighted.map(|link| link.layer.number()).collect();
         let noting = links.iter().filter(|link| link.plan.notes());
-        let noting = noting.map(|link| link.layer.clone()).collect();
+        let noting: Vec<LayerRef> = noting.map(|link| link.layer.clone()).collect();
         let largest = links.iter().map(|link| link.output.len()).max()?;
         let output = &links.last()?.output;
         let own = data.weights.iter().all(Option::is_none);
@@ -146,7 +146,7 @@ impl Chain {
             flushes: links.iter().all(|link| link.plan.flushes()),
             links,
             numbers,
-            noting,
+            noting: (!noting.is_empty()).then(|| noting.into()),
             gradients,
         }))
     }
@@ -185,26 +185,19 @@ impl Chain {
         for (own, weights) in self.batch.weights.iter_mut().zip(&data.weights) {
             *own = weights.as_ref().map(|weights| samples.of(weights));
         }
-        // All before any: a plan may draw random numbers, which are then gone.
-        if !self
-            .links
-            .iter()
-            .all(|link| link.is_as_planned(&self.gradients))
-        {
-            return false;
-        }
+        let (links, gradients) = (&mut self.links, &self.gradients);
         let mut run = || {
-            (0..self.links.len()).all(|index| {
-                let (before, from) = self.links.split_at_mut(index);
+            (0..links.len()).all(|index| {
+                let (before, from) = links.split_at_mut(index);
                 let x = before.last().map_or(&self.batch.x[0], |link| &link.output);
-                from[0].forward(x)
+                from[0].forward(x, gradients)
             })
         };
         if self.flushes { flushing(run) } else { run() }
     }
 
     /// The layers that were told something on the way forwards.
-    pub(super) fn noting(&self) -> Arc<[LayerRef]> {
+    pub(super) fn noting(&self) -> Option<Arc<[LayerRef]>> {
         self.noting.clone()
     }
 
@@ -324,14 +317,14 @@ fn links(graph: &Graph, logits: bool, x: &Input<'_>) -> Option<(Vec<Link>, Vec<T
         });
         let from = between.as_ref().unwrap_or(x);
         let plan = layer.plan(from, logits && index + 1 == nodes.len())?;
-        let output = zeros(plan.shape());
+        let output = anything(plan.shape());
         // The layer before may as well write its output in that shape.
         if let Some(before) = links.last_mut().filter(|_| plan.only_reshapes()) {
             before.output = output;
             continue;
         }
         let place = gradients.len();
-        layer.each_weight(&mut |weight| gradients.push(zeros(weight.shape())));
+        layer.each_weight(&mut |weight| gradients.push(anything(weight.shape())));
         links.push(Link {
             layer: node.layer.clone(),
             plan,
@@ -342,8 +335,9 @@ fn links(graph: &Graph, logits: bool, x: &Input<'_>) -> Option<(Vec<Link>, Vec<T
     Some((links, gradients))
 }
 
-fn zeros(shape: &[usize]) -> Tensor {
-    Tensor::from_values(shape, buffers::zeros::<f32>(shape.iter().product()))
+/// A tensor that is written before it is read.
+fn anything(shape: &[usize]) -> Tensor {
+    Tensor::from_values(shape, buffers::any::<f32>(shape.iter().product()))
 }
 
 type Weights<'a> = SmallVec<[&'a Tensor; OWN]>;
@@ -355,24 +349,22 @@ fn weights_of(layer: &dyn Layer) -> Weights<'_> {
 }
 
 impl Link {
-    /// Whether the layer's weights are what they were planned to be.
-    fn is_as_planned(&self, gradients: &[Tensor]) -> bool {
+    /// The output; false where the layer or its weights are not what was planned.
+    fn forward(&mut self, x: &Tensor, gradients: &[Tensor]) -> bool {
         let layer = self.layer.leaf().expect("only layers have plans");
         let (weights, gradients) = (weights_of(&**layer), &gradients[self.places.clone()]);
         let fits = |(w, g): (&&Tensor, &Tensor)| is_plain(w) && w.shape() == g.shape();
-        weights.len() == gradients.len()
-            && weights.iter().zip(gradients).all(fits)
-            && self.plan.holds(&**layer)
-    }
-
-    fn forward(&mut self, x: &Tensor) -> bool {
-        let layer = self.layer.leaf().expect("only layers have plans");
-        let step = Forward {
+        if weights.len() != gradients.len()
+            || !weights.iter().zip(gradients).all(fits)
+            || !self.plan.holds(&**layer)
+        {
+            return false;
+        }
+        self.plan.forward(Forward {
             x,
-            weights: &weights_of(&**layer),
+            weights: &weights,
             y: single_mut(&mut self.output),
-        };
-        self.plan.forward(step)
+        })
     }
 
     /// The gradients of the weights and, if it is wanted, of what came in, from the output's in `gradient`.

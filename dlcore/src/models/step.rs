@@ -277,7 +277,7 @@ fn independent(compiled: &Compiled, error: Error) -> Error {
     ))
 }
 
-/// [`train`] for a model that is nothing but dense layers in a row; none for others.
+/// [`train`] for a model that is nothing but layers in a row that have plans; none for others.
 fn train_chain(
     model: &mut Model,
     graph: &Arc<Graph>,
@@ -296,7 +296,7 @@ fn train_chain(
         return Ok(None);
     };
     let noting = chain.noting();
-    let noted = Noted::of(&noting);
+    let noted = Noted::of(noting.as_deref().unwrap_or_default());
     if !chain.forward(samples) {
         return Ok(None);
     }

@@ -7,8 +7,8 @@ use ndarray::{ArrayView2, Axis, CowArray, Ix2};
 use rayon::prelude::*;
 
 use super::simd::{Level, vectorised};
+use super::thin;
 use super::{Cost, Cpu, buffers, build, chunks};
-use super::{packed, thin};
 use crate::device::Kernels;
 use crate::tensor::{Real, SparseRows};
 
@@ -264,7 +264,9 @@ unsafe fn packed_product<T: Real>(
     let ((m, k), n) = (left.dim(), right.ncols());
     let stride = |view: &CowArray<'_, T, Ix2>, axis| view.stride_of(Axis(axis));
     // Micro-kernels write columns: `rightᵀ · leftᵀ` in columns is `left · right` in rows.
+    #[cfg(target_arch = "x86_64")]
     if TypeId::of::<T>() == TypeId::of::<f32>() {
+        use super::packed;
         let operand = |view: &CowArray<'_, T, Ix2>, columns, rows| packed::Operand {
             start: view.as_ptr().cast(),
             columns: stride(view, columns),

@@ -7,6 +7,7 @@ pub(crate) mod buffers;
 mod elementwise;
 mod matrix;
 mod normalize;
+#[cfg(target_arch = "x86_64")]
 mod packed;
 mod parallel;
 mod reduce;

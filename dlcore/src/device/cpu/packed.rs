@@ -1,31 +1,28 @@
 //! Products of single precision by the micro-kernels of `gemm`, with room for packing that stays.
 //!
 //! The crate's own driver asks for memory at each call, some three hundred times in a step of a convolutional
-//! network. This is that driver for one thread: its blocks, its order and its kernels, and so its numbers to
-//! the last bit. What the crate computes without packing is left to it.
+//! network. This is that driver for one thread, on processors with AVX2 or AVX-512: its blocks, its order and its
+//! kernels, and so its numbers to the last bit. What the crate computes without packing is left to it.
 
 use std::cell::RefCell;
 
 use gemm_common::Ptr;
 use gemm_common::cache::{CACHE_INFO, KernelParams, kernel_params};
 use gemm_common::gemm::{
-    DEFAULT_LHS_PACKING_THRESHOLD_SINGLE_THREAD as WIDE_ENOUGH,
+    CACHELINE_ALIGN, DEFAULT_LHS_PACKING_THRESHOLD_SINGLE_THREAD as WIDE_ENOUGH,
     DEFAULT_RHS_PACKING_THRESHOLD as HIGH_ENOUGH,
 };
 use gemm_common::microkernel::MicroKernelFn;
 use gemm_common::pack_operands::{pack_lhs, pack_rhs};
-#[cfg(target_arch = "aarch64")]
-use gemm_common::simd::Scalar;
-use gemm_common::simd::Simd;
-#[cfg(target_arch = "x86_64")]
-use gemm_common::simd::{MixedSimd, V3, V4};
+use gemm_common::simd::{MixedSimd, Simd, V3, V4};
+use gemm_f32::microkernel::{avx512f::f32 as wide, fma::f32 as narrow};
 
 use super::buffers::Scratch;
 
 /// Elements of the room that a thread keeps, 1 MB.
 const KEPT: usize = 1 << 18;
-/// Elements of a cache line, at whose beginning packed operands begin.
-const LINE: usize = gemm_common::gemm::CACHELINE_ALIGN / size_of::<f32>();
+/// Elements between the places where packed operands may begin.
+const LINE: usize = CACHELINE_ALIGN / size_of::<f32>();
 
 thread_local! {
     static ROOM: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -69,31 +66,39 @@ pub(super) unsafe fn multiply(product: &Product) -> bool {
     if m <= 1 || n <= 1 || k <= 2 || along {
         return false;
     }
-    // SAFETY: the caller's promise; a kernel is chosen where the processor has its instructions.
-    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller's promise; the processor has the kernels' instructions.
     unsafe {
-        use gemm_f32::microkernel::{avx512f::f32 as wide, fma::f32 as narrow};
         if let Some(simd) = <V4 as MixedSimd<f32, f32, f32, f32>>::try_new() {
             const N: usize = 16;
-            product.run::<_, N, { wide::MR_DIV_N * N }, _, _>(simd, &wide::UKR);
+            let kernels = &wide::UKR;
+            Driver::<_, N, { wide::MR_DIV_N * N }, _, _> {
+                simd,
+                kernels,
+                product,
+            }
+            .run();
             return true;
         }
         if let Some(simd) = <V3 as MixedSimd<f32, f32, f32, f32>>::try_new() {
             const N: usize = 8;
-            product.run::<_, N, { narrow::MR_DIV_N * N }, _, _>(simd, &narrow::UKR);
+            let kernels = &narrow::UKR;
+            Driver::<_, N, { narrow::MR_DIV_N * N }, _, _> {
+                simd,
+                kernels,
+                product,
+            }
+            .run();
             return true;
         }
     }
-    // SAFETY: as above; all such processors have NEON.
-    #[cfg(target_arch = "aarch64")]
-    unsafe {
-        use gemm_f32::microkernel::neon::f32 as neon;
-        const N: usize = 4;
-        product.run::<_, N, { neon::MR_DIV_N * N }, _, _>(Scalar, &neon::UKR);
-        return true;
-    }
-    #[cfg(not(target_arch = "aarch64"))]
     false
+}
+
+/// A product by kernels for up to `MR` rows, which are `VECTORS` vectors of `N`, and `NR` columns.
+struct Driver<'a, S, const N: usize, const MR: usize, const NR: usize, const VECTORS: usize> {
+    simd: S,
+    kernels: &'a [[MicroKernelFn<f32>; NR]; VECTORS],
+    product: &'a Product,
 }
 
 /// Packed rows or columns: panels of as many as a kernel takes, one after the other.
@@ -110,15 +115,6 @@ impl Panels {
     }
 }
 
-/// Which rows of the left operand a kernel reads packed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rows {
-    /// All, packed before the first kernel runs.
-    Before,
-    /// Those of a block, packed when its first columns are computed, or read as they lie.
-    InTurn,
-}
-
 /// Columns from `column` on, and terms from `depth` on, that are computed together.
 #[derive(Clone, Copy)]
 struct Slab {
@@ -128,21 +124,25 @@ struct Slab {
     terms: usize,
     /// Rows of a block.
     rows: usize,
+    /// The packed left operand: all rows of it, if `packed`, else room for those of a block.
+    left: Panels,
+    packed: bool,
+    /// None where it is read as it lies.
+    right: Option<Panels>,
 }
 
-impl Product {
-    /// By kernels for up to `MR` rows, in vectors of `N`, and `NR` columns.
-    ///
+impl<S: Simd, const N: usize, const MR: usize, const NR: usize, const VECTORS: usize>
+    Driver<'_, S, N, MR, NR, VECTORS>
+{
     /// # Safety
     /// As [`multiply`], and the processor has the kernels' instructions.
-    unsafe fn run<S, const N: usize, const MR: usize, const NR: usize, const VECTORS: usize>(
-        &self,
-        simd: S,
-        kernels: &[[MicroKernelFn<f32>; NR]; VECTORS],
-    ) where
-        S: Simd,
-    {
-        let (m, n, k) = self.size;
+    unsafe fn run(&self) {
+        let Product {
+            size: (m, n, k),
+            left,
+            right,
+            ..
+        } = *self.product;
         let KernelParams { kc, mc, nc } = match m <= 64 && n <= 64 {
             true => KernelParams {
                 kc: k.min(512),
@@ -152,27 +152,18 @@ impl Product {
             false => kernel_params(m, n, k, MR, NR, size_of::<f32>()),
         };
         let nc = if nc > 0 { nc } else { 128 * NR };
-        let in_columns = cfg!(target_arch = "aarch64") || self.right.rows == 1;
-        let pack_right = m > MR * if in_columns { HIGH_ENOUGH } else { 2 };
-        let rows = match m <= 2 * mc && (m % N != 0 || self.left.rows != 1) {
-            true => Rows::Before,
-            false => Rows::InTurn,
-        };
+        let pack_right = m > MR * if right.rows == 1 { HIGH_ENOUGH } else { 2 };
+        let packed = m <= 2 * mc && (m % N != 0 || left.rows != 1);
         let for_right = match pack_right {
-            true => nc.min(n.next_multiple_of(NR)) * kc,
+            true => (nc.min(n.next_multiple_of(NR)) * kc).next_multiple_of(LINE),
             false => 0,
         };
-        let for_right = for_right.next_multiple_of(LINE);
-        let at_once = if rows == Rows::Before { m } else { m.min(mc) };
+        let at_once = if packed { m } else { m.min(mc) };
         let for_left = at_once.next_multiple_of(MR) * kc;
         with_room(for_right + for_left, &mut |room| {
-            let right = Panels {
+            let in_columns = Panels {
                 start: room,
                 size: kc * NR,
-            };
-            let left = Panels {
-                start: room.wrapping_add(for_right),
-                size: kc * MR,
             };
             for column in (0..n).step_by(nc) {
                 for depth in (0..k).step_by(kc) {
@@ -182,52 +173,27 @@ impl Product {
                         depth,
                         terms: kc.min(k - depth),
                         rows: mc,
+                        left: Panels {
+                            start: room.wrapping_add(for_right),
+                            size: kc * MR,
+                        },
+                        packed,
+                        right: pack_right.then_some(in_columns),
                     };
-                    let (from, to) = (self.right.at(depth, column), right.panel(0));
-                    let Operand {
-                        columns,
-                        rows: down,
-                        ..
-                    } = self.right;
                     // SAFETY: what is packed is within the operands, and there is room for it.
                     unsafe {
-                        #[cfg(target_arch = "aarch64")]
                         if pack_right {
-                            pack_rhs::<f32, N, NR, S>(
-                                simd,
-                                slab.columns,
-                                slab.terms,
-                                to,
-                                from,
-                                columns,
-                                down,
-                                right.size,
+                            let (to, from) = (in_columns.panel(0), right.at(depth, column));
+                            let (count, terms) = (slab.columns, slab.terms);
+                            let (along, down, size) = (right.columns, right.rows, in_columns.size);
+                            pack_rhs::<_, 1, NR, S>(
+                                self.simd, count, terms, to, from, along, down, size,
                             );
                         }
-                        #[cfg(not(target_arch = "aarch64"))]
-                        if pack_right {
-                            pack_rhs::<f32, 1, NR, S>(
-                                simd,
-                                slab.columns,
-                                slab.terms,
-                                to,
-                                from,
-                                columns,
-                                down,
-                                right.size,
-                            );
+                        if packed {
+                            self.pack(slab, (0, m), slab.left.panel(0));
                         }
-                        if rows == Rows::Before {
-                            self.pack::<S, N, MR>(simd, (0, m), slab, left.panel(0), left.size);
-                        }
-                        let right = pack_right.then_some(right);
-                        self.slab::<S, N, MR, NR, VECTORS>(
-                            simd,
-                            kernels,
-                            slab,
-                            (left, rows),
-                            right,
-                        );
+                        self.multiply(slab);
                     }
                 }
             }
@@ -235,104 +201,105 @@ impl Product {
     }
 
     /// Packs `count` rows from `first` on of the left operand.
-    unsafe fn pack<S: Simd, const N: usize, const MR: usize>(
-        &self,
-        simd: S,
-        (first, count): (usize, usize),
-        slab: Slab,
-        to: Ptr<f32>,
-        size: usize,
-    ) {
-        let (from, left) = (self.left.at(first, slab.depth), self.left);
+    unsafe fn pack(&self, slab: Slab, (first, count): (usize, usize), to: Ptr<f32>) {
+        let left = self.product.left;
+        let (from, along, down) = (left.at(first, slab.depth), left.columns, left.rows);
         // SAFETY: the rows are within the operand, and there is room for them.
         unsafe {
-            pack_lhs::<f32, N, MR, S>(
-                simd,
+            pack_lhs::<_, N, MR, S>(
+                self.simd,
                 count,
                 slab.terms,
                 to,
                 from,
-                left.columns,
-                left.rows,
-                size,
+                along,
+                down,
+                slab.left.size,
             );
         }
     }
 
-    /// All rows of a slab. A right operand that is not packed is read as it lies.
-    unsafe fn slab<S, const N: usize, const MR: usize, const NR: usize, const VECTORS: usize>(
-        &self,
-        simd: S,
-        kernels: &[[MicroKernelFn<f32>; NR]; VECTORS],
-        slab: Slab,
-        (left, packed): (Panels, Rows),
-        right: Option<Panels>,
-    ) where
-        S: Simd,
-    {
-        let m = self.size.0;
-        let add = self.add || slab.depth > 0;
+    /// All rows of a slab.
+    unsafe fn multiply(&self, slab: Slab) {
+        let Product {
+            size: (m, ..),
+            left,
+            right,
+            ..
+        } = *self.product;
         let mut first = 0;
         while first < m {
             let mut rows = slab.rows.min(m - first);
-            if rows > N && packed == Rows::InTurn {
+            if rows > N && !slab.packed {
                 rows = rows / N * N;
             }
-            let pack = packed == Rows::InTurn
-                && (rows % N != 0 || self.left.rows != 1 || slab.columns > WIDE_ENOUGH * NR);
-            let as_it_lies = packed == Rows::InTurn && !pack;
+            let wide = slab.columns > WIDE_ENOUGH * NR;
+            let pack = !slab.packed && (rows % N != 0 || left.rows != 1 || wide);
             for (across, column) in (0..slab.columns).step_by(NR).enumerate() {
-                let columns = NR.min(slab.columns - column);
                 for (down, row) in (0..rows).step_by(MR).enumerate() {
                     let count = MR.min(rows - row);
-                    let from_left = match packed {
-                        Rows::Before => left.panel(first / MR + down),
-                        Rows::InTurn if pack => left.panel(down),
-                        Rows::InTurn => self.left.at(first + row, slab.depth),
+                    let (from, along) = match (slab.packed, pack) {
+                        (true, _) => (slab.left.panel(first / MR + down), MR as isize),
+                        (_, true) => (slab.left.panel(down), MR as isize),
+                        _ => (left.at(first + row, slab.depth), left.columns),
                     };
-                    let (from_right, along, to_next) = match right {
-                        Some(right) => (right.panel(across), NR as isize, 1),
+                    let of_right = match slab.right {
+                        Some(panels) => (panels.panel(across), NR as isize, 1),
                         None => {
-                            let from = self.right.at(slab.depth, slab.column + column);
-                            (from, self.right.rows, self.right.columns)
+                            let from = right.at(slab.depth, slab.column + column);
+                            (from, right.rows, right.columns)
                         }
                     };
-                    let to = (slab.column + column) as isize * self.columns;
-                    let to = self.to.wrapping_offset(to).wrapping_add(first + row);
                     // SAFETY: rows, columns and terms are within operands and result, or packed.
                     unsafe {
                         if pack && column == 0 {
-                            let rows = (first + row, count);
-                            self.pack::<S, N, MR>(simd, rows, slab, from_left, left.size);
+                            self.pack(slab, (first + row, count), from);
                         }
-                        kernels[count.div_ceil(N) - 1][columns - 1](
-                            count,
-                            columns,
-                            slab.terms,
-                            to,
-                            from_left.0,
-                            from_right.0,
-                            self.columns,
-                            1,
-                            if as_it_lies {
-                                self.left.columns
-                            } else {
-                                MR as isize
-                            },
-                            along,
-                            to_next,
-                            1.0,
-                            1.0,
-                            u8::from(add),
-                            false,
-                            false,
-                            false,
-                            std::ptr::null(),
-                        );
+                        self.tile(slab, (first + row, count), column, (from, along), of_right);
                     }
                 }
             }
             first += rows;
+        }
+    }
+
+    /// `count` rows from `row` on, and as many columns as a kernel takes.
+    unsafe fn tile(
+        &self,
+        slab: Slab,
+        (row, count): (usize, usize),
+        column: usize,
+        (left, along): (Ptr<f32>, isize),
+        (right, down, across): (Ptr<f32>, isize, isize),
+    ) {
+        let columns = NR.min(slab.columns - column);
+        let kernel = self.kernels[count.div_ceil(N) - 1][columns - 1];
+        let to = (slab.column + column) as isize * self.product.columns;
+        let to = self.product.to.wrapping_offset(to).wrapping_add(row);
+        let (to_next, add) = (self.product.columns, self.product.add || slab.depth > 0);
+        let (no, last) = (false, std::ptr::null());
+        // SAFETY: the caller's.
+        unsafe {
+            kernel(
+                count,
+                columns,
+                slab.terms,
+                to,
+                left.0,
+                right.0,
+                to_next,
+                1,
+                along,
+                down,
+                across,
+                1.0,
+                1.0,
+                u8::from(add),
+                no,
+                no,
+                no,
+                last,
+            );
         }
     }
 }
@@ -342,7 +309,7 @@ fn with_room(length: usize, work: &mut dyn FnMut(*mut f32)) {
     let length = length + LINE;
     let mut begin = |room: &mut [f32]| {
         let start = room.as_mut_ptr();
-        work(start.wrapping_add(start.align_offset(LINE * size_of::<f32>())));
+        work(start.wrapping_add(start.align_offset(CACHELINE_ALIGN)));
     };
     if length > KEPT {
         return begin(&mut Scratch::new(length).0);
@@ -438,7 +405,7 @@ mod tests {
                 }
             }
         }
-        let known = cfg!(target_arch = "aarch64") || Level::best() > Level::Scalar;
+        let known = Level::best() > Level::Scalar;
         assert!(packed > 60 || !known, "{packed}");
     }
 }

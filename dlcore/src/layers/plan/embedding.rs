@@ -1,6 +1,7 @@
 //! Vectors looked up by integers.
 
 use super::{Backward, Forward, Input, Plan, single_mut, values};
+use crate::device::cpu::{self, Cost};
 
 /// See [`crate::layers::Embedding`].
 pub(in crate::layers) struct Embedding {
@@ -13,7 +14,7 @@ impl Embedding {
     pub(in crate::layers) fn new(x: &Input<'_>, width: usize) -> Option<Embedding> {
         (!x.is_sparse).then(|| Embedding {
             shape: [x.shape, &[width]].concat(),
-            rows: Vec::with_capacity(x.len()),
+            rows: vec![0; x.len()],
         })
     }
 }
@@ -25,21 +26,23 @@ impl Plan for Embedding {
 
     fn forward(&mut self, step: Forward<'_>) -> bool {
         let (length, width) = (step.weights[0].shape()[0], step.weights[0].shape()[1]);
+        let mut known = true;
         // Models hand on integers in single precision.
-        let row = |&value: &f32| {
-            let known = value >= 0.0 && f64::from(value) < length as f64 && value.fract() == 0.0;
-            known.then_some(value as usize)
-        };
-        self.rows.clear();
-        self.rows.extend(values(step.x).iter().map_while(row));
+        for (row, &value) in self.rows.iter_mut().zip(values(step.x)) {
+            *row = value as usize;
+            known &= *row as f32 == value && *row < length;
+        }
         // What names no row is told by the layer itself.
-        if self.rows.len() != step.x.len() {
+        if !known {
             return false;
         }
         let embeddings = values(step.weights[0]);
-        for (to, &row) in step.y.chunks_exact_mut(width).zip(&self.rows) {
-            to.copy_from_slice(&embeddings[row * width..][..width]);
-        }
+        cpu::chunks(step.y, width, Cost::Cheap, &|start, piece| {
+            let rows = &self.rows[start / width..];
+            for (to, &row) in piece.chunks_exact_mut(width).zip(rows) {
+                to.copy_from_slice(&embeddings[row * width..][..width]);
+            }
+        });
         true
     }
 

@@ -14,7 +14,7 @@ pub(super) fn room_for(data: &Tensor, count: usize) -> Tensor {
     if data.is_sparse() || data.dtype() != DType::F32 {
         return data.slice(..0);
     }
-    super::zeros(&[&[count], &data.shape()[1..]].concat())
+    super::anything(&[&[count], &data.shape()[1..]].concat())
 }
 
 /// The same numbers, in row-major order if they are of single precision.
