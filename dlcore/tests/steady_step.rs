@@ -70,6 +70,7 @@ fn dense_layers() -> Result<()> {
     let numbers = Tensor::uniform([160], 0.0, 1.0);
     let binary = numbers.greater(0.5).cast(DType::F32).reshape([160, 1]);
     let classes: Vec<i64> = (0..160).map(|i| i % 3).collect();
+    let numbers_of_classes: Tensor = classes.clone().into();
     let classes = to_categorical(&classes.into(), 3);
     for (loss, metrics, activation, y) in [
         ("mse", vec!["mae"], "linear", &numbers),
@@ -80,6 +81,12 @@ fn dense_layers() -> Result<()> {
             vec!["accuracy"],
             "softmax",
             &classes,
+        ),
+        (
+            "sparse_categorical_crossentropy",
+            vec!["accuracy"],
+            "softmax",
+            &numbers_of_classes,
         ),
     ] {
         let decay = ExponentialDecay::new(0.1, 100, 0.9);
@@ -99,7 +106,7 @@ fn dense_layers() -> Result<()> {
             ),
         ];
         for (name, optimizer) in optimizers {
-            let units = y.shape().get(1).copied().unwrap_or(1);
+            let units = if activation == "softmax" { 3 } else { 1 };
             let mut network = network(activation, units, 7);
             network.compile(optimizer, loss, metrics.clone())?;
             let few = asked(&mut network, &x, y, 10)?;

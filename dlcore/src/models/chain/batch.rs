@@ -1,20 +1,22 @@
 //! A chain's copy of its batch.
 
 use super::super::step::Samples;
+use crate::Tensor;
 use crate::device::cpu::{self, Cost};
 use crate::layers::plan::single_mut;
 use crate::tensor::{Storage, row_major};
-use crate::{DType, Tensor};
 
 /// Elements of a batch of `x` up to which it is copied even where it is a part of the data as they lie.
 const COPIED: usize = 1 << 14;
 
 /// Room for so many samples like those of `data`; nothing where they are not copied.
 pub(super) fn room_for(data: &Tensor, count: usize) -> Tensor {
-    if data.is_sparse() || data.dtype() != DType::F32 {
-        return data.slice(..0);
+    let shape = [&[count], &data.shape()[1..]].concat();
+    match data.storage() {
+        Storage::F32(_) => super::anything(&shape),
+        Storage::I64(_) => Tensor::from_values(&shape, vec![0_i64; shape.iter().product()]),
+        _ => data.slice(..0),
     }
-    super::anything(&[&[count], &data.shape()[1..]].concat())
 }
 
 /// The same numbers, in row-major order if they are of single precision.
@@ -35,6 +37,17 @@ pub(super) fn load(to: &mut Tensor, data: &Tensor, samples: &Samples<'_>) {
         *to = in_a_row(samples.of(data));
         return;
     };
+    if let (Storage::I64(to), Storage::I64(from)) = (to.storage_mut(), data.storage())
+        && let (Some(to), Some(from)) = (to.as_slice_mut(), from.as_slice())
+        && row > 0
+        && to.len() == range.len() * row
+    {
+        for (to, sample) in to.chunks_exact_mut(row).zip(range) {
+            let sample = order.map_or(sample, |order| order[sample]);
+            to.copy_from_slice(&from[sample * row..][..row]);
+        }
+        return;
+    }
     let from = match data.storage() {
         Storage::F32(from) if row > 0 && to.len() == range.len() * row => from.as_slice(),
         _ => None,

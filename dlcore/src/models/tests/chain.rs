@@ -15,7 +15,11 @@ fn trained(mut networks: [Sequential; 2], loss: &str, y: &Tensor) -> [Vec<Tensor
     let x = numbers([y.shape()[0], 6], 3);
     for (network, chained) in networks.iter_mut().zip([true, false]) {
         network.build(&[6]).unwrap();
-        network.compile("rmsprop", loss, ["mae"]).unwrap();
+        let metric = match loss.starts_with("sparse") {
+            true => "accuracy",
+            false => "mae",
+        };
+        network.compile("rmsprop", loss, [metric]).unwrap();
         assert_eq!(is_chain(network, &x, y), chained, "{loss}");
     }
     networks[1].set_weights(&networks[0].get_weights()).unwrap();
@@ -59,6 +63,14 @@ fn the_numbers_are_those_of_the_tape() {
         let [chain, tape] = trained(networks(units, activation), loss, y);
         assert_eq!(chain, tape, "{loss}");
     }
+}
+
+#[test]
+fn the_numbers_are_those_of_the_tape_for_numbers_of_classes() {
+    let classes = Tensor::from(vec![0_i64, 2, 1, 1]);
+    let loss = "sparse_categorical_crossentropy";
+    let [chain, tape] = trained(networks(3, "softmax"), loss, &classes);
+    assert_eq!(chain, tape);
 }
 
 /// Whether the next step of a network on this batch goes through a chain.
