@@ -85,14 +85,14 @@ pub trait Plan: Send + Sync {
 /// sparse rows.
 pub struct Forward<'a> {
     pub(crate) x: &'a Tensor,
-    pub(crate) weights: &'a [&'a Tensor],
+    pub(crate) weights: &'a [&'a [f32]],
     pub(crate) y: &'a mut [f32],
 }
 
 /// The way back.
 pub struct Backward<'a> {
     pub(crate) x: &'a Tensor,
-    pub(crate) weights: &'a [&'a Tensor],
+    pub(crate) weights: &'a [&'a [f32]],
     pub(crate) y: &'a [f32],
     /// That of the output, which may be changed.
     pub(crate) gradient: &'a mut [f32],
@@ -118,9 +118,9 @@ impl Backward<'_> {
     }
 }
 
-/// Whether a tensor is dense, of single precision, in row-major order and on no tape.
-pub(crate) fn is_plain(tensor: &Tensor) -> bool {
-    tensor.node().is_none() && single_of(tensor).is_some()
+/// The elements of a tensor that is dense, of single precision, in row-major order and on no tape.
+pub(crate) fn plain_of(tensor: &Tensor) -> Option<&[f32]> {
+    single_of(tensor).filter(|_| tensor.node().is_none())
 }
 
 /// The elements of a tensor of single precision in row-major order.

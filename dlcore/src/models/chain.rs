@@ -24,7 +24,7 @@ use super::tally::Tally;
 use crate::device::cpu::buffers::{self, Scratch};
 use crate::device::cpu::flushing;
 use crate::layers::Layer;
-use crate::layers::plan::{Backward, Forward, Input, Plan, is_plain, single_mut, single_of};
+use crate::layers::plan::{Backward, Forward, Input, Plan, plain_of, single_mut, single_of};
 use crate::optimizers::Optimizer;
 use crate::tensor::{Storage, row_major};
 use crate::{DType, Result, Tensor};
@@ -340,24 +340,25 @@ fn anything(shape: &[usize]) -> Tensor {
     Tensor::from_values(shape, buffers::any::<f32>(shape.iter().product()))
 }
 
-type Weights<'a> = SmallVec<[&'a Tensor; OWN]>;
-
-fn weights_of(layer: &dyn Layer) -> Weights<'_> {
-    let mut weights = Weights::new();
-    layer.each_weight(&mut |weight| weights.push(weight));
-    weights
+/// The weights of a layer; none if one is not dense, of single precision, in row-major order and on no tape.
+fn weights_of(layer: &dyn Layer) -> Option<SmallVec<[&[f32]; OWN]>> {
+    let (mut weights, mut all) = (SmallVec::new(), true);
+    layer.each_weight(&mut |weight| match plain_of(weight) {
+        Some(values) => weights.push(values),
+        None => all = false,
+    });
+    all.then_some(weights)
 }
 
 impl Link {
     /// The output; false where the layer or its weights are not what was planned.
     fn forward(&mut self, x: &Tensor, gradients: &[Tensor]) -> bool {
         let layer = self.layer.leaf().expect("only layers have plans");
-        let (weights, gradients) = (weights_of(&**layer), &gradients[self.places.clone()]);
-        let fits = |(w, g): (&&Tensor, &Tensor)| is_plain(w) && w.shape() == g.shape();
-        if weights.len() != gradients.len()
-            || !weights.iter().zip(gradients).all(fits)
-            || !self.plan.holds(&**layer)
-        {
+        let Some(weights) = weights_of(&**layer).filter(|_| self.plan.holds(&**layer)) else {
+            return false;
+        };
+        let gradients = gradients[self.places.clone()].iter().map(Tensor::len);
+        if !weights.iter().map(|weight| weight.len()).eq(gradients) {
             return false;
         }
         self.plan.forward(Forward {
@@ -379,7 +380,7 @@ impl Link {
         let y = single_of(&self.output).expect("in row-major order");
         let step = Backward {
             x,
-            weights: &weights_of(&**layer),
+            weights: &weights_of(&**layer).expect("seen on the way forwards"),
             y,
             gradient: &mut gradient[..y.len()],
             by_x,

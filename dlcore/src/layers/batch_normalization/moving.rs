@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::device::cpu::vectorised;
-use crate::layers::plan::{is_plain, single_mut, single_of};
+use crate::layers::plan::{plain_of, single_mut, single_of};
 use crate::{DType, Tensor};
 
 /// The effect of the noted batches, one after another, on a moving average: `kept · average + added`.
@@ -50,7 +50,9 @@ impl Noting {
     /// [`Noting::note`], in room that is there already where nothing else is noted.
     fn note_values(&mut self, momentum: f64, mean: &[f32], variance: &[f32]) {
         let tensor = |values: &[f32]| Tensor::from_values(&[values.len()], values.to_vec());
-        let fits = |effect: &Effect| is_plain(&effect.mean) && effect.mean.shape() == [mean.len()];
+        let fits = |effect: &Effect| {
+            plain_of(&effect.mean).is_some() && effect.mean.shape() == [mean.len()]
+        };
         let spare = self.spare.take().filter(fits);
         let (None, Some(mut effect)) = (&self.effect, spare) else {
             return self.note(momentum, &tensor(mean), &tensor(variance));
@@ -98,11 +100,13 @@ impl Noted {
 /// `average = average · kept + added`
 fn follow(average: &mut Tensor, kept: f64, added: &Tensor) {
     match single_of(added) {
-        Some(added) if is_plain(average) && average.len() == added.len() => vectorised(|| {
-            for (average, &added) in single_mut(average).iter_mut().zip(added) {
-                *average = *average * kept as f32 + added;
-            }
-        }),
+        Some(added) if plain_of(average).is_some() && average.len() == added.len() => {
+            vectorised(|| {
+                for (average, &added) in single_mut(average).iter_mut().zip(added) {
+                    *average = *average * kept as f32 + added;
+                }
+            })
+        }
         _ => {
             let dtype: DType = average.dtype();
             *average = (&*average * kept + added).cast(dtype);

@@ -39,8 +39,8 @@ impl Plan for Conv {
     }
 
     fn forward(&mut self, step: Forward<'_>) -> bool {
-        let bias = step.weights.get(1).map(|bias| values(bias));
-        let (x, kernel) = (values(step.x), values(step.weights[0]));
+        let bias = step.weights.get(1).copied();
+        let (x, kernel) = (values(step.x), step.weights[0]);
         cpu::conv(&self.convolution, x, kernel, bias, self.relu, step.y);
         true
     }
@@ -51,8 +51,7 @@ impl Plan for Conv {
         }
         let (x, g) = (values(step.x), &*step.gradient);
         if let Some(by_x) = step.by_x {
-            let kernel = values(step.weights[0]);
-            cpu::conv_transpose(&self.convolution, g, kernel, None, by_x);
+            cpu::conv_transpose(&self.convolution, g, step.weights[0], None, by_x);
         }
         let by_kernel = single_mut(&mut step.by_weights[0]);
         cpu::conv_kernel(&self.convolution, x, g, by_kernel);

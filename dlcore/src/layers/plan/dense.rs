@@ -8,6 +8,8 @@ use crate::device::{Cpu, Kernels};
 /// See [`crate::layers::Dense`].
 pub(in crate::layers) struct Dense {
     shape: Vec<usize>,
+    features: usize,
+    units: usize,
     relu: bool,
 }
 
@@ -19,13 +21,10 @@ impl Dense {
         let takes = !before.is_empty() && features == last;
         takes.then(|| Dense {
             shape: [before, &[*units]].concat(),
+            features: *features,
+            units: *units,
             relu,
         })
-    }
-
-    /// Units and features.
-    fn size(&self, weights: &[&Tensor]) -> (usize, usize) {
-        (weights[0].shape()[1], weights[0].shape()[0])
     }
 }
 
@@ -39,15 +38,17 @@ impl Plan for Dense {
     }
 
     fn forward(&mut self, step: Forward<'_>) -> bool {
-        let (units, features) = self.size(step.weights);
-        let kernel = matrix(values(step.weights[0]), units);
-        let bias = step.weights.get(1).map(|bias| values(bias));
+        let kernel = matrix(step.weights[0], self.units);
+        let bias = step.weights.get(1).copied();
         match step.x.sparse() {
             Some(rows) => {
                 let result: Vec<f32> = Cpu::sparse_gemm(rows, kernel, bias);
                 step.y.copy_from_slice(&result);
             }
-            None => Cpu::gemm_into(matrix(values(step.x), features), kernel, bias, step.y),
+            None => {
+                let x = matrix(values(step.x), self.features);
+                Cpu::gemm_into(x, kernel, bias, step.y);
+            }
         }
         if self.relu {
             cpu::relu(step.y);
@@ -60,10 +61,9 @@ impl Plan for Dense {
         if self.relu {
             step.through_relu();
         }
-        let (units, features) = self.size(step.weights);
-        let g = matrix(step.gradient, units);
+        let g = matrix(step.gradient, self.units);
         if let Some(by_x) = step.by_x {
-            let kernel = matrix(values(step.weights[0]), units);
+            let kernel = matrix(step.weights[0], self.units);
             Cpu::gemm_into(g, kernel.reversed_axes(), None, by_x);
         }
         let by_kernel = &mut step.by_weights[0];
@@ -73,12 +73,12 @@ impl Plan for Dense {
                 *by_kernel = Tensor::from_values(by_kernel.shape(), values);
             }
             None => {
-                let x = matrix(values(step.x), features).reversed_axes();
+                let x = matrix(values(step.x), self.features).reversed_axes();
                 Cpu::gemm_into(x, g, None, single_mut(by_kernel));
             }
         }
         if let Some(by_bias) = step.by_weights.get_mut(1) {
-            let extent = (1, g.nrows(), units);
+            let extent = (1, g.nrows(), self.units);
             cpu::sum_axis_into(step.gradient, extent, single_mut(by_bias));
         }
     }

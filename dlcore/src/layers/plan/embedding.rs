@@ -19,13 +19,21 @@ impl Embedding {
     }
 }
 
+impl Embedding {
+    /// Numbers of a vector.
+    fn width(&self) -> usize {
+        self.shape.last().copied().unwrap_or(1)
+    }
+}
+
 impl Plan for Embedding {
     fn shape(&self) -> &[usize] {
         &self.shape
     }
 
     fn forward(&mut self, step: Forward<'_>) -> bool {
-        let (length, width) = (step.weights[0].shape()[0], step.weights[0].shape()[1]);
+        let (embeddings, width) = (step.weights[0], self.width());
+        let length = embeddings.len() / width;
         let mut known = true;
         // Models hand on integers in single precision.
         for (row, &value) in self.rows.iter_mut().zip(values(step.x)) {
@@ -36,7 +44,6 @@ impl Plan for Embedding {
         if !known {
             return false;
         }
-        let embeddings = values(step.weights[0]);
         cpu::chunks(step.y, width, Cost::Cheap, &|start, piece| {
             let rows = &self.rows[start / width..];
             for (to, &row) in piece.chunks_exact_mut(width).zip(rows) {
@@ -47,7 +54,7 @@ impl Plan for Embedding {
     }
 
     fn backward(&mut self, step: Backward<'_>) {
-        let width = step.weights[0].shape()[1];
+        let width = self.width();
         let sums = single_mut(&mut step.by_weights[0]);
         sums.fill(0.0);
         for (from, &row) in step.gradient.chunks_exact(width).zip(&self.rows) {

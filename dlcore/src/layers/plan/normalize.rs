@@ -1,7 +1,6 @@
 //! Batch normalization by the batch's own mean and variance.
 
 use super::{Backward, Forward, Input, Plan, single_mut, values};
-use crate::Tensor;
 use crate::device::cpu;
 use crate::grad::ops::Channels;
 use crate::layers::Layer;
@@ -39,9 +38,9 @@ impl Normalize {
 }
 
 /// Gamma and beta.
-fn rows<'a>(has: [bool; 2], absent: &'a [Vec<f32>; 2], weights: &[&'a Tensor]) -> [&'a [f32]; 2] {
+fn rows<'a>(has: [bool; 2], absent: &'a [Vec<f32>; 2], weights: &[&'a [f32]]) -> [&'a [f32]; 2] {
     let at = |index: usize| match has[index] {
-        true => values(weights[if index == 1 && has[0] { 1 } else { 0 }]),
+        true => weights[usize::from(index == 1 && has[0])],
         false => &absent[index],
     };
     [at(0), at(1)]

@@ -8,6 +8,7 @@ use crate::device::cpu::recurrent::{Cell, Gradients, Kept, Pass, backward, forwa
 pub(in crate::layers) struct Recurrent {
     shape: Vec<usize>,
     cell: Cell,
+    units: usize,
     backwards: bool,
     sequences: bool,
     /// What the way forwards leaves for the way back.
@@ -32,19 +33,20 @@ impl Recurrent {
         takes.then(|| Recurrent {
             shape,
             cell,
+            units,
             backwards,
             sequences,
             kept: Vec::new(),
         })
     }
 
-    fn pass<'a>(&self, x: &'a Tensor, weights: &[&'a Tensor]) -> Pass<'a, f32> {
+    fn pass<'a>(&self, x: &'a Tensor, weights: &[&'a [f32]]) -> Pass<'a, f32> {
         Pass {
             cell: self.cell,
             batch: x.shape()[0],
             steps: x.shape()[1],
             features: x.shape()[2],
-            units: weights[1].shape()[0],
+            units: self.units,
             backwards: self.backwards,
             sequences: self.sequences,
             states: false,
@@ -53,9 +55,9 @@ impl Recurrent {
             input_dropout: None,
             dropout: None,
             x: values(x),
-            kernel: values(weights[0]),
-            recurrent_kernel: values(weights[1]),
-            bias: weights.get(2).map(|bias| values(bias)),
+            kernel: weights[0],
+            recurrent_kernel: weights[1],
+            bias: weights.get(2).copied(),
             initial: Vec::new(),
         }
     }
