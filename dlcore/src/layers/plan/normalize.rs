@@ -5,6 +5,9 @@ use crate::device::cpu;
 use crate::grad::ops::Channels;
 use crate::layers::Layer;
 
+/// What takes a batch's mean and variance.
+type Note = Box<dyn Fn(&[f32], &[f32]) + Send + Sync>;
+
 /// See [`crate::layers::BatchNormalization`].
 pub(in crate::layers) struct Normalize {
     shape: Vec<usize>,
@@ -13,8 +16,7 @@ pub(in crate::layers) struct Normalize {
     /// Whether there are weights gamma and beta, and what stands for one that is not there.
     has: [bool; 2],
     absent: [Vec<f32>; 2],
-    /// Takes mean and variance.
-    note: Box<dyn Fn(&[f32], &[f32]) + Send + Sync>,
+    note: Note,
 }
 
 impl Normalize {
@@ -22,7 +24,7 @@ impl Normalize {
         x: &Input<'_>,
         epsilon: f64,
         has: [bool; 2],
-        note: Box<dyn Fn(&[f32], &[f32]) + Send + Sync>,
+        note: Note,
     ) -> Option<Normalize> {
         let width = *x.shape.last()?;
         let values = |value: f32| vec![value; width];
