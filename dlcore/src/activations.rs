@@ -177,6 +177,17 @@ impl PartialEq for CustomActivation {
 }
 
 impl Activation {
+    /// Whether a relu is what it makes of a result, in place, unless it is left out; none for a function that is
+    /// computed apart.
+    pub(crate) fn in_place(&self, left_out: bool) -> Option<bool> {
+        match self {
+            _ if left_out => Some(false),
+            Activation::Linear => Some(false),
+            Activation::Relu => Some(true),
+            _ => None,
+        }
+    }
+
     /// The activation of this name: `"linear"`, `"relu"`, `"sigmoid"`, `"tanh"`, `"softmax"`,
     /// `"gelu"`, `"silu"` (also `"swish"`) and so on.
     ///

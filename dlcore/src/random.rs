@@ -7,10 +7,10 @@
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
-use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
 
-use crate::device::cpu::{Cost, build, vectorised};
+use crate::device::cpu::buffers::written;
+use crate::device::cpu::{Cost, build, chunks, vectorised};
 use crate::tensor::{Shape, expect};
 use crate::{Error, Result, Tensor};
 
@@ -110,13 +110,15 @@ type Group = [[u32; LANES]; 4];
 /// A buffer written group by group, each from the words of the next `LANES` counters; only the last
 /// part may be shorter than its group.
 #[inline(always)]
-fn by_groups(
-    length: usize,
-    seed: u64,
-    write: impl Fn(&Group, &mut [MaybeUninit<f32>]) + Sync,
-) -> Vec<f32> {
+fn by_groups(length: usize, seed: u64, write: impl Fn(&Group, &mut [f32]) + Sync) -> Vec<f32> {
+    written(length, |buffer| fill_by_groups(buffer, seed, write))
+}
+
+/// [`by_groups`] into a buffer that is there.
+#[inline(always)]
+fn fill_by_groups(buffer: &mut [f32], seed: u64, write: impl Fn(&Group, &mut [f32]) + Sync) {
     const SIZE: usize = 4 * LANES;
-    build(length, SIZE, Cost::Costly, &|start, piece| {
+    chunks(buffer, SIZE, Cost::Costly, &|start, piece| {
         vectorised(
             #[inline(always)]
             || {
@@ -132,14 +134,19 @@ fn by_groups(
                 }
             },
         );
-    })
+    });
 }
 
 /// A buffer of numbers made from one word each.
 #[inline(always)]
 fn by_words(length: usize, seed: u64, make: impl Fn(u32) -> f32 + Sync) -> Vec<f32> {
-    by_groups(
-        length,
+    written(length, |buffer| fill_by_words(buffer, seed, make))
+}
+
+#[inline(always)]
+fn fill_by_words(buffer: &mut [f32], seed: u64, make: impl Fn(u32) -> f32 + Sync) {
+    fill_by_groups(
+        buffer,
         seed,
         #[inline(always)]
         |words, part| {
@@ -149,11 +156,11 @@ fn by_words(length: usize, seed: u64, make: impl Fn(u32) -> f32 + Sync) -> Vec<f
                 *value = make(word);
             }
             match part.len() == values.len() {
-                true => part.write_copy_of_slice(&values),
-                false => part.write_copy_of_slice(&values[..part.len()]),
-            };
+                true => part.copy_from_slice(&values),
+                false => part.copy_from_slice(&values[..part.len()]),
+            }
         },
-    )
+    );
 }
 
 /// Independent numbers, uniform from `low` (included) to `high` (excluded up to rounding), `F32`.
@@ -186,7 +193,7 @@ pub fn normal(shape: impl Into<Shape>, mean: f64, standard_deviation: f64) -> Te
                 row[lane] = (mean + standard_deviation * z) as f32;
             }
         }
-        part.write_copy_of_slice(&values.as_flattened()[..part.len()]);
+        part.copy_from_slice(&values.as_flattened()[..part.len()]);
     });
     Tensor::from_values(shape.dims(), values)
 }
@@ -373,10 +380,15 @@ pub fn categorical(logits: &Tensor, samples: usize) -> Result<Tensor> {
 
 /// 0 with probability `rate` and `1 / (1 - rate)` otherwise.
 pub(crate) fn dropout_mask(shape: &[usize], rate: f64, seed: u64) -> Tensor {
+    let draw = |mask: &mut [f32]| draw_dropout(mask, rate, seed);
+    Tensor::from_values(shape, written(shape.iter().product(), draw))
+}
+
+/// [`dropout_mask`] into a buffer that is there.
+pub(crate) fn draw_dropout(mask: &mut [f32], rate: f64, seed: u64) {
     let dropped = (rate * 4_294_967_296.0) as u32;
     let kept = (1.0 / (1.0 - rate)) as f32;
-    let make = |word| if word < dropped { 0.0 } else { kept };
-    Tensor::from_values(shape, by_words(shape.iter().product(), seed, make))
+    fill_by_words(mask, seed, |word| if word < dropped { 0.0 } else { kept });
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use smallvec::SmallVec;
+
 use super::ops::{self, Op, Step, with_each};
 use crate::tensor::expect;
 use crate::{Error, Result, Tensor};
@@ -93,12 +95,15 @@ struct Recording {
     used_up: bool,
 }
 
+/// Inputs of nearly all operations.
+const FEW: usize = 3;
+
 /// An operation; `places` says where on the tape its inputs are, if they are on it. Inputs and
 /// output keep their places on other tapes, so that these record the way back.
 struct Entry {
     op: Op,
-    inputs: Vec<Tensor>,
-    places: Vec<Option<usize>>,
+    inputs: SmallVec<[Tensor; FEW]>,
+    places: SmallVec<[Option<usize>; FEW]>,
     output: Tensor,
 }
 

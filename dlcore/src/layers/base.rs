@@ -79,6 +79,11 @@ impl Base {
         self.built
     }
 
+    /// Whether it is built, and nothing is added to the loss for what it returns.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.built && self.activity_regularizer.is_none()
+    }
+
     /// How a message names the layer: `dense_1 (Dense)`.
     pub(crate) fn describe(&self) -> String {
         format!("{} ({})", self.name, self.kind)

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::affine::{Affine, affine_settings};
 use super::dims::with_axes_last;
-use super::weight::weight_methods;
+use super::plan::{self, Input, Plan};
+use super::weight::{are_free, weight_methods};
 use super::{Base, Call, Dims, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed, number};
 use crate::grad::ops;
@@ -275,6 +276,19 @@ impl Layer for BatchNormalization {
 
     weight_methods!(affine.gamma, affine.beta);
 
+    fn plan(&self, x: &Input<'_>, _logits: bool) -> Option<Box<dyn Plan>> {
+        let weights = [&self.affine.gamma, &self.affine.beta];
+        let free = are_free(&weights) && self.base.is_plain() && self.base.trainable;
+        let axis = self.channel_axis(x.sample()).ok()?;
+        if !free || axis + 1 != x.shape.len() {
+            return None;
+        }
+        let has = weights.map(|weight| weight.value.is_some());
+        let note = self.noted.taker(self.momentum);
+        let plan = plan::Normalize::new(x, self.epsilon, has, Box::new(note))?;
+        Some(Box::new(plan))
+    }
+
     fn state(&self) -> Vec<&Tensor> {
         self.moving_mean
             .iter()
@@ -295,7 +309,7 @@ impl Layer for BatchNormalization {
     }
 
     fn discard(&mut self) {
-        self.noted = Noted::default();
+        self.noted.forget();
     }
 
     fn config(&self) -> Option<Value> {

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::weight::{Weight, weight_methods, weight_settings};
+use super::plan::{self, Input, Plan};
+use super::weight::{Weight, are_free, weight_methods, weight_settings};
 use super::{Base, Layer, base_methods, layer_settings};
 use crate::activations::Activation;
 use crate::config::{Fields, Parsed};
@@ -219,17 +220,11 @@ impl Layer for Dense {
         Some(&self.activation)
     }
 
-    fn as_dense(&self) -> Option<(&Tensor, Option<&Tensor>, &Activation)> {
-        let penalties = [&self.kernel.regularizer, &self.bias.regularizer];
-        let plain = penalties.iter().all(|penalty| penalty.is_none())
-            && self.base.activity_regularizer.is_none();
-        let kernel = self.kernel.value.as_ref().filter(|_| plain)?;
-        Some((kernel, self.bias.value.as_ref(), &self.activation))
-    }
-
-    fn as_dense_mut(&mut self) -> Option<(&mut Tensor, Option<&mut Tensor>)> {
-        let kernel = self.kernel.value.as_mut()?;
-        Some((kernel, self.bias.value.as_mut()))
+    fn plan(&self, x: &Input<'_>, logits: bool) -> Option<Box<dyn Plan>> {
+        let relu = self.activation.in_place(logits)?;
+        let free = are_free(&[&self.kernel, &self.bias]) && self.base.is_plain();
+        let plan = plan::Dense::new(x, self.kernel.value.as_ref().filter(|_| free)?, relu)?;
+        Some(Box::new(plan))
     }
 
     fn forward_logits(&self, x: &Tensor, _training: bool) -> Tensor {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::plan::{self, Input, Plan};
 use super::{Base, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed, number};
 use crate::grad::ops;
@@ -118,6 +119,16 @@ impl Layer for Dropout {
         let noise_shape = self.noise_shape.as_ref().map(batched);
         let own = json!({"rate": number(self.rate), "noise_shape": noise_shape});
         Some(self.base.config(own))
+    }
+
+    fn plan(&self, x: &Input<'_>, _logits: bool) -> Option<Box<dyn Plan>> {
+        if !self.base.is_plain() || self.noise_shape.is_some() {
+            return None;
+        }
+        if self.rate == 0.0 {
+            return Some(Box::new(plan::Flatten::new(x, x.shape)?));
+        }
+        Some(Box::new(plan::Dropout::new(x, self.rate)?))
     }
 
     fn forward(&self, x: &Tensor, training: bool) -> Tensor {

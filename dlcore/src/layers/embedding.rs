@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::weight::{Weight, weight_methods, weight_settings};
+use super::plan::{self, Input, Plan};
+use super::weight::{Weight, are_free, weight_methods, weight_settings};
 use super::{Base, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed};
 use crate::tensor::expect;
@@ -154,6 +155,12 @@ impl Layer for Embedding {
         let rows = expect(self.indices(x));
         let shape = [x.shape(), &[self.output_dim]].concat();
         embeddings.rows(&rows).reshape(shape)
+    }
+
+    fn plan(&self, x: &Input<'_>, _logits: bool) -> Option<Box<dyn Plan>> {
+        let free = are_free(&[&self.embeddings]) && self.base.is_plain() && !self.mask_zero;
+        let plan = plan::Embedding::new(x, free.then_some(self.output_dim)?)?;
+        Some(Box::new(plan))
     }
 
     fn output_mask(&self, inputs: &[Tensor], _masks: &[Option<Tensor>]) -> Option<Tensor> {

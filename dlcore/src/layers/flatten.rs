@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::plan::{self, Input, Plan};
 use super::{Base, DataFormat, Layer, base_methods, layer_settings};
 use crate::config::{Fields, Parsed};
 use crate::{Result, Tensor};
@@ -86,6 +87,14 @@ impl Layer for Flatten {
         }
         let order: Vec<usize> = std::iter::once(0).chain(2..x.ndim()).chain([1]).collect();
         x.permute(&order).reshape(shape)
+    }
+
+    fn plan(&self, x: &Input<'_>, _logits: bool) -> Option<Box<dyn Plan>> {
+        let as_it_lies = self.data_format == DataFormat::ChannelsLast || x.shape.len() < 3;
+        let length = x.sample().iter().product();
+        let plain = self.base.is_plain() && as_it_lies;
+        let plan = plan::Flatten::new(x, plain.then_some(&[x.shape[0], length])?)?;
+        Some(Box::new(plan))
     }
 
     fn output_mask(&self, _: &[Tensor], _: &[Option<Tensor>]) -> Option<Tensor> {

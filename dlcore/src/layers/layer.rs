@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::plan::{Input, Plan};
 use crate::activations::Activation;
 use crate::regularizers::Regularizer;
 use crate::{Result, Tensor};
@@ -118,17 +119,24 @@ pub trait Layer: LayerClone + Send + Sync {
         masks.first().cloned().flatten()
     }
 
-    /// Kernel, bias and activation of a layer that is a product with the kernel and nothing else, so that
-    /// training can go through it without recording. Only `Dense` is one.
+    /// What it does with a batch like this one in a training step that no tape records, without its last activation
+    /// if `logits`; none for a layer that only a tape can go through.
     #[doc(hidden)]
-    fn as_dense(&self) -> Option<(&Tensor, Option<&Tensor>, &Activation)> {
+    fn plan(&self, x: &Input<'_>, logits: bool) -> Option<Box<dyn Plan>> {
+        let _ = (x, logits);
         None
     }
 
-    /// Kernel and bias of a layer that [`Layer::as_dense`] has, to be changed.
+    /// Calls `visit` with each of [`Layer::weights`].
     #[doc(hidden)]
-    fn as_dense_mut(&mut self) -> Option<(&mut Tensor, Option<&mut Tensor>)> {
-        None
+    fn each_weight<'a>(&'a self, visit: &mut dyn FnMut(&'a Tensor)) {
+        self.weights().into_iter().for_each(visit);
+    }
+
+    /// Calls `visit` with each of [`Layer::weights_mut`].
+    #[doc(hidden)]
+    fn each_weight_mut<'a>(&'a mut self, visit: &mut dyn FnMut(&'a mut Tensor)) {
+        self.weights_mut().into_iter().for_each(visit);
     }
 
     /// The weights that training changes, unless the layer is frozen; always in the same order.

@@ -30,6 +30,7 @@ mod masking;
 mod merge;
 mod noise;
 mod normalization;
+pub(crate) mod plan;
 mod pooling;
 mod prelu;
 mod recurrent;

@@ -110,6 +110,11 @@ impl Weight {
     }
 }
 
+/// Whether none of the weights has a penalty.
+pub(super) fn are_free(weights: &[&Weight]) -> bool {
+    weights.iter().all(|weight| weight.regularizer.is_none())
+}
+
 /// The sum of the penalties on weights, for those that have one.
 pub(super) fn penalties(weights: &[&Weight]) -> Option<Tensor> {
     let penalty = |weight: &&Weight| {
@@ -169,6 +174,14 @@ macro_rules! weight_methods {
         fn weights_mut(&mut self) -> Vec<&mut $crate::Tensor> {
             let all = [$(&mut self.$($weight).+),+];
             all.into_iter().filter_map(|weight| weight.value.as_mut()).collect()
+        }
+
+        fn each_weight<'a>(&'a self, visit: &mut dyn FnMut(&'a $crate::Tensor)) {
+            $(self.$($weight).+.value.iter().for_each(&mut *visit);)+
+        }
+
+        fn each_weight_mut<'a>(&'a mut self, visit: &mut dyn FnMut(&'a mut $crate::Tensor)) {
+            $(self.$($weight).+.value.iter_mut().for_each(&mut *visit);)+
         }
 
         fn penalty(&self) -> Option<$crate::Tensor> {

@@ -54,7 +54,7 @@ pub(super) fn sparse(y_true: &Tensor, y_pred: &Tensor, answers: &mut Vec<f32>) -
     if y_true.len() != y_pred.len().div_ceil(row) {
         return Err(unfit("sparse_categorical_accuracy", y_true, y_pred));
     }
-    let labels = y_true.to_vec_of::<i64>();
+    let labels = y_true.to_array::<i64>();
     with_values(y_pred, |p| {
         let pairs = labels.iter().zip(p.chunks(row));
         answers.extend(pairs.map(|(&label, p)| right(label == place(p) as i64)));

@@ -1,54 +1,56 @@
-//! The way of a batch through dense layers in a row, forwards and back, without a tape.
+//! The way of a batch through layers in a row, forwards and back, without a tape.
 //!
-//! Small networks are made of nothing else, and a step of theirs computes so little that most of its time
-//! would go into writing down what was computed, and into asking for memory. Here the way is known
-//! beforehand: all that a step writes to is made once and used again by the next one, as long as batches
-//! have the same size. The numbers are those of the tape, bit for bit. The losses used most are computed
+//! A step of a small network computes so little that most of its time would go into writing down what was
+//! computed, and into asking for memory. Here the way is known beforehand: each layer has a plan
+//! (`layers/plan.rs`), and all that a step writes to is made once and used again by the next one, as long as
+//! batches have the same size. The numbers are those of the tape, bit for bit. The losses used most are computed
 //! here as well (`loss.rs`); any other is recorded from the output on.
 
+mod batch;
 mod loss;
-mod values;
 
 use std::sync::{Arc, RwLockWriteGuard};
 
 use smallvec::SmallVec;
 
+use self::batch::{load, room_for};
 use self::loss::OwnLoss;
-use self::values::{
-    f32_mut, f32_of, in_a_row, is_single, matrix, rows_of, single_mut, single_of, zeros,
-};
 use super::graph::Graph;
 use super::layer_ref::LayerRef;
 use super::objective::Compiled;
 use super::placement;
 use super::step::{self, Prepared, Samples};
 use super::tally::Tally;
-use crate::activations::Activation;
-use crate::device::cpu::{self, Cost};
-use crate::device::{Cpu, Kernels};
-use crate::grad::ops;
+use crate::device::cpu::buffers::{self, Scratch};
+use crate::device::cpu::flushing;
 use crate::layers::Layer;
+use crate::layers::plan::{Backward, Forward, Input, Plan, plain_of, single_mut, single_of};
 use crate::optimizers::Optimizer;
 use crate::tensor::{Storage, row_major};
 use crate::{DType, Result, Tensor};
 
-/// Elements of a batch of `x` up to which it is copied even where it is a part of the data as they lie.
-const COPIED: usize = 1 << 14;
 /// Elements of all buffers up to which they stay after a step that belongs to no `fit`.
 const KEPT: usize = 1 << 20;
-/// Layers of a network up to which a step needs no memory to list them, and weights of these.
-const LAYERS: usize = 8;
+/// Layers of a network up to which a step needs no memory to list them, and weights of these, and of one.
+const LAYERS: usize = 16;
 const WEIGHTS: usize = 2 * LAYERS;
+const OWN: usize = 4;
 
-/// Dense layers in a row, and what a batch becomes in them.
+/// Layers in a row, and what a batch becomes in them.
 pub(super) struct Chain {
     graph: Arc<Graph>,
     links: Vec<Link>,
-    /// The layers as an optimizer notes them.
+    /// The layers that have weights, as an optimizer notes them.
     numbers: Vec<u64>,
+    /// The layers that are told something on the way forwards.
+    noting: Option<Arc<[LayerRef]>>,
     batch: Prepared,
     /// The gradients of all weights, in order.
     gradients: Vec<Tensor>,
+    /// Those of the outputs, in turn: that of one output gives that of the one before.
+    back: [Scratch<f32>; 2],
+    /// Whether denormals count as zero all the way, rather than within each loop: it is set once then.
+    flushes: bool,
     /// None for a loss that has to be recorded.
     loss: Option<OwnLoss>,
 }
@@ -56,15 +58,10 @@ pub(super) struct Chain {
 /// A layer's part of the way.
 struct Link {
     layer: LayerRef,
-    /// Whether its activation belongs to the loss.
-    without_activation: bool,
-    relu: bool,
-    has_bias: bool,
+    plan: Box<dyn Plan>,
     output: Tensor,
-    /// That of the output.
-    gradient: Tensor,
-    /// The place of its kernel's gradient.
-    place: usize,
+    /// The places of its weights' gradients.
+    places: std::ops::Range<usize>,
 }
 
 /// A chain between two steps; a copy of the model makes its own.
@@ -119,24 +116,37 @@ impl Chain {
         let ([x], [y]) = (data.x.as_slice(), data.y.as_slice()) else {
             return None;
         };
-        if x.ndim() < 2 || !is_single(x) {
+        if x.ndim() < 2 || x.dtype() != DType::F32 || x.node().is_some() {
             return None;
         }
+        let shape = [&[samples.count()], &x.shape()[1..]].concat();
+        let input = Input {
+            shape: &shape,
+            is_sparse: x.is_sparse(),
+        };
         let logits = step::left_out(graph, compiled)[objective.output].is_some();
-        let (links, gradients) = links(graph, logits, samples.count(), &x.shape()[1..])?;
-        let numbers = links.iter().map(|link| link.layer.number()).collect();
+        let batch = Prepared {
+            x: vec![room_for(x, samples.count())],
+            y: vec![room_for(y, samples.count())],
+            weights: vec![None; data.weights.len()],
+        };
+        let (links, gradients) = links(graph, logits, &input)?;
+        let weighted = links.iter().filter(|link| !link.places.is_empty());
+        let numbers = weighted.map(|link| link.layer.number()).collect();
+        let noting = links.iter().filter(|link| link.plan.notes());
+        let noting: Vec<LayerRef> = noting.map(|link| link.layer.clone()).collect();
+        let largest = links.iter().map(|link| link.output.len()).max()?;
         let output = &links.last()?.output;
         let own = data.weights.iter().all(Option::is_none);
         Some(Box::new(Chain {
             loss: OwnLoss::of(objective, logits, y, output).filter(|_| own),
-            batch: Prepared {
-                x: vec![room_for(x, samples.count())],
-                y: vec![room_for(y, samples.count())],
-                weights: vec![None; data.weights.len()],
-            },
+            batch,
             graph: graph.clone(),
+            back: [(); 2].map(|()| Scratch::new(largest)),
+            flushes: links.iter().all(|link| link.plan.flushes()),
             links,
             numbers,
+            noting: (!noting.is_empty()).then(|| noting.into()),
             gradients,
         }))
     }
@@ -160,12 +170,13 @@ impl Chain {
     }
 
     fn elements(&self) -> usize {
-        let links = self.links.iter().map(|link| 2 * link.output.len());
+        let links = self.links.iter().map(|link| link.output.len());
         let gradients = self.gradients.iter().map(Tensor::len);
-        links.chain(gradients).sum::<usize>() + self.batch.x[0].len()
+        let back = self.back.iter().map(|back| back.0.len());
+        links.chain(gradients).chain(back).sum::<usize>() + self.batch.x[0].len()
     }
 
-    /// The way forwards; false where a layer is no longer what it was, and nothing was computed.
+    /// The way forwards; false where a layer is no longer what it was, and the step is to be made on a tape.
     pub(super) fn forward(&mut self, samples: &Samples<'_>) -> bool {
         let data = samples.data();
         let (x, y) = (&mut self.batch.x[0], &mut self.batch.y[0]);
@@ -174,16 +185,20 @@ impl Chain {
         for (own, weights) in self.batch.weights.iter_mut().zip(&data.weights) {
             *own = weights.as_ref().map(|weights| samples.of(weights));
         }
-        cpu::flushing(|| {
-            for index in 0..self.links.len() {
-                let (before, from) = self.links.split_at_mut(index);
+        let (links, gradients) = (&mut self.links, &self.gradients);
+        let mut run = || {
+            (0..links.len()).all(|index| {
+                let (before, from) = links.split_at_mut(index);
                 let x = before.last().map_or(&self.batch.x[0], |link| &link.output);
-                if !from[0].forward(x) {
-                    return false;
-                }
-            }
-            true
-        })
+                from[0].forward(x, gradients)
+            })
+        };
+        if self.flushes { flushing(run) } else { run() }
+    }
+
+    /// The layers that were told something on the way forwards.
+    pub(super) fn noting(&self) -> Option<Arc<[LayerRef]>> {
+        self.noting.clone()
     }
 
     pub(super) fn batch(&self) -> &Prepared {
@@ -198,7 +213,7 @@ impl Chain {
     /// The loss, where it need not be recorded; it goes into the tally with the metrics.
     pub(super) fn own_loss(&mut self, tally: &mut Tally) -> Option<Result<f64>> {
         let own = self.loss.as_mut()?;
-        let last = self.links.last_mut()?;
+        let last = self.links.last()?;
         let y = &self.batch.y[0];
         let value = own.value(y, &last.output);
         if value.is_finite() {
@@ -209,7 +224,8 @@ impl Chain {
                     return Some(Err(error));
                 }
             }
-            own.gradient(y, &last.output, single_mut(&mut last.gradient));
+            let gradient = &mut self.back[(self.links.len() - 1) % 2];
+            own.gradient(y, &last.output, &mut gradient.0[..last.output.len()]);
         }
         Some(Ok(value))
     }
@@ -219,22 +235,33 @@ impl Chain {
         let Storage::F32(values) = gradient.storage() else {
             unreachable!("the gradient of a single-precision output");
         };
-        let last = self.links.last_mut().expect("at least one layer");
-        last.gradient = Tensor::from_array(row_major(values));
+        let values = row_major(values);
+        let values = values.as_slice().expect("row-major");
+        self.back[(self.links.len() - 1) % 2].0[..values.len()].copy_from_slice(values);
     }
 
     /// The way back: the gradients of all weights, given that of the output.
     pub(super) fn backward(&mut self) {
-        cpu::flushing(|| {
-            for index in (0..self.links.len()).rev() {
-                let (before, from) = self.links.split_at_mut(index);
-                let (x, by_x) = match before.last_mut() {
-                    Some(link) => (&link.output, Some(&mut link.gradient)),
-                    None => (&self.batch.x[0], None),
+        let has_weights = |link: &Link| !link.places.is_empty();
+        // Nobody needs what lies before.
+        let Some(first) = self.links.iter().position(has_weights) else {
+            return;
+        };
+        let (links, gradients) = (&mut self.links, &mut self.gradients);
+        let [even, odd] = self.back.each_mut().map(|back| back.0.as_mut_slice());
+        let mut run = || {
+            for index in (first..links.len()).rev() {
+                let (before, from) = links.split_at_mut(index);
+                let x = before.last().map_or(&self.batch.x[0], |link| &link.output);
+                let (own, other) = match index % 2 {
+                    0 => (&mut *even, &mut *odd),
+                    _ => (&mut *odd, &mut *even),
                 };
-                from[0].backward(x, by_x, &mut self.gradients);
+                let by_x = (index > first).then(|| &mut other[..x.len()]);
+                from[0].backward(x, own, by_x, gradients);
             }
-        });
+        };
+        if self.flushes { flushing(run) } else { run() }
     }
 
     /// One step of the optimizer.
@@ -245,17 +272,14 @@ impl Chain {
             .as_mut()
             .is_none_or(|own| own.is_for(&self.numbers))
         {
-            let layers: Vec<LayerRef> = self.links.iter().map(|link| link.layer.clone()).collect();
+            let layers: Vec<LayerRef> = self.links.iter().map(|l| l.layer.clone()).collect();
             step::build_for(optimizer, &layers, "fit")?;
         }
         let links = self.links.iter().filter_map(|link| link.layer.leaf_mut());
         let mut layers: SmallVec<[RwLockWriteGuard<'_, Box<dyn Layer>>; LAYERS]> = links.collect();
         let mut weights: SmallVec<[&mut Tensor; WEIGHTS]> = SmallVec::new();
         for layer in &mut layers {
-            if let Some((kernel, bias)) = layer.as_dense_mut() {
-                weights.push(kernel);
-                weights.extend(bias);
-            }
+            layer.each_weight_mut(&mut |weight| weights.push(weight));
         }
         optimizer.step(&mut weights, &self.gradients);
         drop(weights);
@@ -280,146 +304,88 @@ fn is_row(graph: &Graph, leaves: &[LayerRef]) -> bool {
     nodes.len() == leaves.len() && !nodes.is_empty() && place == *output
 }
 
-/// The layers for `count` samples of this shape, and room for the gradients of their weights; none if a
-/// layer is no dense one, or does not fit the one before. The last layer's activation is left out if
-/// `logits`.
-fn links(
-    graph: &Graph,
-    logits: bool,
-    count: usize,
-    sample: &[usize],
-) -> Option<(Vec<Link>, Vec<Tensor>)> {
+/// The layers for a batch like `x`, and room for the gradients of their weights; none if a layer has no plan. The
+/// last layer's activation is left out if `logits`.
+fn links(graph: &Graph, logits: bool, x: &Input<'_>) -> Option<(Vec<Link>, Vec<Tensor>)> {
     let nodes = graph.nodes();
-    let mut shape = [&[count], sample].concat();
-    let (mut links, mut gradients) = (Vec::with_capacity(nodes.len()), Vec::new());
+    let (mut links, mut gradients) = (Vec::<Link>::with_capacity(nodes.len()), Vec::new());
     for (index, node) in nodes.iter().enumerate() {
-        let without_activation = logits && index + 1 == nodes.len();
         let layer = node.layer.leaf()?;
-        let (kernel, bias, activation) = plain(&**layer, without_activation)?;
-        let last = shape.last_mut()?;
-        if *last != kernel.shape()[0] {
-            return None;
+        let between = links.last().map(|link| Input {
+            shape: link.output.shape(),
+            is_sparse: false,
+        });
+        let from = between.as_ref().unwrap_or(x);
+        let plan = layer.plan(from, logits && index + 1 == nodes.len())?;
+        let output = anything(plan.shape());
+        // The layer before may as well write its output in that shape.
+        if let Some(before) = links.last_mut().filter(|_| plan.only_reshapes()) {
+            before.output = output;
+            continue;
         }
-        *last = kernel.shape()[1];
         let place = gradients.len();
-        gradients.push(zeros(kernel.shape()));
-        gradients.extend(bias.map(|bias| zeros(bias.shape())));
+        layer.each_weight(&mut |weight| gradients.push(anything(weight.shape())));
         links.push(Link {
             layer: node.layer.clone(),
-            without_activation,
-            relu: !without_activation && matches!(activation, Activation::Relu),
-            has_bias: bias.is_some(),
-            output: zeros(&shape),
-            gradient: zeros(&shape),
-            place,
+            plan,
+            output,
+            places: place..gradients.len(),
         });
     }
     Some((links, gradients))
 }
 
-/// Kernel, bias and activation of a dense layer without anything that this way does not know.
-fn plain(
-    layer: &dyn Layer,
-    without_activation: bool,
-) -> Option<(&Tensor, Option<&Tensor>, &Activation)> {
-    let (kernel, bias, activation) = layer.as_dense()?;
-    let known = without_activation || matches!(activation, Activation::Linear | Activation::Relu);
-    let single = [Some(kernel), bias].into_iter().flatten().all(is_single);
-    let lies_in_a_row = bias.is_none_or(|bias| single_of(bias).is_some());
-    (known && single && lies_in_a_row).then_some((kernel, bias, activation))
+/// A tensor that is written before it is read.
+fn anything(shape: &[usize]) -> Tensor {
+    Tensor::from_values(shape, buffers::any::<f32>(shape.iter().product()))
+}
+
+/// The weights of a layer; none if one is not dense, of single precision, in row-major order and on no tape.
+fn weights_of(layer: &dyn Layer) -> Option<SmallVec<[&[f32]; OWN]>> {
+    let (mut weights, mut all) = (SmallVec::new(), true);
+    layer.each_weight(&mut |weight| match plain_of(weight) {
+        Some(values) => weights.push(values),
+        None => all = false,
+    });
+    all.then_some(weights)
 }
 
 impl Link {
-    fn forward(&mut self, x: &Tensor) -> bool {
-        let Some(layer) = self.layer.leaf() else {
+    /// The output; false where the layer or its weights are not what was planned.
+    fn forward(&mut self, x: &Tensor, gradients: &[Tensor]) -> bool {
+        let layer = self.layer.leaf().expect("only layers have plans");
+        let Some(weights) = weights_of(&**layer).filter(|_| self.plan.holds(&**layer)) else {
             return false;
         };
-        let Some((kernel, bias, activation)) = plain(&**layer, self.without_activation) else {
+        let gradients = gradients[self.places.clone()].iter().map(Tensor::len);
+        if !weights.iter().map(|weight| weight.len()).eq(gradients) {
             return false;
+        }
+        self.plan.forward(Forward {
+            x,
+            weights: &weights,
+            y: single_mut(&mut self.output),
+        })
+    }
+
+    /// The gradients of the weights and, if it is wanted, of what came in, from the output's in `gradient`.
+    fn backward(
+        &mut self,
+        x: &Tensor,
+        gradient: &mut [f32],
+        by_x: Option<&mut [f32]>,
+        gradients: &mut [Tensor],
+    ) {
+        let layer = self.layer.leaf().expect("only layers have plans");
+        let y = single_of(&self.output).expect("in row-major order");
+        let step = Backward {
+            x,
+            weights: &weights_of(&**layer).expect("seen on the way forwards"),
+            y,
+            gradient: &mut gradient[..y.len()],
+            by_x,
+            by_weights: &mut gradients[self.places.clone()],
         };
-        let relu = !self.without_activation && matches!(activation, Activation::Relu);
-        let units = self.output.shape().last() == kernel.shape().last();
-        let fits = x.shape().last() == kernel.shape().first() && units;
-        if relu != self.relu || bias.is_some() != self.has_bias || !fits {
-            return false;
-        }
-        let (kernel, bias) = (matrix(kernel), bias.and_then(single_of));
-        if let Some(rows) = x.sparse() {
-            let values = Cpu::sparse_gemm(rows, kernel, bias);
-            self.output = Tensor::from_values(self.output.shape(), values);
-        } else {
-            Cpu::gemm_into(rows_of(x), kernel, bias, single_mut(&mut self.output));
-        }
-        if self.relu {
-            cpu::relu(single_mut(&mut self.output));
-        }
-        true
+        self.plan.backward(step);
     }
-
-    /// The gradients of the weights and, if it is wanted, of what came in.
-    fn backward(&mut self, x: &Tensor, by_x: Option<&mut Tensor>, gradients: &mut [Tensor]) {
-        if self.relu {
-            let (gradient, output) = (f32_mut(&mut self.gradient), f32_of(&self.output));
-            cpu::zip_assign(
-                gradient,
-                output,
-                #[inline(always)]
-                |g, y| g * ops::indicator(y),
-            );
-        }
-        let g = rows_of(&self.gradient);
-        if let Some(by_x) = by_x {
-            let layer = self.layer.leaf().expect("it was read on the way forwards");
-            let (kernel, _, _) = layer.as_dense().expect("it was one on the way forwards");
-            Cpu::gemm_into(g, matrix(kernel).reversed_axes(), None, single_mut(by_x));
-        }
-        let by_kernel = &mut gradients[self.place];
-        match x.sparse() {
-            Some(rows) => {
-                let values = Cpu::sparse_transposed_gemm(rows, g);
-                *by_kernel = Tensor::from_values(by_kernel.shape(), values);
-            }
-            None => Cpu::gemm_into(rows_of(x).reversed_axes(), g, None, single_mut(by_kernel)),
-        }
-        if self.has_bias {
-            let values = single_of(&self.gradient).expect("in row-major order");
-            let by_bias = single_mut(&mut gradients[self.place + 1]);
-            cpu::sum_axis_into(values, (1, g.nrows(), g.ncols()), by_bias);
-        }
-    }
-}
-
-/// Room for so many samples like those of `data`; nothing where they are not copied.
-fn room_for(data: &Tensor, count: usize) -> Tensor {
-    if data.is_sparse() || data.dtype() != DType::F32 {
-        return data.slice(..0);
-    }
-    zeros(&[&[count], &data.shape()[1..]].concat())
-}
-
-/// Puts the samples into `to`, in place where it can.
-fn load(to: &mut Tensor, data: &Tensor, samples: &Samples<'_>) {
-    let row: usize = data.shape()[1..].iter().product();
-    let copied = samples.is_shuffled() || samples.count() * row <= COPIED;
-    let Some((order, range)) = samples.part().filter(|_| copied) else {
-        *to = in_a_row(samples.of(data));
-        return;
-    };
-    let from = match data.storage() {
-        Storage::F32(from) if row > 0 && to.len() == range.len() * row => from.as_slice(),
-        _ => None,
-    };
-    let Some(from) = from else {
-        *to = in_a_row(samples.of(data));
-        return;
-    };
-    let first = range.start;
-    let into = single_mut(to);
-    cpu::chunks(into, row, Cost::Cheap, &|start, piece| {
-        for (index, to) in piece.chunks_exact_mut(row).enumerate() {
-            let sample = first + start / row + index;
-            let sample = order.map_or(sample, |order| order[sample]);
-            to.copy_from_slice(&from[sample * row..][..row]);
-        }
-    });
 }

@@ -1,5 +1,7 @@
 //! What is checked before data reaches a model, and what is said when it does not fit.
 
+use smallvec::{SmallVec, smallvec};
+
 use super::data::{Batch, Data};
 use super::layer_ref::LayerRef;
 use super::model::Model;
@@ -8,6 +10,7 @@ use super::step::Prepared;
 use crate::activations::Activation;
 use crate::losses::{Kind, Loss};
 use crate::preprocessing::labels::check_class_numbers;
+use crate::tensor::with_slice;
 use crate::{DType, Error, Result, Tensor, dim};
 
 /// An error for a layer that was given an activation of no known name; `build` would find it too, but
@@ -93,12 +96,20 @@ pub(super) fn prepare(
 ) -> Result<Prepared> {
     let x = inputs(model, &batch.x, what)?;
     let samples = x[0].shape()[0];
-    let given = batch.y.resolve(&compiled.targets(), "output", what)?;
+    let (count, names) = (compiled.objectives.len(), || compiled.targets());
+    let given = batch.y.resolve(count, &names, "output", what)?;
     let mut y = Vec::with_capacity(given.len());
-    let shapes: Vec<Vec<usize>> = x.iter().map(|x| x.shape()[1..].to_vec()).collect();
-    let outputs = model.graph(what)?.output_shapes(&shapes)?;
-    for (objective, labels) in compiled.objectives.iter().zip(&given) {
-        let output = [&[samples], &outputs[objective.output][..]].concat();
+    let graph = model.graph(what)?;
+    let others = match graph.is_as_built(&x) {
+        true => None,
+        false => Some(graph.output_shapes(&samples_of(&x))?),
+    };
+    for (objective, labels) in compiled.objectives.iter().zip(&*given) {
+        let mut output: SmallVec<[usize; 6]> = smallvec![samples];
+        output.extend_from_slice(match &others {
+            None => graph.value(graph.output_places()[objective.output]).shape(),
+            Some(shapes) => &shapes[objective.output],
+        });
         y.push(targets(model, objective, &output, &x[0], labels, what)?);
     }
     let weights = match &batch.sample_weight {
@@ -106,6 +117,11 @@ pub(super) fn prepare(
         Some(weights) => sample_weights(weights, &compiled.targets(), samples, what)?,
     };
     Ok(Prepared { x, y, weights })
+}
+
+/// The shape of a sample of each input.
+fn samples_of(x: &[Tensor]) -> Vec<Vec<usize>> {
+    x.iter().map(|x| x.shape()[1..].to_vec()).collect()
 }
 
 /// Weights for each output; one tensor is for all of them.
@@ -121,10 +137,10 @@ fn sample_weights(
         )));
     }
     let given = match weights.len() {
-        1 if outputs.len() > 1 => vec![weights.tensors().swap_remove(0); outputs.len()],
-        _ => weights.resolve(outputs, "output", what)?,
+        1 if outputs.len() > 1 => vec![weights.tensors().swap_remove(0); outputs.len()].into(),
+        _ => weights.resolve(outputs.len(), &|| outputs.to_vec(), "output", what)?,
     };
-    for weight in &given {
+    for weight in &*given {
         if weight.ndim() == 0 || weight.shape()[0] != samples {
             return Err(Error::Shape(format!(
                 "{what}: x holds {samples} samples, sample_weight has shape {:?}; each sample needs its weight",
@@ -139,8 +155,10 @@ fn sample_weights(
 /// Features as the model takes them: f32, dense or sparse rows, of the shapes it was built for, or of others
 /// that all its layers take as well: longer sequences, larger images.
 pub(super) fn inputs(model: &Model, x: &Data, what: &str) -> Result<Vec<Tensor>> {
-    let names = model.input_names();
-    let given = x.resolve(&names, "input", what)?;
+    let graph = model.handle.graph();
+    let count = graph.as_ref().map_or(1, |graph| graph.inputs().len());
+    let names = || model.input_names();
+    let given = x.resolve(count, &names, "input", what)?;
     let mut inputs = Vec::with_capacity(given.len());
     for (place, x) in given.iter().enumerate() {
         let input = input(model, place, x, what)?;
@@ -149,8 +167,8 @@ pub(super) fn inputs(model: &Model, x: &Data, what: &str) -> Result<Vec<Tensor>>
         {
             return Err(Error::Shape(format!(
                 "{what}: the input {:?} holds {first} samples, {:?} {}; each sample needs all inputs",
-                names[0],
-                names[place],
+                names()[0],
+                names()[place],
                 input.shape()[0]
             )));
         }
@@ -162,11 +180,14 @@ pub(super) fn inputs(model: &Model, x: &Data, what: &str) -> Result<Vec<Tensor>>
 
 /// Lengths that are free for each input by itself must suit the layers, and one another.
 fn check_lengths(model: &Model, inputs: &[Tensor], what: &str) -> Result<()> {
-    let Some(graph) = model.handle.graph() else {
+    let Some(graph) = model
+        .handle
+        .graph()
+        .filter(|graph| !graph.is_as_built(inputs))
+    else {
         return Ok(());
     };
-    let shapes: Vec<Vec<usize>> = inputs.iter().map(|x| x.shape()[1..].to_vec()).collect();
-    let fits = graph.output_shapes(&shapes);
+    let fits = graph.output_shapes(&samples_of(inputs));
     fits.map(|_| ()).map_err(|error| match error {
         Error::Value(text) => Error::Value(format!("{what}: {text}")),
         error => Error::Shape(format!("{what}: {error}")),
@@ -245,9 +266,10 @@ fn targets(
         )));
     }
     let layer = model.last_layer(objective.output);
-    let last = layer
-        .as_ref()
-        .map_or_else(|| objective.name.clone(), LayerRef::describe);
+    let last = || match &layer {
+        Some(layer) => layer.describe(),
+        None => objective.name.clone(),
+    };
     output_width(loss, output, layer.as_ref(), &last)?;
     if loss.takes_class_numbers() {
         return class_numbers(loss, y, output, (layer.as_ref(), &last), what);
@@ -259,7 +281,8 @@ fn targets(
     let y = as_column(y, output);
     if y.shape() != output {
         return Err(Error::Shape(format!(
-            "{what}: {last} returns {output:?}, but the labels have shape {:?}; {}",
+            "{what}: {} returns {output:?}, but the labels have shape {:?}; {}",
+            last(),
             y.shape(),
             label_hint(loss, y.shape(), output, layer.as_ref()),
         )));
@@ -276,7 +299,12 @@ fn as_column(y: Tensor, output: &[usize]) -> Tensor {
     }
 }
 
-fn output_width(loss: &Loss, output: &[usize], layer: Option<&LayerRef>, last: &str) -> Result<()> {
+fn output_width(
+    loss: &Loss,
+    output: &[usize],
+    layer: Option<&LayerRef>,
+    last: &dyn Fn() -> String,
+) -> Result<()> {
     let categorical = matches!(
         loss.kind,
         Kind::CategoricalCrossentropy | Kind::SparseCategoricalCrossentropy
@@ -286,8 +314,9 @@ fn output_width(loss: &Loss, output: &[usize], layer: Option<&LayerRef>, last: &
         return Ok(());
     }
     Err(Error::Model(format!(
-        "{last} has one unit, of which softmax is always 1: for two classes use one unit with .activation(\"sigmoid\") \
-         and \"binary_crossentropy\", for more give it one unit a class"
+        "{} has one unit, of which softmax is always 1: for two classes use one unit with .activation(\"sigmoid\") \
+         and \"binary_crossentropy\", for more give it one unit a class",
+        last()
     )))
 }
 
@@ -295,7 +324,7 @@ fn class_numbers(
     loss: &Loss,
     y: &Tensor,
     output: &[usize],
-    (layer, last): (Option<&LayerRef>, &str),
+    (layer, last): (Option<&LayerRef>, &dyn Fn() -> String),
     what: &str,
 ) -> Result<Tensor> {
     let (positions, classes) = (&output[..output.len() - 1], output[output.len() - 1]);
@@ -311,8 +340,9 @@ fn class_numbers(
     }
     if y.shape() != positions && y.shape() != squeezed.as_slice() {
         return Err(Error::Shape(format!(
-            "{what}: {last} returns {output:?}, for which {} takes class numbers of shape {positions:?}, got labels of \
+            "{what}: {} returns {output:?}, for which {} takes class numbers of shape {positions:?}, got labels of \
              shape {:?}{}",
+            last(),
             loss.name(),
             y.shape(),
             positions_hint(y.shape(), output, layer)
@@ -376,11 +406,15 @@ fn label_hint(loss: &Loss, labels: &[usize], output: &[usize], layer: Option<&La
 
 /// Labels that cannot be probabilities where the loss needs them to be.
 fn label_values(loss: &Loss, y: &Tensor, what: &str) -> Result<()> {
-    let values = y.to_vec();
+    let array = y.to_array::<f32>();
+    with_slice(&array, |values| check_values(loss, values, y, what))
+}
+
+fn check_values(loss: &Loss, values: &[f32], y: &Tensor, what: &str) -> Result<()> {
     let outside = |values: &[f32]| values.iter().position(|v| !(0.0..=1.0).contains(v));
     match loss.kind {
         Kind::BinaryCrossentropy => {
-            let Some(position) = outside(&values) else {
+            let Some(position) = outside(values) else {
                 return Ok(());
             };
             Err(Error::Value(format!(

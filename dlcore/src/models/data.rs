@@ -1,5 +1,6 @@
 //! Data for models: a tensor, or one for each input or output.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::{Error, Result, Tensor, names};
@@ -27,22 +28,24 @@ enum Parts {
 }
 
 impl Data {
-    /// The tensors in the order of `wanted`, which are called `what` (an input, an output) in messages.
+    /// The tensors in the order of the `count` that are wanted, which are called `what` (an input, an output) in
+    /// messages, and have these names.
     pub(super) fn resolve(
         &self,
-        wanted: &[String],
+        count: usize,
+        wanted: &dyn Fn() -> Vec<String>,
         what: &str,
         operation: &str,
-    ) -> Result<Vec<Tensor>> {
+    ) -> Result<Cow<'_, [Tensor]>> {
         match &self.0 {
-            Parts::Ordered(tensors) if tensors.len() == wanted.len() => Ok(tensors.clone()),
+            Parts::Ordered(tensors) if tensors.len() == count => Ok(Cow::Borrowed(tensors)),
             Parts::Ordered(tensors) => Err(Error::Value(format!(
                 "{operation}: the model has {}, got {} tensor{}",
-                counted(wanted, what),
+                counted(&wanted(), what),
                 tensors.len(),
                 if tensors.len() == 1 { "" } else { "s" },
             ))),
-            Parts::Named(tensors) => by_name(tensors, wanted, what, operation),
+            Parts::Named(tensors) => by_name(tensors, &wanted(), what, operation).map(Cow::Owned),
             Parts::Failed(error) => Err(failure(error, operation)),
         }
     }
@@ -284,7 +287,10 @@ mod tests {
     fn tensors_come_in_order_or_by_name() {
         let (a, b) = (Tensor::zeros([1]), Tensor::ones([2]));
         let wanted = ["a".to_string(), "b".to_string()];
-        let resolve = |data: Data| data.resolve(&wanted, "input", "fit");
+        let resolve = |data: Data| {
+            let tensors = data.resolve(2, &|| wanted.to_vec(), "input", "fit");
+            tensors.map(Cow::into_owned)
+        };
         assert_eq!(resolve([&a, &b].into()).unwrap()[1], b);
         assert_eq!(resolve([("b", &b), ("a", &a)].into()).unwrap()[1], b);
         let error = |data: Data| resolve(data).unwrap_err().to_string();

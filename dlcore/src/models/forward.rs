@@ -29,7 +29,8 @@ impl Model {
     #[track_caller]
     fn forward_data(&self, x: Data, training: bool) -> Vec<Tensor> {
         let graph = expect(self.graph("forward"));
-        let x = expect(x.resolve(&self.input_names(), "input", "forward"));
+        let count = graph.inputs().len();
+        let x = expect(x.resolve(count, &|| self.input_names(), "input", "forward"));
         let call = if training {
             Call::training()
         } else {

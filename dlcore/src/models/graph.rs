@@ -5,6 +5,8 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use smallvec::SmallVec;
+
 use self::check::check_ends;
 use self::walk::Walk;
 use super::layer_ref::LayerRef;
@@ -262,6 +264,12 @@ impl Graph {
         node.map_or_else(String::new, |node| node.layer.describe())
     }
 
+    /// Whether all inputs have the shapes that it was built for.
+    pub(super) fn is_as_built(&self, x: &[Tensor]) -> bool {
+        let known = self.inputs().iter().map(Symbol::shape);
+        known.eq(x.iter().map(|x| &x.shape()[1..]))
+    }
+
     /// The shapes of the outputs, for inputs that may have other shapes than those it was built for.
     pub(super) fn output_shapes(&self, inputs: &[Vec<usize>]) -> Result<Vec<Vec<usize>>> {
         let known = self.inputs().iter().map(Symbol::shape);
@@ -317,7 +325,7 @@ impl Graph {
         }
         for node in &self.nodes {
             let taken = |place: &usize| tensors[*place].clone().expect("computed before");
-            let from: Vec<Tensor> = node.inputs.iter().map(taken).collect();
+            let from: SmallVec<[Tensor; 2]> = node.inputs.iter().map(taken).collect();
             let call = Call {
                 training: call.training,
                 masks: node.inputs.iter().map(|&i| masks[i].clone()).collect(),
@@ -343,7 +351,7 @@ impl Graph {
     }
 
     /// Which outputs of a call are wanted without their activation.
-    fn logits_of(&self, node: &Node, wanted: &[bool]) -> Vec<bool> {
+    fn logits_of(&self, node: &Node, wanted: &[bool]) -> SmallVec<[bool; 8]> {
         let of = |place: usize| {
             let output = self.outputs.iter().position(|&other| other == place);
             output.is_some_and(|output| wanted.get(output) == Some(&true))

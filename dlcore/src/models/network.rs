@@ -49,7 +49,7 @@ impl Network {
     pub(super) fn layers(&self) -> Vec<LayerRef> {
         match (&self.chain, &self.graph) {
             (Some(chain), _) => {
-                let mut layers: Vec<LayerRef> = Vec::new();
+                let mut layers: Vec<LayerRef> = Vec::with_capacity(chain.len());
                 for layer in chain {
                     if !layers.iter().any(|known| known.is_same(layer)) {
                         layers.push(layer.clone());

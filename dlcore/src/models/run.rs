@@ -411,6 +411,12 @@ impl<'a> Run<'a> {
     }
 
     fn validate(&mut self) -> Result<Validated> {
+        // What evaluating needs and what a step needs are not there at the same time.
+        if !matches!(self.validation, Checked::Nothing)
+            && let Some(compiled) = &mut self.model.compiled
+        {
+            compiled.chain.forget_large();
+        }
         let model = &*self.model;
         let (measured, steps) = match &mut self.validation {
             Checked::Nothing => return Ok(Validated::Nothing),

@@ -173,7 +173,13 @@ pub(super) fn build_for(
     trained: &[LayerRef],
     operation: &str,
 ) -> Result<()> {
-    let weighted = |layer: &&LayerRef| layer.leaf().is_some_and(|l| !l.weights().is_empty());
+    let weighted = |layer: &&LayerRef| {
+        let mut any = false;
+        layer
+            .leaf()
+            .inspect(|layer| layer.each_weight(&mut |_| any = true));
+        any
+    };
     let layers: Vec<&LayerRef> = trained.iter().filter(weighted).collect();
     let numbers = layers.iter().map(|layer| layer.number()).collect();
     let names = || layers.iter().map(|layer| layer.name()).collect();
@@ -194,8 +200,11 @@ pub(super) fn apply(
     build_for(optimizer, trained, operation)?;
     let mut layers: Vec<RwLockWriteGuard<'_, Box<dyn Layer>>> =
         trained.iter().filter_map(LayerRef::leaf_mut).collect();
-    let weights = layers.iter_mut().flat_map(|layer| layer.weights_mut());
-    optimizer.step(&mut weights.collect::<Vec<_>>(), gradients);
+    let mut weights = Vec::with_capacity(gradients.len());
+    for layer in &mut layers {
+        layer.each_weight_mut(&mut |weight| weights.push(weight));
+    }
+    optimizer.step(&mut weights, gradients);
     layers.iter_mut().for_each(|layer| layer.constrain());
     Ok(())
 }
@@ -268,7 +277,7 @@ fn independent(compiled: &Compiled, error: Error) -> Error {
     ))
 }
 
-/// [`train`] for a model that is nothing but dense layers in a row; none for others.
+/// [`train`] for a model that is nothing but layers in a row that have plans; none for others.
 fn train_chain(
     model: &mut Model,
     graph: &Arc<Graph>,
@@ -286,6 +295,8 @@ fn train_chain(
     let Some(mut chain) = chain else {
         return Ok(None);
     };
+    let noting = chain.noting();
+    let noted = Noted::of(noting.as_deref().unwrap_or_default());
     if !chain.forward(samples) {
         return Ok(None);
     }
@@ -296,6 +307,7 @@ fn train_chain(
     if loss.is_finite() {
         chain.backward();
         chain.update(&mut *compiled.optimizer)?;
+        noted.commit();
     }
     compiled.chain.put(chain);
     Ok(Some(loss))
@@ -472,15 +484,16 @@ impl<'a> Watched<'a> {
 
     fn each_weight(&self, mut change: impl FnMut(&mut Tensor)) {
         for mut layer in self.layers.iter().filter_map(LayerRef::leaf_mut) {
-            layer.weights_mut().into_iter().for_each(&mut change);
+            layer.each_weight_mut(&mut change);
         }
     }
 
     fn sources(&self) -> Vec<Tensor> {
-        let layers = self.layers.iter().filter_map(LayerRef::leaf);
-        layers
-            .flat_map(|layer| layer.weights().into_iter().cloned().collect::<Vec<_>>())
-            .collect()
+        let mut sources = Vec::new();
+        for layer in self.layers.iter().filter_map(LayerRef::leaf) {
+            layer.each_weight(&mut |weight| sources.push(weight.clone()));
+        }
+        sources
     }
 }
 

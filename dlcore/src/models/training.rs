@@ -29,7 +29,8 @@ impl Model {
 
     fn train_step(&mut self, batch: &Batch) -> Result<Evaluation> {
         let batch = self.prepare_built(batch, "train_on_batch")?;
-        let mut tally = Tally::of_training(self.compiled("train_on_batch")?);
+        let compiled = self.compiled.as_ref().expect("seen with the batch");
+        let mut tally = Tally::of_training(compiled);
         let loss = guarded("train_on_batch", || {
             step::train(self, &mut tally, &Samples::Batch(&batch), Manner::default())
         })?;
@@ -56,7 +57,7 @@ impl Model {
         self.compiled(operation)?;
         let before = self.handle.before_build();
         let prepared = self.build_for(&batch.x).and_then(|()| {
-            let compiled = self.compiled(operation)?;
+            let compiled = self.compiled.as_ref().expect("just seen");
             checks::prepare(self, compiled, batch, operation)
         });
         if prepared.is_err() {

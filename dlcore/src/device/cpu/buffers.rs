@@ -155,6 +155,16 @@ pub(crate) fn any<T: Copy + Default + 'static>(length: usize) -> Vec<T> {
     }
 }
 
+/// A buffer that `write` fills.
+pub(crate) fn written<T: Copy + Default + 'static>(
+    length: usize,
+    write: impl FnOnce(&mut [T]),
+) -> Vec<T> {
+    let mut buffer = any(length);
+    write(&mut buffer);
+    buffer
+}
+
 /// A buffer of zeros.
 pub(crate) fn zeros<T: Copy + Default + 'static>(length: usize) -> Vec<T> {
     match kept(length) {
@@ -201,7 +211,22 @@ pub(crate) struct Scratch<T: 'static>(pub(crate) Vec<T>);
 
 impl<T: Copy + Default + 'static> Scratch<T> {
     pub(crate) fn new(length: usize) -> Scratch<T> {
-        Scratch(any(length))
+        if TypeId::of::<T>() != TypeId::of::<f32>() {
+            return Scratch(any(length));
+        }
+        let mut scratch = Self::with_room(length);
+        scratch.0.resize(length, T::default());
+        scratch
+    }
+
+    /// Of any length, with room for so many elements.
+    pub(crate) fn with_room(length: usize) -> Scratch<T> {
+        if length == 0 {
+            return Scratch(Vec::new());
+        }
+        // One that is worth keeping, so that the next piece of work finds it.
+        let room = length.max(LEAST);
+        Scratch(kept(room).unwrap_or_else(|| Vec::with_capacity(room)))
     }
 }
 

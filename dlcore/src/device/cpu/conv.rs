@@ -7,7 +7,6 @@
 
 use ndarray::ArrayView2;
 
-use super::buffers::{self, Scratch};
 use super::matrix::multiply_into;
 use super::relu_here;
 use super::simd::vectorised;
@@ -135,12 +134,13 @@ pub(crate) fn conv<T: Real>(
     kernel: &[T],
     bias: Option<&[T]>,
     relu: bool,
-) -> Vec<T> {
+    result: &mut [T],
+) {
     let (tile, filters, depth) = (c.tile(), c.filters, c.depth());
-    let mut result = buffers::any(c.slide.rows() * filters);
     pieces(
-        &mut result,
+        result,
         tile * filters,
+        tile * depth,
         c.threads(),
         &|index, piece, patches| {
             if let Some(bias) = bias {
@@ -160,27 +160,27 @@ pub(crate) fn conv<T: Real>(
             }
         },
     );
-    result
 }
 
 /// The images whose patches are `g`, `[rows, filters]`, times the kernel, overlapping patches added,
 /// plus a bias for each channel: the gradient of [`conv`] with respect to `x`, and the transposed
-/// convolution. Returns `[batch, height, width, channels]`.
+/// convolution: `[batch, height, width, channels]`.
 pub(crate) fn conv_transpose<T: Real>(
     c: &Convolution,
     g: &[T],
     kernel: &[T],
     bias: Option<&[T]>,
-) -> Vec<T> {
+    result: &mut [T],
+) {
     let (tile, filters, depth) = (c.tile(), c.filters, c.depth());
     let image = c.slide.pixels() * c.channels;
     let per_image = c.slide.per_image();
     // A piece is whole images: no two threads add to one place.
     let images = (tile / per_image.max(1)).max(1);
-    let mut result = buffers::any(c.slide.batch * image);
     pieces(
-        &mut result,
+        result,
         images * image,
+        tile * depth,
         c.threads(),
         &|index, piece, patches| {
             match bias {
@@ -202,41 +202,43 @@ pub(crate) fn conv_transpose<T: Real>(
             }
         },
     );
-    result
 }
 
 /// The gradient of [`conv`] with respect to the kernel, given that of the result, `[rows, filters]`.
-pub(crate) fn conv_kernel<T: Real>(c: &Convolution, x: &[T], g: &[T]) -> Vec<T> {
+pub(crate) fn conv_kernel<T: Real>(c: &Convolution, x: &[T], g: &[T], result: &mut [T]) {
     let (tile, filters, depth) = (c.tile(), c.filters, c.depth());
     let length = depth * filters;
     let rows = c.slide.rows();
     let runs = ((1 << 23) / length.max(1)).clamp(4, 16);
     let step = rows.div_ceil(runs).max(FEWEST_SUMMED);
-    sum_of_runs(length, rows, step, c.threads(), &|start, end| {
-        let mut sum = buffers::zeros(length);
-        let mut patches = Scratch::new(tile * depth);
-        for first in (start..end).step_by(tile) {
-            let count = tile.min(end - first);
-            let g = &g[first * filters..][..count * filters];
-            for group in 0..c.groups {
-                c.pack(x, group, first, count, &mut patches.0);
-                let own = group * (filters / c.groups);
-                let patches = view(&patches.0, count, depth).reversed_axes();
-                let g = c.columns(g, count, group);
-                multiply_into((&mut sum, filters, own), true, patches, g);
+    sum_of_runs(
+        result,
+        (rows, step),
+        tile * depth,
+        c.threads(),
+        &|start, end, sum, patches| {
+            for first in (start..end).step_by(tile) {
+                let count = tile.min(end - first);
+                let g = &g[first * filters..][..count * filters];
+                for group in 0..c.groups {
+                    c.pack(x, group, first, count, patches);
+                    let own = group * (filters / c.groups);
+                    let patches = view(patches, count, depth).reversed_axes();
+                    let g = c.columns(g, count, group);
+                    multiply_into((&mut *sum, filters, own), true, patches, g);
+                }
             }
-        }
-        sum
-    })
+        },
+    );
 }
 
 /// The sums of the columns of `[rows, columns]`: the gradient of a bias.
-pub(crate) fn column_sums<T: Real>(values: &[T], columns: usize) -> Vec<T> {
+pub(crate) fn column_sums<T: Real>(values: &[T], result: &mut [T]) {
+    let columns = result.len();
     let rows = values.len() / columns.max(1);
     let step = rows.div_ceil(64).max(FEWEST_SUMMED);
     let threads = values.len() >= WORTH_THREADS;
-    sum_of_runs(columns, rows, step, threads, &|start, end| {
-        let mut sums = vec![T::zero(); columns];
+    sum_of_runs(result, (rows, step), 0, threads, &|start, end, sums, _| {
         vectorised(
             #[inline(always)]
             || {
@@ -247,13 +249,13 @@ pub(crate) fn column_sums<T: Real>(values: &[T], columns: usize) -> Vec<T> {
                 }
             },
         );
-        sums
-    })
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::cpu::buffers::written;
     use crate::device::cpu::window::testing::{close, slides, some, wide};
 
     /// What the kernels must equal: sums over all indices, term by term, in double precision.
@@ -281,17 +283,23 @@ mod tests {
                 }
             });
         }
-        close(&conv(c, &x, &kernel, Some(&bias), false), &y);
+        let all =
+            |bias: Option<&[T]>, relu| written(g.len(), |to| conv(c, &x, &kernel, bias, relu, to));
+        close(&all(Some(&bias), false), &y);
         let positive: Vec<f64> = y.iter().map(|y| y.max(0.0)).collect();
-        close(&conv(c, &x, &kernel, Some(&bias), true), &positive);
-        close(&conv_transpose(c, &g, &kernel, Some(&back)), &by_x);
-        close(&conv_kernel(c, &x, &g), &by_kernel);
+        close(&all(Some(&bias), true), &positive);
+        let back = written(x.len(), |to| {
+            conv_transpose(c, &g, &kernel, Some(&back), to)
+        });
+        close(&back, &by_x);
+        let back = written(kernel.len(), |to| conv_kernel(c, &x, &g, to));
+        close(&back, &by_kernel);
         let without: Vec<f64> = y
             .iter()
             .zip(wide(&bias).iter().cycle())
             .map(|(y, b)| y - b)
             .collect();
-        close(&conv(c, &x, &kernel, None, false), &without);
+        close(&all(None, false), &without);
     }
 
     #[test]
@@ -318,7 +326,7 @@ mod tests {
             let values: Vec<f64> = values.iter().map(|v| (v * 105.0).round()).collect();
             let column = |c: usize| values.iter().skip(c).step_by(columns).sum();
             let naive: Vec<f64> = (0..columns).map(column).collect();
-            close(&column_sums(&values, columns), &naive);
+            close(&written(columns, |to| column_sums(&values, to)), &naive);
         }
     }
 
@@ -334,9 +342,9 @@ mod tests {
         let kernel: Vec<f32> = some(c.depth() * 16, 2);
         assert!(c.threads(), "too small to tell");
         let all = || {
-            let y = conv(&c, &x, &kernel, None, false);
-            let by_x = conv_transpose(&c, &y, &kernel, None);
-            let by_kernel = conv_kernel(&c, &x, &y);
+            let y = written(9 * 72 * 16, |to| conv(&c, &x, &kernel, None, false, to));
+            let by_x = written(x.len(), |to| conv_transpose(&c, &y, &kernel, None, to));
+            let by_kernel = written(kernel.len(), |to| conv_kernel(&c, &x, &y, to));
             (y, by_x, by_kernel)
         };
         let with = |threads| {

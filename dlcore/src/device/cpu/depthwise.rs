@@ -91,6 +91,7 @@ pub(crate) fn depthwise<T: Real>(
     pieces(
         &mut result,
         rows * outputs,
+        0,
         d.threads(),
         &|index, piece, _| {
             vectorised(
@@ -143,6 +144,7 @@ pub(crate) fn depthwise_input<T: Real>(d: &Depthwise, g: &[T], kernel: &[T]) -> 
     pieces(
         &mut result,
         images * image,
+        0,
         d.threads(),
         &|index, piece, _| {
             let start = index * images * per_image;
@@ -193,53 +195,60 @@ pub(crate) fn depthwise_kernel<T: Real>(d: &Depthwise, x: &[T], g: &[T]) -> Vec<
     let (channels, many, outputs) = (d.channels, d.multiplier, d.outputs());
     let length = d.slide.window.places() * outputs;
     let step = d.summed() * d.slide.per_image();
-    sum_of_runs(length, d.slide.rows(), step, d.threads(), &|start, end| {
-        let mut sums = vec![T::zero(); length];
-        vectorised(
-            #[inline(always)]
-            || {
-                if many == 1 {
-                    let across = d.slide.positions[1].max(1);
-                    for line in start / across..end / across {
-                        d.slide.stretches(
-                            line,
+    let mut result = buffers::any(length);
+    let rows = d.slide.rows();
+    sum_of_runs(
+        &mut result,
+        (rows, step),
+        0,
+        d.threads(),
+        &|start, end, sums, _| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    if many == 1 {
+                        let across = d.slide.positions[1].max(1);
+                        for line in start / across..end / across {
+                            d.slide.stretches(
+                                line,
+                                #[inline(always)]
+                                |place, stretch| {
+                                    let sums = &mut sums[place * channels..][..channels];
+                                    let taps = (0..stretch.length).map(
+                                        #[inline(always)]
+                                        |index| {
+                                            let pixel = stretch.pixel + index * stretch.stride;
+                                            (pixel * channels, (stretch.row + index) * channels)
+                                        },
+                                    );
+                                    add_products(sums, taps, x, g);
+                                },
+                            );
+                        }
+                        return;
+                    }
+                    for row in start..end {
+                        let g = &g[row * outputs..][..outputs];
+                        d.slide.places(
+                            row,
                             #[inline(always)]
-                            |place, stretch| {
-                                let sums = &mut sums[place * channels..][..channels];
-                                let taps = (0..stretch.length).map(
-                                    #[inline(always)]
-                                    |index| {
-                                        let pixel = stretch.pixel + index * stretch.stride;
-                                        (pixel * channels, (stretch.row + index) * channels)
-                                    },
-                                );
-                                add_products(sums, taps, x, g);
+                            |place, pixel| {
+                                let x = &x[pixel * channels..][..channels];
+                                let sums = &mut sums[place * outputs..][..outputs];
+                                let each = sums.chunks_exact_mut(many).zip(g.chunks_exact(many));
+                                for ((sums, g), &x) in each.zip(x) {
+                                    for (sum, &g) in sums.iter_mut().zip(g) {
+                                        *sum += x * g;
+                                    }
+                                }
                             },
                         );
                     }
-                    return;
-                }
-                for row in start..end {
-                    let g = &g[row * outputs..][..outputs];
-                    d.slide.places(
-                        row,
-                        #[inline(always)]
-                        |place, pixel| {
-                            let x = &x[pixel * channels..][..channels];
-                            let sums = &mut sums[place * outputs..][..outputs];
-                            let each = sums.chunks_exact_mut(many).zip(g.chunks_exact(many));
-                            for ((sums, g), &x) in each.zip(x) {
-                                for (sum, &g) in sums.iter_mut().zip(g) {
-                                    *sum += x * g;
-                                }
-                            }
-                        },
-                    );
-                }
-            },
-        );
-        sums
-    })
+                },
+            );
+        },
+    );
+    result
 }
 
 #[cfg(test)]

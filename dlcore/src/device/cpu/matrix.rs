@@ -262,6 +262,27 @@ unsafe fn packed_product<T: Real>(
     let ((m, k), n) = (left.dim(), right.ncols());
     let stride = |view: &CowArray<'_, T, Ix2>, axis| view.stride_of(Axis(axis));
     // Micro-kernels write columns: `rightᵀ · leftᵀ` in columns is `left · right` in rows.
+    #[cfg(target_arch = "x86_64")]
+    if TypeId::of::<T>() == TypeId::of::<f32>() {
+        use super::packed;
+        let operand = |view: &CowArray<'_, T, Ix2>, columns, rows| packed::Operand {
+            start: view.as_ptr().cast(),
+            columns: stride(view, columns),
+            rows: stride(view, rows),
+        };
+        let product = packed::Product {
+            size: (n, m, k),
+            to: place.cast(),
+            columns: columns as isize,
+            add,
+            left: operand(right, 0, 1),
+            right: operand(left, 0, 1),
+        };
+        // SAFETY: the caller's promise; the views are valid for their shapes and strides.
+        if unsafe { packed::multiply(&product) } {
+            return;
+        }
+    }
     macro_rules! multiply {
         ($real:ty, $multiply:expr) => {
             $multiply(

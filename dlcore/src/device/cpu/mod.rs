@@ -7,6 +7,8 @@ pub(crate) mod buffers;
 mod elementwise;
 mod matrix;
 mod normalize;
+#[cfg(target_arch = "x86_64")]
+mod packed;
 mod parallel;
 mod reduce;
 mod simd;
@@ -22,7 +24,7 @@ pub(crate) use normalize::{
     row_moments, scale_columns, scale_rows,
 };
 pub(crate) use parallel::{
-    Cost, build, chunks, collect, collect_by_piece, each, each_piece, each_piece_of,
+    Cost, build, chunks, collect, collect_by_piece, each, each_pair, each_piece, each_piece_of,
 };
 pub(crate) use reduce::{arg_max, arg_min, fold_axis, sum_all, sum_axis, sum_axis_into};
 pub(crate) use simd::flushing;

@@ -4,8 +4,10 @@
 //! A matrix `[rows, width]` is a slice in row-major order. Its columns are the channels of batch
 //! normalization, its rows the samples of layer normalization.
 
-use super::parallel::{Cost, build, collect};
+use super::buffers::Scratch;
+use super::parallel::{Cost, build, chunks, collect};
 use super::simd::vectorised;
+use super::window::pieces;
 use crate::tensor::Real;
 
 /// Elements a piece of work whose sums are added up to others'.
@@ -16,17 +18,18 @@ const RUN: usize = 32;
 /// Sums of a row run side by side, so that the compiler vectorises them.
 const LANES: usize = 16;
 
-/// For `width` columns of `rows` rows, sums of what `add(row, sums)` adds to `count` numbers.
+/// For `width` columns of `rows` rows, `sums` of what `add(row, sums)` adds to them.
 /// Partial sums are combined in the order of the rows, whatever the number of threads.
 fn sum_rows<T: Real>(
     rows: usize,
     width: usize,
-    count: usize,
+    sums: &mut [T],
     add: impl Fn(usize, &mut [T]) + Sync,
-) -> Vec<T> {
-    let step = (PIECE / width.max(1)).max(1);
-    let piece = |index: usize| {
-        let (mut sums, mut run) = (vec![T::zero(); count], vec![T::zero(); count]);
+) {
+    let (step, count) = ((PIECE / width.max(1)).max(1), sums.len());
+    let piece = |index: usize, sums: &mut [T], run: &mut Vec<T>| {
+        sums.fill(T::zero());
+        run.resize(count, T::zero());
         let end = rows.min((index + 1) * step);
         vectorised(
             #[inline(always)]
@@ -34,24 +37,20 @@ fn sum_rows<T: Real>(
                 for start in (index * step..end).step_by(RUN) {
                     run.fill(T::zero());
                     for row in start..end.min(start + RUN) {
-                        add(row, &mut run);
+                        add(row, run);
                     }
-                    add_to(&mut sums, &run);
+                    add_to(sums, run);
                 }
             },
         );
-        sums
     };
-    let pieces = rows.div_ceil(step);
-    let partial: Vec<Vec<T>> = match pieces {
-        0 | 1 => (0..pieces).map(piece).collect(),
-        _ => collect(pieces, &piece),
-    };
-    let mut sums = vec![T::zero(); count];
-    for part in partial {
-        add_to(&mut sums, &part);
+    let parts = rows.div_ceil(step);
+    let mut partial = Scratch::new(parts * count);
+    pieces(&mut partial.0, count, count, parts > 1, &piece);
+    sums.fill(T::zero());
+    for part in partial.0.chunks_exact(count.max(1)) {
+        add_to(sums, part);
     }
-    sums
 }
 
 #[inline(always)]
@@ -62,45 +61,49 @@ fn add_to<T: Real>(sums: &mut [T], more: &[T]) {
 }
 
 /// The mean and the variance of each column (the mean squared deviation, nothing added).
-pub(crate) fn column_moments<T: Real>(x: &[T], width: usize) -> (Vec<T>, Vec<T>) {
+pub(crate) fn column_moments<T: Real>(x: &[T], mean: &mut [T], variance: &mut [T]) {
+    let width = mean.len();
     let rows = x.len() / width.max(1);
     let count = T::from_f64(rows as f64);
-    let divided = |sums: Vec<T>| sums.into_iter().map(|sum| sum / count).collect();
-    let mean: Vec<T> = divided(sum_rows(
+    let divide = |sums: &mut [T]| sums.iter_mut().for_each(|sum| *sum /= count);
+    sum_rows(
         rows,
         width,
-        width,
+        mean,
         #[inline(always)]
         |row, sums| add_to(sums, &x[row * width..][..width]),
-    ));
-    let variance = divided(sum_rows(
+    );
+    divide(mean);
+    let mean = &*mean;
+    sum_rows(
         rows,
         width,
-        width,
+        variance,
         #[inline(always)]
         |row, sums| {
             let values = &x[row * width..][..width];
-            for ((sum, &value), &mean) in sums.iter_mut().zip(values).zip(&mean) {
+            for ((sum, &value), &mean) in sums.iter_mut().zip(values).zip(mean) {
                 let difference = value - mean;
                 *sum += difference * difference;
             }
         },
-    ));
-    (mean, variance)
+    );
+    divide(variance);
 }
 
-/// For each column `Σ g` and `Σ g · (x - mean) · inverse`.
+/// For each column `Σ g`, then for each `Σ g · (x - mean) · inverse`.
 pub(crate) fn column_gradient_sums<T: Real>(
     g: &[T],
     x: &[T],
     mean: &[T],
     inverse: &[T],
-) -> (Vec<T>, Vec<T>) {
+    sums: &mut [T],
+) {
     let width = mean.len();
-    let mut sums = sum_rows(
+    sum_rows(
         x.len() / width.max(1),
         width,
-        2 * width,
+        sums,
         #[inline(always)]
         |row, sums| {
             let (plain, product) = sums.split_at_mut(width);
@@ -111,35 +114,33 @@ pub(crate) fn column_gradient_sums<T: Real>(
             }
         },
     );
-    let mut products = sums.split_off(width);
-    for (product, &inverse) in products.iter_mut().zip(inverse) {
+    for (product, &inverse) in sums[width..].iter_mut().zip(inverse) {
         *product *= inverse;
     }
-    (sums, products)
 }
 
 /// `x · scale + shift`, with a scale and a shift for each column.
-pub(crate) fn scale_columns<T: Real>(x: &[T], scale: &[T], shift: &[T]) -> Vec<T> {
+pub(crate) fn scale_columns<T: Real>(x: &[T], scale: &[T], shift: &[T], result: &mut [T]) {
     let width = scale.len().max(1);
-    build(x.len(), width, Cost::Cheap, &|start, piece| {
+    chunks(result, width, Cost::Cheap, &|start, piece| {
         vectorised(
             #[inline(always)]
             || {
                 let rows = x[start..].chunks_exact(width);
                 for (to, x) in piece.chunks_exact_mut(width).zip(rows) {
                     for (((to, &x), &scale), &shift) in to.iter_mut().zip(x).zip(scale).zip(shift) {
-                        to.write(x * scale + shift);
+                        *to = x * scale + shift;
                     }
                 }
             },
         );
-    })
+    });
 }
 
 /// `g · a + x · b + c`, with an `a`, `b` and `c` for each column.
-pub(crate) fn combine_columns<T: Real>(g: &[T], x: &[T], [a, b, c]: [&[T]; 3]) -> Vec<T> {
+pub(crate) fn combine_columns<T: Real>(g: &[T], x: &[T], [a, b, c]: [&[T]; 3], result: &mut [T]) {
     let width = a.len().max(1);
-    build(x.len(), width, Cost::Cheap, &|start, piece| {
+    chunks(result, width, Cost::Cheap, &|start, piece| {
         vectorised(
             #[inline(always)]
             || {
@@ -150,12 +151,12 @@ pub(crate) fn combine_columns<T: Real>(g: &[T], x: &[T], [a, b, c]: [&[T]; 3]) -
                     let factors = a.iter().zip(b).zip(c);
                     for (((to, &g), &x), ((&a, &b), &c)) in to.iter_mut().zip(g).zip(x).zip(factors)
                     {
-                        to.write(g * a + x * b + c);
+                        *to = g * a + x * b + c;
                     }
                 }
             },
         );
-    })
+    });
 }
 
 /// The sum of what `term` makes of the elements at each place of rows of one length.
@@ -230,10 +231,11 @@ pub(crate) fn row_gradient_sums<T: Real>(
     moments: &[[T; 2]],
     width: usize,
 ) -> (Vec<T>, Vec<T>) {
-    let mut sums = sum_rows(
+    let mut sums = vec![T::zero(); 2 * width];
+    sum_rows(
         moments.len(),
         width,
-        2 * width,
+        &mut sums,
         #[inline(always)]
         |row, sums| {
             let (plain, product) = sums.split_at_mut(width);
@@ -291,6 +293,12 @@ mod tests {
         for (a, e) in actual.iter().zip(expected) {
             assert!((a - e).abs() < 1e-9, "{a} {e}");
         }
+    }
+
+    fn column_moments<T: Real>(x: &[T], width: usize) -> (Vec<T>, Vec<T>) {
+        let (mut mean, mut variance) = (vec![T::zero(); width], vec![T::zero(); width]);
+        super::column_moments(x, &mut mean, &mut variance);
+        (mean, variance)
     }
 
     /// Mean and variance, as the textbook has them.

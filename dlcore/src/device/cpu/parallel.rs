@@ -84,16 +84,35 @@ pub(crate) fn collect_by_piece<T: Send, R: Send>(
 ) -> Vec<R> {
     let count = buffer.len().div_ceil(size.max(1));
     let mut results = Vec::with_capacity(count);
-    let slots = Apart::new(&mut results.spare_capacity_mut()[..count]);
-    each_piece(buffer, size, &|index, piece| {
-        let result = work(index, piece);
-        // SAFETY: there is a slot for each piece, and each comes once.
-        let slot = unsafe { slots.piece(index, index + 1) };
-        slot[0].write(result);
+    let slots = &mut results.spare_capacity_mut()[..count];
+    each_pair((buffer, size), (slots, 1), &|index, piece, slot| {
+        slot[0].write(work(index, piece));
     });
     // SAFETY: each of the slots was written. Had a piece panicked, this would not be reached.
     unsafe { results.set_len(count) };
     results
+}
+
+/// Calls `work(index, piece, other)` for the pieces of two buffers, each with its piece's size, on all threads, as
+/// long as there is one of both.
+pub(crate) fn each_pair<A: Send, B: Send>(
+    (one, one_size): (&mut [A], usize),
+    (other, other_size): (&mut [B], usize),
+    work: &(dyn Fn(usize, &mut [A], &mut [B]) + Sync),
+) {
+    let (one_size, other_size) = (one_size.max(1), other_size.max(1));
+    let (one_length, other_length) = (one.len(), other.len());
+    let count = one_length.div_ceil(one_size);
+    let count = count.min(other_length.div_ceil(other_size));
+    let (one, other) = (Apart::new(one), Apart::new(other));
+    each(count, &|index| {
+        let (at, from) = (index * one_size, index * other_size);
+        // SAFETY: both lie within their buffers, and no two indices have an element in common.
+        let one = unsafe { one.piece(at, one_length.min(at + one_size)) };
+        // SAFETY: as above.
+        let other = unsafe { other.piece(from, other_length.min(from + other_size)) };
+        work(index, one, other);
+    });
 }
 
 /// Calls `work(index, piece)` for each piece of `size` elements of `buffer`, on all threads.

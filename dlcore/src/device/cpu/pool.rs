@@ -1,6 +1,5 @@
 //! Pooling: the largest, or the mean, of what a window covers, channel by channel.
 
-use super::buffers;
 use super::simd::vectorised;
 use super::window::{Slide, WORTH_THREADS, pieces};
 use crate::tensor::Real;
@@ -22,13 +21,13 @@ impl Pooling {
     }
 
     /// A result, filled by `row(row, result)` for each position.
-    fn by_rows<T: Real>(&self, row: impl Fn(usize, &mut [T]) + Sync) -> Vec<T> {
+    fn by_rows<T: Real>(&self, result: &mut [T], row: impl Fn(usize, &mut [T]) + Sync) {
         let channels = self.channels;
         let rows = (PIECE / channels.max(1)).max(1);
-        let mut result = buffers::any(self.slide.rows() * channels);
         pieces(
-            &mut result,
+            result,
             rows * channels,
+            0,
             self.threads(),
             &|index, piece, _| {
                 vectorised(
@@ -41,23 +40,23 @@ impl Pooling {
                 );
             },
         );
-        result
     }
 
     /// A gradient for the images: `row(row in all, row in these images, images, scratch)` adds what
     /// comes from a position.
     fn by_images<T: Real>(
         &self,
+        result: &mut [T],
         row: impl Fn(usize, usize, &mut [T], &mut Vec<T>) + Sync,
-    ) -> Vec<T> {
+    ) {
         let image = self.slide.pixels() * self.channels;
         let per_image = self.slide.per_image();
         // A piece is whole images: no two threads add to one place.
         let images = (PIECE / image.max(1)).max(1);
-        let mut result = buffers::any(self.slide.batch * image);
         pieces(
-            &mut result,
+            result,
             images * image,
+            self.channels,
             self.threads(),
             &|index, piece, scratch| {
                 piece.fill(T::zero());
@@ -72,13 +71,13 @@ impl Pooling {
                 );
             },
         );
-        result
     }
 }
 
 /// The largest of each window; NaN where any is.
-pub(crate) fn max_pool<T: Real>(p: &Pooling, x: &[T]) -> Vec<T> {
+pub(crate) fn max_pool<T: Real>(p: &Pooling, x: &[T], result: &mut [T]) {
     p.by_rows(
+        result,
         #[inline(always)]
         |row, largest: &mut [T]| {
             largest.fill(T::neg_infinity());
@@ -103,12 +102,13 @@ pub(crate) fn max_pool<T: Real>(p: &Pooling, x: &[T]) -> Vec<T> {
 
 /// The gradient of [`max_pool`], whose result was `y`, given that of `y`: all of it goes to the first
 /// element of a window that is the largest.
-pub(crate) fn max_pool_input<T: Real>(p: &Pooling, x: &[T], y: &[T], g: &[T]) -> Vec<T> {
+pub(crate) fn max_pool_input<T: Real>(p: &Pooling, x: &[T], y: &[T], g: &[T], result: &mut [T]) {
     if p.slide.is_apart() {
-        return max_pool_apart(p, x, y, g);
+        return max_pool_apart(p, x, y, g, result);
     }
     let channels = p.channels;
     p.by_images(
+        result,
         #[inline(always)]
         |all, row, images: &mut [T], left| {
             let y = &y[all * channels..][..channels];
@@ -142,13 +142,13 @@ pub(crate) fn max_pool_input<T: Real>(p: &Pooling, x: &[T], y: &[T], g: &[T]) ->
 const LANES: usize = 16;
 
 /// [`max_pool_input`] for windows that do not touch: each pixel is written once, and nothing is added.
-fn max_pool_apart<T: Real>(p: &Pooling, x: &[T], y: &[T], g: &[T]) -> Vec<T> {
+fn max_pool_apart<T: Real>(p: &Pooling, x: &[T], y: &[T], g: &[T], result: &mut [T]) {
     let image = p.slide.pixels() * p.channels;
     let images = (PIECE / image.max(1)).max(1);
-    let mut result = buffers::any(p.slide.batch * image);
     pieces(
-        &mut result,
+        result,
         images * image,
+        0,
         p.threads(),
         &|index, piece, _| {
             if !p.slide.is_covered() {
@@ -166,7 +166,6 @@ fn max_pool_apart<T: Real>(p: &Pooling, x: &[T], y: &[T], g: &[T]) -> Vec<T> {
             }
         },
     );
-    result
 }
 
 #[inline(always)]
@@ -216,8 +215,9 @@ fn lanes_apart<T: Real, const N: usize>(
 }
 
 /// The mean of what each window covers, padding left out.
-pub(crate) fn average_pool<T: Real>(p: &Pooling, x: &[T]) -> Vec<T> {
+pub(crate) fn average_pool<T: Real>(p: &Pooling, x: &[T], result: &mut [T]) {
     p.by_rows(
+        result,
         #[inline(always)]
         |row, sums: &mut [T]| {
             let mut count = 0;
@@ -242,9 +242,10 @@ pub(crate) fn average_pool<T: Real>(p: &Pooling, x: &[T]) -> Vec<T> {
 }
 
 /// The gradient of [`average_pool`], given that of its result.
-pub(crate) fn average_pool_input<T: Real>(p: &Pooling, g: &[T]) -> Vec<T> {
+pub(crate) fn average_pool_input<T: Real>(p: &Pooling, g: &[T], result: &mut [T]) {
     let channels = p.channels;
     p.by_images(
+        result,
         #[inline(always)]
         |all, row, images: &mut [T], _| {
             let g = &g[all * channels..][..channels];
@@ -269,6 +270,7 @@ pub(crate) fn average_pool_input<T: Real>(p: &Pooling, g: &[T]) -> Vec<T> {
 mod tests {
     use super::*;
     use crate::device::cpu::Window;
+    use crate::device::cpu::buffers::written;
     use crate::device::cpu::window::testing::{close, slides, some, wide};
 
     /// What the kernels must equal: each window gathered, then judged.
@@ -297,11 +299,13 @@ mod tests {
                 by_mean[at] += g / covered.len() as f64;
             }
         }
-        let y = max_pool(p, &x);
+        let y = written(g.len(), |to| max_pool(p, &x, to));
         close(&y, &largest);
-        close(&max_pool_input(p, &x, &y, &g), &by_largest);
-        close(&average_pool(p, &x), &mean);
-        close(&average_pool_input(p, &g), &by_mean);
+        let back = written(x.len(), |to| max_pool_input(p, &x, &y, &g, to));
+        close(&back, &by_largest);
+        close(&written(g.len(), |to| average_pool(p, &x, to)), &mean);
+        let back = written(x.len(), |to| average_pool_input(p, &g, to));
+        close(&back, &by_mean);
     }
 
     #[test]
@@ -343,7 +347,7 @@ mod tests {
         };
         let mut x: Vec<f32> = some(2 * 35, 1);
         x[0] = f32::NAN;
-        let y = max_pool(&p, &x);
+        let y = written(p.slide.rows(), |to| max_pool(&p, &x, to));
         assert!(y[0].is_nan() && !y[1].is_nan());
     }
 }

@@ -231,60 +231,75 @@ impl Slide {
 /// Multiplications, or moved elements, below which work is not given to several threads.
 pub(super) const WORTH_THREADS: usize = 1 << 17;
 
-/// Elements of the buffer that a piece on one of several threads is given.
-const SCRATCH: usize = 1 << 16;
-
-/// What is done with a piece: its number, itself, and a buffer, which it may make longer.
+/// What is done with a piece: its number, itself, and a buffer of any length.
 type Work<'a, T> = dyn Fn(usize, &mut [T], &mut Vec<T>) + Sync + 'a;
 
-/// Calls `work(index, piece, scratch)` for each piece of `piece` elements, in parallel if `threads`.
-pub(super) fn pieces<T: Real>(buffer: &mut [T], piece: usize, threads: bool, work: &Work<'_, T>) {
+/// Calls `work(index, piece, scratch)` for each piece of `piece` elements, in parallel if `threads`; the scratch buffer has
+/// room for `room` elements.
+pub(super) fn pieces<T: Real>(
+    buffer: &mut [T],
+    piece: usize,
+    room: usize,
+    threads: bool,
+    work: &Work<'_, T>,
+) {
     let piece = piece.max(1);
     if threads {
         super::each_piece(buffer, piece, &|index, part| {
-            let mut scratch = Scratch::new(SCRATCH);
+            let mut scratch = Scratch::with_room(room);
             work(index, part, &mut scratch.0);
         });
     } else {
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::with_room(room);
         for (index, part) in buffer.chunks_mut(piece).enumerate() {
-            work(index, part, &mut scratch);
+            work(index, part, &mut scratch.0);
         }
     }
 }
 
-/// The sum of `work(start, end)` over runs of at most `step` of `0..rows`, each a vector of `length`.
-/// Runs depend on nothing but these numbers and are added in order.
+/// What is done with a run: from which row, up to which, what is added to, and a buffer.
+type Run<'a, T> = dyn Fn(usize, usize, &mut [T], &mut Vec<T>) + Sync + 'a;
+
+/// The sum of what `work` adds to zeros for runs of at most `step` of `0..rows`. Runs depend on nothing but these
+/// numbers and are added in order.
 pub(super) fn sum_of_runs<T: Real>(
-    length: usize,
-    rows: usize,
-    step: usize,
+    sum: &mut [T],
+    (rows, step): (usize, usize),
+    room: usize,
     threads: bool,
-    work: &(dyn Fn(usize, usize) -> Vec<T> + Sync),
-) -> Vec<T> {
-    let step = step.max(1);
-    let run = |index: usize| work(index * step, rows.min((index + 1) * step));
+    work: &Run<'_, T>,
+) {
+    let (step, length) = (step.max(1), sum.len());
     let count = rows.div_ceil(step);
-    let partial: Vec<Vec<T>> = match threads && count > 1 {
-        true => super::collect(count, &run),
-        false => (0..count).map(run).collect(),
-    };
-    let mut partial = partial.into_iter();
-    let mut sum = partial.next().unwrap_or_else(|| vec![T::zero(); length]);
-    let rest: Vec<Scratch<T>> = partial.map(Scratch).collect();
-    super::chunks(&mut sum, 1, super::Cost::Costly, &|start, piece| {
+    let mut parts = Scratch::new(count * length);
+    pieces(
+        &mut parts.0,
+        length,
+        room,
+        threads && count > 1,
+        &|index, part, scratch| {
+            part.fill(T::zero());
+            let end = rows.min((index + 1) * step);
+            work(index * step, end, part, scratch);
+        },
+    );
+    let (first, rest) = parts.0.split_at(length.min(parts.0.len()));
+    match first.is_empty() {
+        true => sum.fill(T::zero()),
+        false => sum.copy_from_slice(first),
+    }
+    super::chunks(sum, 1, super::Cost::Costly, &|start, piece| {
         super::vectorised(
             #[inline(always)]
             || {
-                for other in &rest {
-                    for (sum, &value) in piece.iter_mut().zip(&other.0[start..]) {
+                for other in rest.chunks_exact(length) {
+                    for (sum, &value) in piece.iter_mut().zip(&other[start..]) {
                         *sum += value;
                     }
                 }
             },
         );
     });
-    sum
 }
 
 /// Windows, and numbers, on which kernels are compared with their naive twins.

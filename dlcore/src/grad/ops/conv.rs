@@ -3,6 +3,7 @@
 
 use super::matrix::relu_gradient;
 use super::{Products, Rule, Step, apply};
+use crate::device::cpu::buffers::written;
 use crate::device::cpu::{self, Convolution, Depthwise, Slide, Window};
 use crate::tensor::{float, with_slice};
 use crate::{Error, Result, Tensor};
@@ -28,14 +29,8 @@ fn apply_to(op: impl Into<super::Op>, operands: &[Tensor]) -> Result<Tensor> {
 /// `x` `[batch, height, width, channels]`, `kernel` `[…window, channels / groups, filters]`, `bias`
 /// `[filters]`; returns `[batch, …positions, filters]`.
 pub(crate) fn conv(x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>, op: Conv) -> Result<Tensor> {
-    let plain = Window {
-        size: [1, 1],
-        strides: [1, 1],
-        dilation: op.window.dilation,
-        before: [0, 0],
-    };
     // One pixel at a time, it is a dense layer, and needs no patches.
-    if op.groups == 1 && op.window == plain && x.ndim() == 4 && x.shape()[1..3] == op.positions {
+    if op.is_dense(x.shape()) {
         let matrix = kernel.try_reshape([kernel.shape()[2], kernel.shape()[3]])?;
         return match op.relu {
             true => super::dense_relu(x, &matrix, bias),
@@ -126,7 +121,18 @@ pub(crate) struct Conv {
 }
 
 impl Conv {
-    fn of(&self, x: &[usize], filters: usize) -> Convolution {
+    /// Whether it takes one pixel at a time, of images of this shape.
+    pub(crate) fn is_dense(&self, x: &[usize]) -> bool {
+        let plain = Window {
+            size: [1, 1],
+            strides: [1, 1],
+            dilation: self.window.dilation,
+            before: [0, 0],
+        };
+        self.groups == 1 && self.window == plain && x.len() == 4 && x[1..3] == self.positions
+    }
+
+    pub(crate) fn of(&self, x: &[usize], filters: usize) -> Convolution {
         Convolution {
             slide: slide(self.window, self.positions, x),
             channels: x[3],
@@ -161,7 +167,8 @@ impl Rule for Conv {
             let bias = inputs.get(2).map(|bias| bias.to_vec_of());
             let x = x.to_array();
             let values = with_slice(&x, |x| with_slice(kernel, |kernel| {
-                cpu::conv(&c, x, kernel, bias.as_deref(), self.relu)
+                let length = shape.iter().product();
+                written(length, |to| cpu::conv(&c, x, kernel, bias.as_deref(), self.relu, to))
             }));
             Tensor::from_values(shape, values)
         })
@@ -177,15 +184,19 @@ impl Rule for Conv {
         step.each(|side| float!(of_side(side, gradient, &rounded), g => with_slice(g, |g| match side {
             0 => {
                 let kernel = kernel.to_array();
-                let values = with_slice(&kernel, |kernel| cpu::conv_transpose(&c, g, kernel, None));
+                let values = with_slice(&kernel, |kernel| {
+                    written(x.len(), |to| cpu::conv_transpose(&c, g, kernel, None, to))
+                });
                 Tensor::from_values(x.shape(), values)
             }
             1 => {
                 let x = x.to_array();
-                let values = with_slice(&x, |x| cpu::conv_kernel(&c, x, g));
+                let values = with_slice(&x, |x| {
+                    written(kernel.len(), |to| cpu::conv_kernel(&c, x, g, to))
+                });
                 Tensor::from_values(kernel.shape(), values)
             }
-            _ => Tensor::from_values(&[filters], cpu::column_sums(g, filters)),
+            _ => Tensor::from_values(&[filters], written(filters, |to| cpu::column_sums(g, to))),
         })))
     }
 }
@@ -236,7 +247,8 @@ impl Rule for ConvTranspose {
             let bias = inputs.get(2).map(|bias| bias.to_vec_of());
             let x = x.to_array();
             let values = with_slice(&x, |x| with_slice(kernel, |kernel| {
-                cpu::conv_transpose(&c, x, kernel, bias.as_deref())
+                let length = shape.iter().product();
+                written(length, |to| cpu::conv_transpose(&c, x, kernel, bias.as_deref(), to))
             }));
             Tensor::from_values(shape, values)
         })
@@ -251,15 +263,19 @@ impl Rule for ConvTranspose {
             float!(of_side(side, gradient, &rounded), g => with_slice(g, |g| match side {
                 0 => {
                     let kernel = kernel.to_array();
-                    let values = with_slice(&kernel, |kernel| cpu::conv(&c, g, kernel, None, false));
+                    let values = with_slice(&kernel, |kernel| {
+                        written(x.len(), |to| cpu::conv(&c, g, kernel, None, false, to))
+                    });
                     Tensor::from_values(x.shape(), values)
                 }
                 1 => {
                     let x = x.to_array();
-                    let values = with_slice(&x, |x| cpu::conv_kernel(&c, g, x));
+                    let values = with_slice(&x, |x| {
+                        written(kernel.len(), |to| cpu::conv_kernel(&c, g, x, to))
+                    });
                     Tensor::from_values(kernel.shape(), values)
                 }
-                _ => Tensor::from_values(&[filters], cpu::column_sums(g, filters)),
+                _ => Tensor::from_values(&[filters], written(filters, |to| cpu::column_sums(g, to))),
             }))
         })
     }
@@ -332,7 +348,7 @@ impl Rule for DepthwiseConv {
                     let values = with_slice(&x, |x| cpu::depthwise_kernel(&d, x, g));
                     Tensor::from_values(kernel.shape(), values)
                 }
-                _ => Tensor::from_values(&[outputs], cpu::column_sums(g, outputs)),
+                _ => Tensor::from_values(&[outputs], written(outputs, |to| cpu::column_sums(g, to))),
             }))
         })
     }

@@ -38,7 +38,7 @@ pub(crate) use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub(crate) use losses::{sigmoid_losses, softmax_logit_gradient, softmax_losses};
 pub(crate) use matrix::{Dense, Matmul, indicator};
 pub(crate) use moving::{BroadcastTo, Cast, Concat, Permute, Reshape};
-pub(crate) use normalize::{BatchNorm, LayerNorm};
+pub(crate) use normalize::{BatchNorm, Channels, LayerNorm};
 pub(crate) use picking::{Gather, ScatterRows, Slice, Unslice, Where, narrow};
 pub(crate) use pointwise::{
     Abs, AddScalar, Ceil, Clip, Cos, DivScalar, Erf, Exp, Expm1, Floor, Log, Log1p, MulScalar, Neg,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{Rule, Step, apply};
+use crate::device::cpu::buffers::{self, written};
 use crate::device::{cpu, cuda};
 use crate::tensor::{Real, float, with_slice};
 use crate::{Error, Result, Tensor};
@@ -40,7 +41,8 @@ pub fn batch_norm(
     let [mean, variance] = match cuda::column_moments(&x) {
         Some(moments) => moments?,
         None => float!(&x, array => with_slice(array, |values| {
-            let (mean, variance) = cpu::column_moments(values, width);
+            let (mut mean, mut variance) = (buffers::any(width), buffers::any(width));
+            cpu::column_moments(values, &mut mean, &mut variance);
             [Tensor::from_values(&[width], mean), Tensor::from_values(&[width], variance)]
         })),
     };
@@ -108,42 +110,71 @@ impl BatchNorm {
         self.epsilon
     }
 
-    /// Mean and `1 / √(variance + epsilon)` of each channel.
-    fn statistics<T: Real>(&self) -> (Vec<T>, Vec<T>) {
-        let inverse = |v: T| T::one() / (v + T::from_f64(self.epsilon)).sqrt();
+    fn channels<T: Real>(&self) -> Channels<T> {
         let [mean, variance] = &*self.moments;
-        let variance = variance.to_vec_of::<T>();
-        let inverses = variance.into_iter().map(inverse).collect();
-        (mean.to_vec_of(), inverses)
+        let mut channels = Channels::new(mean.to_vec_of(), variance.to_vec_of());
+        channels.invert(self.epsilon);
+        channels
     }
+}
 
-    fn run<T: Real>(&self, x: &[T], gamma: &[T], beta: &[T]) -> Vec<T> {
-        let (mean, inverse) = self.statistics::<T>();
-        let scale: Vec<T> = gamma.iter().zip(inverse).map(|(&g, i)| g * i).collect();
-        let shift = beta.iter().zip(&mean).zip(&scale);
-        let shift: Vec<T> = shift.map(|((&b, &m), &s)| b - m * s).collect();
-        cpu::scale_columns(x, &scale, &shift)
-    }
+/// What a batch normalization knows of each channel.
+pub(crate) struct Channels<T> {
+    pub(crate) mean: Vec<T>,
+    pub(crate) variance: Vec<T>,
+    /// `1 / √(variance + epsilon)`
+    inverse: Vec<T>,
+    /// What elements are multiplied by and what is added, on either way.
+    factors: [Vec<T>; 3],
+    /// `Σ g`, then `Σ g·x̂`.
+    pub(crate) sums: Vec<T>,
+}
 
-    /// `∂beta = Σ g`, `∂gamma = Σ g·x̂`, `∂x = gamma · inverse · (g - (Σ g + x̂ · Σ g·x̂) / rows)`,
-    /// of which the last is `g·a + x·b + c` for each channel.
-    fn gradients<T: Real>(&self, g: &[T], x: &[T], gamma: &[T], wanted: &[bool]) -> [Vec<T>; 3] {
-        let (mean, inverse) = self.statistics::<T>();
-        let (plain, product) = cpu::column_gradient_sums(g, x, &mean, &inverse);
-        if !wanted[0] {
-            return [Vec::new(), product, plain];
+impl<T: Real> Channels<T> {
+    pub(crate) fn new(mean: Vec<T>, variance: Vec<T>) -> Channels<T> {
+        let zeros = |length| vec![T::zero(); length];
+        let count = mean.len();
+        Channels {
+            mean,
+            variance,
+            inverse: zeros(count),
+            factors: std::array::from_fn(|_| zeros(count)),
+            sums: zeros(2 * count),
         }
+    }
+
+    /// Takes the inverses from the variances.
+    pub(crate) fn invert(&mut self, epsilon: f64) {
+        for (inverse, &variance) in self.inverse.iter_mut().zip(&self.variance) {
+            *inverse = T::one() / (variance + T::from_f64(epsilon)).sqrt();
+        }
+    }
+
+    /// `gamma · (x - mean) · inverse + beta`
+    pub(crate) fn normalize(&mut self, x: &[T], gamma: &[T], beta: &[T], to: &mut [T]) {
+        let [scale, shift, _] = &mut self.factors;
+        for channel in 0..self.mean.len() {
+            scale[channel] = gamma[channel] * self.inverse[channel];
+            shift[channel] = beta[channel] - self.mean[channel] * scale[channel];
+        }
+        cpu::scale_columns(x, scale, shift, to);
+    }
+
+    /// `∂beta = Σ g` and `∂gamma = Σ g·x̂` into the sums, and into `by_x`, if it is wanted,
+    /// `∂x = gamma · inverse · (g - (Σ g + x̂ · Σ g·x̂) / rows)`, which is `g·a + x·b + c` for each channel.
+    pub(crate) fn gradients(&mut self, g: &[T], x: &[T], gamma: &[T], by_x: Option<&mut [T]>) {
+        let (mean, inverse) = (&self.mean, &self.inverse);
+        cpu::column_gradient_sums(g, x, mean, inverse, &mut self.sums);
+        let Some(by_x) = by_x else { return };
+        let (plain, product) = self.sums.split_at(mean.len());
         let rows = T::from_f64((x.len() / mean.len().max(1)) as f64);
-        let channels = 0..mean.len();
-        let a: Vec<T> = channels.clone().map(|c| gamma[c] * inverse[c]).collect();
-        let b = channels
-            .clone()
-            .map(|c| -a[c] * inverse[c] * product[c] / rows);
-        let b: Vec<T> = b.collect();
-        let c: Vec<T> = channels
-            .map(|c| -a[c] * plain[c] / rows - b[c] * mean[c])
-            .collect();
-        [cpu::combine_columns(g, x, [&a, &b, &c]), product, plain]
+        let [a, b, c] = &mut self.factors;
+        for n in 0..mean.len() {
+            a[n] = gamma[n] * inverse[n];
+            b[n] = -a[n] * inverse[n] * product[n] / rows;
+            c[n] = -a[n] * plain[n] / rows - b[n] * mean[n];
+        }
+        cpu::combine_columns(g, x, [a, b, c], by_x);
     }
 }
 
@@ -177,13 +208,21 @@ impl Rule for BatchNorm {
 
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
         slices!(inputs[0], inputs[1], inputs[2], (x, gamma, beta) => {
-            Tensor::from_values(shape, self.run(x, gamma, beta))
+            let values = written(x.len(), |to| {
+                self.channels().normalize(x, gamma, beta, to);
+            });
+            Tensor::from_values(shape, values)
         })
     }
 
     fn gradient(&self, step: &Step<'_>, gradient: &Tensor) -> Vec<Option<Tensor>> {
         slices!(gradient, step.inputs[0], step.inputs[1], (g, x, gamma) => {
-            shaped(step, self.gradients(g, x, gamma, step.wanted))
+            let mut channels = self.channels();
+            let mut by_x = buffers::any(if step.wanted[0] { x.len() } else { 0 });
+            let wanted = step.wanted[0].then_some(by_x.as_mut_slice());
+            channels.gradients(g, x, gamma, wanted);
+            let by_gamma = channels.sums.split_off(gamma.len());
+            shaped(step, [by_x, by_gamma, channels.sums])
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Pooling of images `[batch, height, width, channels]`: the largest or the mean under a window.
 
 use super::{Rule, Step, apply};
+use crate::device::cpu::buffers::written;
 use crate::device::cpu::{self, Pooling, Slide, Window};
 use crate::tensor::{float, float2, with_slice};
 use crate::{Error, Result, Tensor};
@@ -24,7 +25,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    fn of(&self, x: &[usize]) -> Pooling {
+    pub(crate) fn of(&self, x: &[usize]) -> Pooling {
         Pooling {
             slide: Slide {
                 window: self.window,
@@ -60,11 +61,11 @@ impl Rule for Pool {
     fn forward(&self, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
         let p = self.of(inputs[0].shape());
         float!(inputs[0], x => with_slice(x, |x| {
-            let values = match self.largest {
-                true => cpu::max_pool(&p, x),
-                false => cpu::average_pool(&p, x),
-            };
-            Tensor::from_values(shape, values)
+            let length = shape.iter().product();
+            Tensor::from_values(shape, written(length, |to| match self.largest {
+                true => cpu::max_pool(&p, x, to),
+                false => cpu::average_pool(&p, x, to),
+            }))
         }))
     }
 
@@ -76,9 +77,11 @@ impl Rule for Pool {
                 let values = match self.largest {
                     true => with_slice(own, |own| {
                         let y = step.output.to_array();
-                        with_slice(&y, |y| cpu::max_pool_input(&p, own, y, g))
+                        with_slice(&y, |y| {
+                            written(x.len(), |to| cpu::max_pool_input(&p, own, y, g, to))
+                        })
                     }),
-                    false => cpu::average_pool_input(&p, g),
+                    false => written(x.len(), |to| cpu::average_pool_input(&p, g, to)),
                 };
                 Tensor::from_values(x.shape(), values)
             }))

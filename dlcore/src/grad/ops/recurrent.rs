@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Rule, Step, apply};
+use crate::device::cpu::buffers::{self, written};
 use crate::device::cpu::recurrent::{Cell, Gradients, Kept, Pass, backward, forward};
 use crate::tensor::{Array, Real, float, row_major};
 use crate::{DType, Error, Result, Tensor};
@@ -133,7 +134,10 @@ impl Recurrent {
     fn run<T: Real>(&self, _: &Array<T>, inputs: &[&Tensor], shape: &[usize]) -> Tensor {
         let operands = self.operands::<T>(inputs.iter().copied());
         let keep = inputs.iter().any(|input| input.node().is_some());
-        let (output, kept) = forward(&self.pass(&operands), keep);
+        let mut kept = Vec::new();
+        let output = written(shape.iter().product(), |output| {
+            forward(&self.pass(&operands), keep, &mut kept, output);
+        });
         if keep {
             self.memory.keep(kept);
         }
@@ -145,20 +149,43 @@ impl Recurrent {
         let pass = self.pass(&operands);
         let kept = match self.memory.kept::<Vec<Kept<T>>>() {
             Some(kept) => kept,
-            None => Arc::new(forward(&pass, true).1),
+            None => {
+                let mut kept = Vec::new();
+                forward(
+                    &pass,
+                    true,
+                    &mut kept,
+                    &mut vec![T::zero(); step.output.len()],
+                );
+                Arc::new(kept)
+            }
         };
         let gradient = row_major(gradient);
-        let Gradients {
+        let (before, states) = step.inputs.split_at(3 + usize::from(self.bias));
+        let room = |(index, input): (usize, &Tensor)| match index > 0 || step.wanted[0] {
+            true => buffers::any(input.len()),
+            false => Vec::new(),
+        };
+        let mut all: Vec<Vec<T>> = before.iter().enumerate().map(room).collect();
+        let mut initial = vec![T::zero(); states.iter().map(Tensor::len).sum()];
+        let [x, kernel, recurrent_kernel, bias @ ..] = all.as_mut_slice() else {
+            unreachable!("the shape rule wants three operands");
+        };
+        let to = Gradients {
             x,
             kernel,
             recurrent_kernel,
-            bias,
-            initial,
-        } = backward(&pass, &kept, values(&gradient), step.wanted[0]);
-        let bias = self.bias.then_some(bias);
-        let all = [x, kernel, recurrent_kernel].into_iter();
-        let all = all.chain(bias).chain(initial);
-        let tensors = all.zip(step.inputs).zip(step.wanted);
+            bias: bias.first_mut().map_or(&mut [], Vec::as_mut_slice),
+            initial: &mut initial,
+        };
+        backward(&pass, &kept, values(&gradient), to);
+        let mut initial = initial.as_slice();
+        for state in states {
+            let (own, rest) = initial.split_at(state.len());
+            all.push(own.to_vec());
+            initial = rest;
+        }
+        let tensors = all.into_iter().zip(step.inputs).zip(step.wanted);
         tensors
             .map(|((values, input), &wanted)| {
                 wanted.then(|| Tensor::from_values(input.shape(), values))

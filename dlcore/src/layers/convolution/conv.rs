@@ -10,7 +10,9 @@ use super::{
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::Window;
 use crate::grad::ops;
-use crate::layers::spatial::{Pair, Sliding};
+use crate::layers::plan::{self, Input, Plan};
+use crate::layers::spatial::{DataFormat, Pair, Sliding};
+use crate::layers::weight::are_free;
 use crate::layers::{Base, Layer, layer_settings};
 use crate::tensor::expect;
 use crate::{Result, Tensor};
@@ -150,20 +152,34 @@ macro_rules! conv {
             fn forward_logits(&self, x: &Tensor, _training: bool) -> Tensor {
                 self.convolved(x, false)
             }
+
+            fn plan(&self, x: &Input<'_>, logits: bool) -> Option<Box<dyn Plan>> {
+                let relu = self.head.activation.in_place(logits)?;
+                let free = are_free(&[&self.kernel, &self.head.bias]) && self.base.is_plain();
+                if !free || self.sliding.layout.data_format != DataFormat::ChannelsLast {
+                    return None;
+                }
+                let plan = plan::Conv::new(x, self.operation(x.sample(), relu), self.filters)?;
+                Some(Box::new(plan))
+            }
         }
 
         impl $layer {
-            /// The convolution with its bias, and with negative results made 0 if `relu`.
-            fn convolved(&self, x: &Tensor, relu: bool) -> Tensor {
-                let kernel = kernel_of_images(&self.kernel, &self.base);
-                let (window, positions, _) = expect(self.over(sample(x)));
-                let op = ops::Conv {
+            fn operation(&self, sample: &[usize], relu: bool) -> ops::Conv {
+                let (window, positions, _) = expect(self.over(sample));
+                ops::Conv {
                     window,
                     positions,
                     groups: self.groups,
                     relu,
                     products: ops::Products::now(),
-                };
+                }
+            }
+
+            /// The convolution with its bias, and with negative results made 0 if `relu`.
+            fn convolved(&self, x: &Tensor, relu: bool) -> Tensor {
+                let kernel = kernel_of_images(&self.kernel, &self.base);
+                let op = self.operation(sample(x), relu);
                 let images = self.sliding.layout.images(x);
                 let bias = self.head.bias.value.as_ref();
                 let y = expect(ops::conv(&images, &kernel, bias, op));

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use crate::config::{Fields, Parsed};
 use crate::device::cpu::Window;
 use crate::grad::ops;
-use crate::layers::spatial::{Pair, Sliding, sliding_settings};
+use crate::layers::plan::{self, Input, Plan};
+use crate::layers::spatial::{DataFormat, Pair, Sliding, sliding_settings};
 use crate::layers::{Base, Layer, base_methods, layer_settings};
 use crate::tensor::expect;
 use crate::{Result, Tensor};
@@ -54,6 +55,17 @@ macro_rules! pooling {
             }
         }
 
+        impl $layer {
+            fn operation(&self, sample: &[usize]) -> ops::Pool {
+                let (window, positions, _) = expect(self.over(sample));
+                ops::Pool {
+                    window,
+                    positions,
+                    largest: $largest,
+                }
+            }
+        }
+
         impl Layer for $layer {
             base_methods!();
 
@@ -69,15 +81,16 @@ macro_rules! pooling {
             }
 
             fn forward(&self, x: &Tensor, _training: bool) -> Tensor {
-                let sample = x.shape().get(1..).unwrap_or_default();
-                let (window, positions, _) = expect(self.over(sample));
-                let op = ops::Pool {
-                    window,
-                    positions,
-                    largest: $largest,
-                };
+                let op = self.operation(x.shape().get(1..).unwrap_or_default());
                 let y = expect(ops::pool(&self.sliding.layout.images(x), op));
                 self.sliding.layout.samples(&y)
+            }
+
+            fn plan(&self, x: &Input<'_>, _logits: bool) -> Option<Box<dyn Plan>> {
+                let plain = self.base.is_plain()
+                    && self.sliding.layout.data_format == DataFormat::ChannelsLast;
+                let plan = plan::Pool::new(x, plain.then(|| self.operation(x.sample()))?)?;
+                Some(Box::new(plan))
             }
 
             fn config(&self) -> Option<Value> {

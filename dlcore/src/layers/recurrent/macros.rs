@@ -143,6 +143,14 @@ macro_rules! recurrent_methods {
             self.core.call(&self.base, self.form(), inputs, call)
         }
 
+        fn plan(
+            &self,
+            x: &$crate::layers::plan::Input<'_>,
+            _logits: bool,
+        ) -> Option<Box<dyn $crate::layers::plan::Plan>> {
+            self.core.plan(&self.base, self.form(), x)
+        }
+
         fn output_mask(
             &self,
             _inputs: &[$crate::Tensor],

@@ -1,6 +1,8 @@
 //! A batch's way through a recurrent layer: in one fused operation where its kernels know the functions,
 //! else step by step.
 
+use super::super::plan::{self, Input, Plan};
+use super::super::weight::are_free;
 use super::super::{Base, Call};
 use super::stepwise::{Drops, Stepwise};
 use super::{Core, Form};
@@ -47,6 +49,23 @@ impl Core {
             false => 0,
         });
         std::iter::once(output).chain(returned).collect()
+    }
+
+    /// The way of a batch like `x` without a tape: of plain sequences, of which nothing is left out or carried on.
+    pub(in crate::layers) fn plan(
+        &self,
+        base: &Base,
+        form: Form,
+        x: &Input<'_>,
+    ) -> Option<Box<dyn Plan>> {
+        let free = are_free(&[&self.kernel, &self.recurrent, &self.bias]) && base.is_plain();
+        let plain = self.dropout == 0.0 && self.recurrent_dropout == 0.0;
+        if !(free && plain) || self.stateful || self.return_state {
+            return None;
+        }
+        let order = (self.go_backwards, self.return_sequences);
+        let plan = plan::Recurrent::new(x, self.fused(form)?, self.units, order)?;
+        Some(Box::new(plan))
     }
 
     /// The cell of the fused kernels, if they know both functions.

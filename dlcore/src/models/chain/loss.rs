@@ -3,10 +3,11 @@
 //! Each computes what the operations of `losses` and their gradients compute, in the same order and under
 //! the same treatment of denormals, so that the numbers are the same to the last bit.
 
-use super::values::{single_mut, single_of, zeros};
+use super::anything;
 use crate::Tensor;
 use crate::device::cpu::{self, Cost, vectorised};
 use crate::grad::ops;
+use crate::layers::plan::{single_mut, single_of};
 use crate::losses::Kind;
 use crate::models::objective::Objective;
 use crate::tensor::Storage;
@@ -18,7 +19,7 @@ enum Formula {
     Absolute,
     /// The binary cross-entropy of logits.
     Sigmoid,
-    /// The categorical cross-entropy of logits, of labels that are distributions.
+    /// The categorical cross-entropy of logits, of labels that are distributions or the numbers of classes.
     Softmax,
 }
 
@@ -28,6 +29,8 @@ pub(super) struct OwnLoss {
     /// The loss of each output, or of each sample.
     terms: Vec<f32>,
     predictions: Tensor,
+    /// The numbers of classes as distributions; empty for labels that are these already.
+    one_hot: Vec<f32>,
 }
 
 impl OwnLoss {
@@ -43,16 +46,24 @@ impl OwnLoss {
             (Kind::MeanAbsoluteError, false) => Formula::Absolute,
             (Kind::BinaryCrossentropy, true) => Formula::Sigmoid,
             (Kind::CategoricalCrossentropy, true) => Formula::Softmax,
+            (Kind::SparseCategoricalCrossentropy, true) => Formula::Softmax,
             _ => return None,
         };
         let plain = objective.weight == 1.0 && objective.loss.takes_labels_as_they_are();
         let (labels, outputs) = (&y.shape()[1..], &output.shape()[1..]);
+        let numbers = objective.loss.takes_class_numbers();
         let alike = match outputs {
+            [before @ .., _] if numbers => labels == before,
             [before @ .., 1] => labels == outputs || labels == before,
             _ => labels == outputs,
         };
+        let known = match y.storage() {
+            Storage::F32(_) => !numbers,
+            Storage::I64(_) => numbers,
+            _ => false,
+        };
         let (row, count) = (*outputs.last()?, output.len());
-        if !plain || !alike || count == 0 || !matches!(y.storage(), Storage::F32(_)) {
+        if !plain || !alike || count == 0 || !known {
             return None;
         }
         let (terms, predictions) = match formula {
@@ -62,14 +73,22 @@ impl OwnLoss {
         Some(OwnLoss {
             formula,
             terms: vec![0.0; terms],
-            predictions: zeros(predictions),
+            predictions: anything(predictions),
+            one_hot: vec![0.0; if numbers { count } else { 0 }],
         })
     }
 
     /// The mean loss.
     pub(super) fn value(&mut self, y: &Tensor, output: &Tensor) -> f64 {
-        let (p, t) = both(output, y);
-        let row = p.len() / self.terms.len();
+        let row = output.len() / self.terms.len();
+        if let Storage::I64(classes) = y.storage() {
+            self.one_hot.fill(0.0);
+            // That there are such classes was seen before training.
+            for (to, &class) in self.one_hot.chunks_exact_mut(row).zip(classes) {
+                to[class as usize] = 1.0;
+            }
+        }
+        let (p, t) = both(output, y, &self.one_hot);
         match self.formula {
             Formula::Squared => each(
                 &mut self.terms,
@@ -127,7 +146,7 @@ impl OwnLoss {
 
     /// The gradient of the mean loss with respect to the output.
     pub(super) fn gradient(&self, y: &Tensor, output: &Tensor, gradient: &mut [f32]) {
-        let (p, t) = both(output, y);
+        let (p, t) = both(output, y, &self.one_hot);
         let row = p.len() / self.terms.len();
         // Each term's share of the mean.
         let share = 1.0 / self.terms.len() as f32;
@@ -163,8 +182,13 @@ impl OwnLoss {
     }
 }
 
-fn both<'a>(output: &'a Tensor, y: &'a Tensor) -> (&'a [f32], &'a [f32]) {
-    let values = single_of(output).zip(single_of(y));
+/// Outputs and labels.
+fn both<'a>(output: &'a Tensor, y: &'a Tensor, one_hot: &'a [f32]) -> (&'a [f32], &'a [f32]) {
+    let labels = match one_hot {
+        [] => single_of(y),
+        one_hot => Some(one_hot),
+    };
+    let values = single_of(output).zip(labels);
     values.expect("in row-major order")
 }
 

@@ -73,7 +73,9 @@ fn collect_leaves(
     if matches!(layer.0.content, Content::Layer(_)) {
         leaves.push(layer.clone());
     }
-    for inner in layer.layers() {
+    let within = layer.layers();
+    leaves.reserve(within.len());
+    for inner in within {
         collect_leaves(&inner, leaves, seen);
     }
 }

@@ -4,21 +4,21 @@ use ndarray::s;
 
 use super::forward::Kept;
 use super::{Cell, Chunk, Pass, gru, lstm, matrix, parts, simple};
-use crate::device::cpu::buffers::{self, Scratch};
+use crate::device::cpu::buffers::Scratch;
 use crate::device::cpu::simd::prefetch;
-use crate::device::cpu::{add_to, collect, collect_by_piece, product_into, vectorised};
+use crate::device::cpu::{add_to, each_pair, each_piece, product_into, vectorised};
 use crate::tensor::Real;
 
-/// The gradients of a pass's operands, each of its operand's length.
-pub(crate) struct Gradients<T> {
-    /// Empty where it was not wanted.
-    pub(crate) x: Vec<T>,
-    pub(crate) kernel: Vec<T>,
-    pub(crate) recurrent_kernel: Vec<T>,
+/// Where the gradients of a pass's operands go, each of its operand's length.
+pub(crate) struct Gradients<'a, T> {
+    /// Empty where it is not wanted.
+    pub(crate) x: &'a mut [T],
+    pub(crate) kernel: &'a mut [T],
+    pub(crate) recurrent_kernel: &'a mut [T],
     /// Empty where there is no bias.
-    pub(crate) bias: Vec<T>,
-    /// One for each state.
-    pub(crate) initial: Vec<Vec<T>>,
+    pub(crate) bias: &'a mut [T],
+    /// `[states, batch, units]`, or empty where they are not wanted.
+    pub(crate) initial: &'a mut [T],
 }
 
 /// The gradients, given that of the output and what the way forwards kept.
@@ -26,40 +26,46 @@ pub(crate) fn backward<T: Real>(
     pass: &Pass<'_, T>,
     kept: &[Kept<T>],
     gradient: &[T],
-    wants_x: bool,
-) -> Gradients<T> {
-    let mut x = buffers::any(if wants_x { pass.x.len() } else { 0 });
-    let length = pass.chunk_rows() * pass.steps * pass.features;
-    let chunk = |index: usize, x: &mut [T]| pass.chunk(index).backward(&kept[index], gradient, x);
-    let sums = match x.is_empty() {
-        true => collect(pass.chunks(), &|index| chunk(index, &mut [])),
-        false => collect_by_piece(&mut x, length, &chunk),
+    to: Gradients<'_, T>,
+) {
+    let of_states = pass.cell.states() * pass.chunk_rows() * pass.units;
+    let size = pass.weights() + of_states;
+    let mut parts = Scratch::new(pass.chunks() * size);
+    let run = |index: usize, part: &mut [T], x: &mut [T]| {
+        pass.chunk(index).backward(&kept[index], gradient, x, part);
     };
-    let mut total = Gradients::zero(pass);
-    for sum in sums {
-        add_to(&mut total.kernel, &sum.kernel);
-        add_to(&mut total.recurrent_kernel, &sum.recurrent_kernel);
-        add_to(&mut total.bias, &sum.bias);
-        for (all, part) in total.initial.iter_mut().zip(sum.initial) {
-            all.extend(part);
+    match to.x.is_empty() {
+        true => each_piece(&mut parts.0, size, &|index, part| {
+            run(index, part, &mut []);
+        }),
+        false => {
+            let length = pass.chunk_rows() * pass.steps * pass.features;
+            each_pair((&mut parts.0, size), (to.x, length), &run);
         }
     }
-    total.x = x;
-    total
+    let weights = [to.kernel, to.recurrent_kernel, to.bias];
+    let mut at = 0;
+    for sum in weights {
+        sum.fill(T::zero());
+        for part in parts.0.chunks_exact(size) {
+            add_to(sum, &part[at..][..sum.len()]);
+        }
+        at += sum.len();
+    }
+    let of_state = pass.batch * pass.units;
+    for (state, to) in to.initial.chunks_exact_mut(of_state.max(1)).enumerate() {
+        let chunks = to.chunks_mut(pass.chunk_rows() * pass.units);
+        for (to, part) in chunks.zip(parts.0.chunks_exact(size)) {
+            to.copy_from_slice(&part[at + state * to.len()..][..to.len()]);
+        }
+    }
 }
 
-impl<T: Real> Gradients<T> {
-    /// Zeros for the weights, nothing for the rest.
-    fn zero(pass: &Pass<'_, T>) -> Gradients<T> {
-        let zeros = |like: &[T]| vec![T::zero(); like.len()];
-        Gradients {
-            x: Vec::new(),
-            kernel: zeros(pass.kernel),
-            recurrent_kernel: zeros(pass.recurrent_kernel),
-            bias: pass.bias.map(zeros).unwrap_or_default(),
-            initial: vec![Vec::new(); pass.cell.states()],
-        }
-    }
+/// The sums over a chunk.
+struct Sums<'a, T> {
+    kernel: &'a mut [T],
+    recurrent_kernel: &'a mut [T],
+    bias: &'a mut [T],
 }
 
 /// One step of a chunk, on the way back. Rows whose step does not count have gradients 0 of the
@@ -140,15 +146,28 @@ struct Buffers<T: 'static> {
 }
 
 impl<T: Real> Chunk<'_, T> {
-    /// The sums over this chunk, and the input's gradient into `x`, if there is room for it.
-    fn backward(&self, kept: &Kept<T>, gradient: &[T], x: &mut [T]) -> Gradients<T> {
+    /// The sums over this chunk into `part`, then the gradients of its initial states, and the input's gradient into
+    /// `x`, if there is room for it.
+    fn backward(&self, kept: &Kept<T>, gradient: &[T], x: &mut [T], part: &mut [T]) {
         let pass = self.pass;
         let size = self.rows * pass.units;
         let gradient = &gradient[self.first * pass.width()..][..self.rows * pass.width()];
-        let mut sums = Gradients::zero(pass);
-        sums.initial = self.final_gradients(gradient);
-        let mut states = std::mem::take(&mut sums.initial);
-        let zeros = |length| Scratch(buffers::zeros(length));
+        part.fill(T::zero());
+        let (kernel, rest) = part.split_at_mut(pass.kernel.len());
+        let (recurrent_kernel, rest) = rest.split_at_mut(pass.recurrent_kernel.len());
+        let (bias, states) = rest.split_at_mut(pass.bias.map_or(0, <[T]>::len));
+        let mut sums = Sums {
+            kernel,
+            recurrent_kernel,
+            bias,
+        };
+        let states = &mut states[..pass.cell.states() * size];
+        self.final_gradients(gradient, states);
+        let zeros = |length| {
+            let mut zeros = Scratch::new(length);
+            zeros.0.fill(T::zero());
+            zeros
+        };
         let wide = self.block * size * pass.cell.gates();
         let mut buffers = Buffers {
             by_input: zeros(wide),
@@ -160,7 +179,7 @@ impl<T: Real> Chunk<'_, T> {
                 0
             }),
             scratch: zeros(size),
-            turned: Scratch(self.turned_kernel()),
+            turned: self.turned_kernel(),
         };
         let blocks = pass.steps.div_ceil(self.block);
         for from in (0..blocks).rev().map(|block| block * self.block) {
@@ -173,16 +192,14 @@ impl<T: Real> Chunk<'_, T> {
                 self.drop(mask, seen);
             }
             for step in (0..count).rev() {
-                self.add_output(&mut states[0], gradient, from + step);
-                self.step_back(kept, &mut buffers, &mut states, (from, step));
+                self.add_output(&mut states[..size], gradient, from + step);
+                self.step_back(kept, &mut buffers, states, (from, step));
             }
             self.weights_back(kept, &mut buffers, &mut sums, from, count);
             if !x.is_empty() {
                 self.input_back(&mut buffers, x, from, count);
             }
         }
-        sums.initial = states;
-        sums
     }
 
     /// Whether the recurrent kernel sees other hidden states than those that were kept: some dropped, or,
@@ -212,26 +229,29 @@ impl<T: Real> Chunk<'_, T> {
     }
 
     /// The recurrent kernel, columns first.
-    fn turned_kernel(&self) -> Vec<T> {
+    fn turned_kernel(&self) -> Scratch<T> {
         let kernel = matrix(self.pass.recurrent_kernel, self.pass.columns());
-        kernel.t().iter().copied().collect()
+        let mut turned = Scratch::new(kernel.len());
+        for (to, &weight) in turned.0.iter_mut().zip(kernel.t()) {
+            *to = weight;
+        }
+        turned
     }
 
-    /// The gradients of the final states, as far as the output holds these.
-    fn final_gradients(&self, gradient: &[T]) -> Vec<Vec<T>> {
+    /// The gradients of the final states, as far as the output holds these; the others are 0 already.
+    fn final_gradients(&self, gradient: &[T], states: &mut [T]) {
         let pass = self.pass;
-        let of = |state: usize| {
-            let mut result = vec![T::zero(); self.rows * pass.units];
-            if pass.states {
-                let at = pass.sequence_width() + state * pass.units;
-                let rows = gradient.chunks_exact(pass.width());
-                for (to, from) in result.chunks_exact_mut(pass.units).zip(rows) {
-                    to.copy_from_slice(&from[at..][..pass.units]);
-                }
+        if !pass.states {
+            return;
+        }
+        let states = states.chunks_exact_mut(self.rows * pass.units);
+        for (state, result) in states.enumerate() {
+            let at = pass.sequence_width() + state * pass.units;
+            let rows = gradient.chunks_exact(pass.width());
+            for (to, from) in result.chunks_exact_mut(pass.units).zip(rows) {
+                to.copy_from_slice(&from[at..][..pass.units]);
             }
-            result
-        };
-        (0..pass.cell.states()).map(of).collect()
+        }
     }
 
     /// Adds the gradient of the output at a step.
@@ -255,7 +275,7 @@ impl<T: Real> Chunk<'_, T> {
         &self,
         kept: &Kept<T>,
         buffers: &mut Buffers<T>,
-        states: &mut [Vec<T>],
+        states: &mut [T],
         (from, step): (usize, usize),
     ) {
         let pass = self.pass;
@@ -265,7 +285,7 @@ impl<T: Real> Chunk<'_, T> {
         if place > 0 {
             self.prefetch(kept, place - 1);
         }
-        let (hidden, carry) = states.split_at_mut(1);
+        let (hidden, carry) = states.split_at_mut(size);
         let by_recurrent = match pass.cell.is_split() {
             true => &mut buffers.by_recurrent.0[step * gates..][..gates],
             false => &mut [],
@@ -282,8 +302,8 @@ impl<T: Real> Chunk<'_, T> {
                 true => &buffers.seen.0[((pass.masks() - 1) * self.block + step) * size..][..size],
                 false => &kept.hidden[place * size..][..size],
             },
-            hidden: &mut hidden[0],
-            carry: carry.first_mut().map(Vec::as_mut_slice).unwrap_or_default(),
+            hidden,
+            carry,
             by_input: &mut buffers.by_input.0[step * gates..][..gates],
             by_recurrent,
             scratch: &mut buffers.scratch.0,
@@ -308,7 +328,7 @@ impl<T: Real> Chunk<'_, T> {
         &self,
         kept: &Kept<T>,
         buffers: &mut Buffers<T>,
-        sums: &mut Gradients<T>,
+        sums: &mut Sums<'_, T>,
         from: usize,
         count: usize,
     ) {
@@ -326,7 +346,7 @@ impl<T: Real> Chunk<'_, T> {
             let own = own.start * units..own.end * units;
             let (to, gradient) = ((columns, own.start), matrix(by_input, columns));
             let gradient = gradient.slice(s![.., own]);
-            product_into(&mut sums.kernel, to, inputs.t(), gradient, true);
+            product_into(sums.kernel, to, inputs.t(), gradient, true);
         }
         if !sums.bias.is_empty() {
             let (input, recurrent) = sums.bias.split_at_mut(columns);
@@ -339,7 +359,7 @@ impl<T: Real> Chunk<'_, T> {
         if !self.sees_others() {
             let hidden = &kept.hidden[from * self.rows * units..][..rows * units];
             let (to, seen) = ((columns, 0), matrix(hidden, units));
-            product_into(&mut sums.recurrent_kernel, to, seen.t(), gradient, true);
+            product_into(sums.recurrent_kernel, to, seen.t(), gradient, true);
             return;
         }
         let resets_first = matches!(
@@ -357,7 +377,7 @@ impl<T: Real> Chunk<'_, T> {
             let own = own.start * units..own.end * units;
             let to = (columns, own.start);
             let gradient = gradient.slice(s![.., own]);
-            product_into(&mut sums.recurrent_kernel, to, seen.t(), gradient, true);
+            product_into(sums.recurrent_kernel, to, seen.t(), gradient, true);
         }
         if !resets_first {
             return;
@@ -371,7 +391,7 @@ impl<T: Real> Chunk<'_, T> {
         }
         let (resets, to) = (matrix(seen, units), (columns, 2 * units));
         let last = gradient.slice(s![.., 2 * units..]);
-        product_into(&mut sums.recurrent_kernel, to, resets.t(), last, true);
+        product_into(sums.recurrent_kernel, to, resets.t(), last, true);
     }
 
     /// Writes a block's part of the input's gradient.

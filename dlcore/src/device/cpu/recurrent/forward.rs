@@ -4,10 +4,11 @@ use ndarray::s;
 
 use super::{Cell, Chunk, Pass, gru, lstm, matrix, parts, simple};
 use crate::device::cpu::buffers::{self, Scratch};
-use crate::device::cpu::{collect_by_piece, product_into};
+use crate::device::cpu::{each_pair, product_into};
 use crate::tensor::Real;
 
 /// What a chunk keeps of its steps for the way back.
+#[derive(Default)]
 pub(crate) struct Kept<T: 'static> {
     /// `[steps, rows, gates · units]`, after their activations.
     pub(super) gates: Vec<T>,
@@ -20,14 +21,19 @@ pub(crate) struct Kept<T: 'static> {
 }
 
 /// The output, [`Pass::width`] elements for each sample, and, if they are to be kept, the steps of
-/// each chunk.
-pub(crate) fn forward<T: Real>(pass: &Pass<'_, T>, keep: bool) -> (Vec<T>, Vec<Kept<T>>) {
-    let mut output = buffers::zeros(pass.batch * pass.width());
+/// each chunk, in what an earlier pass has kept, if there was one.
+pub(crate) fn forward<T: Real>(
+    pass: &Pass<'_, T>,
+    keep: bool,
+    kept: &mut Vec<Kept<T>>,
+    output: &mut [T],
+) {
+    output.fill(T::zero());
+    kept.resize_with(pass.chunks(), Kept::default);
     let length = pass.chunk_rows() * pass.width();
-    let kept = collect_by_piece(&mut output, length, &|index, output| {
-        pass.chunk(index).forward(output, keep)
+    each_pair((output, length), (kept, 1), &|index, output, kept| {
+        pass.chunk(index).forward(output, keep, &mut kept[0]);
     });
-    (output, kept)
 }
 
 /// One step of a chunk. Where the layer does not drop, `seen` is `before`.
@@ -61,24 +67,29 @@ impl<T: 'static> Drop for Kept<T> {
 }
 
 impl<T: Real> Kept<T> {
-    /// Room for `steps` steps.
-    fn new(chunk: &Chunk<'_, T>, steps: usize) -> Kept<T> {
+    /// Makes room for `steps` steps, and the initial states the first ones.
+    fn begin(&mut self, chunk: &Chunk<'_, T>, steps: usize) {
         let pass = chunk.pass;
         let size = chunk.rows * pass.units;
-        let mut kept = Kept {
-            gates: buffers::any(steps * size * pass.cell.gates()),
-            extra: buffers::any(steps * size * pass.cell.extra()),
-            hidden: buffers::any((steps + 1) * size),
-            carry: buffers::any((steps + 1) * size * (pass.cell.states() - 1)),
+        let fit = |buffer: &mut Vec<T>, length: usize| {
+            if buffer.len() != length {
+                buffers::put_back(std::mem::replace(buffer, buffers::any(length)));
+            }
         };
-        let states = [&mut kept.hidden, &mut kept.carry];
+        fit(&mut self.gates, steps * size * pass.cell.gates());
+        fit(&mut self.extra, steps * size * pass.cell.extra());
+        fit(&mut self.hidden, (steps + 1) * size);
+        fit(
+            &mut self.carry,
+            (steps + 1) * size * (pass.cell.states() - 1),
+        );
+        let states = [&mut self.hidden, &mut self.carry];
         for (index, state) in states.into_iter().take(pass.cell.states()).enumerate() {
             match pass.initial.get(index) {
                 Some(initial) => state[..size].copy_from_slice(chunk.rows_of(initial)),
                 None => state[..size].fill(T::zero()),
             }
         }
-        kept
     }
 
     /// Makes the states after `steps` steps the first ones.
@@ -101,15 +112,14 @@ fn around<T>(states: &mut [T], place: usize, size: usize) -> (&[T], &mut [T]) {
 }
 
 impl<T: Real> Chunk<'_, T> {
-    fn forward(&self, output: &mut [T], keep: bool) -> Kept<T> {
+    fn forward(&self, output: &mut [T], keep: bool, kept: &mut Kept<T>) {
         let pass = self.pass;
         let size = self.rows * pass.units;
         let columns = pass.columns();
-        let mut kept = Kept::new(self, if keep { pass.steps } else { self.block });
+        kept.begin(self, if keep { pass.steps } else { self.block });
         let mut inputs = Scratch::new(self.block * self.rows * pass.features);
-        let mut scratch = vec![T::zero(); self.rows * columns];
-        let seen = pass.dropout.map_or(0, |_| pass.masks() * size);
-        let mut seen = vec![T::zero(); seen];
+        let mut scratch = Scratch::new(self.rows * columns);
+        let mut seen = Scratch::new(pass.dropout.map_or(0, |_| pass.masks() * size));
         let mut last = 0;
         for from in (0..pass.steps).step_by(self.block) {
             let count = self.block.min(pass.steps - from);
@@ -129,15 +139,14 @@ impl<T: Real> Chunk<'_, T> {
                 product_into(gates, to, inputs, kernel, biased);
             }
             for step in 0..count {
-                self.step(&mut kept, place + step, &mut seen, &mut scratch);
-                self.carry_on(&mut kept, place + step, from + step);
+                self.step(kept, place + step, &mut seen.0, &mut scratch.0);
+                self.carry_on(kept, place + step, from + step);
                 let after = &kept.hidden[(place + step + 1) * size..][..size];
                 self.write(output, from + step, after);
             }
             last = place + count;
         }
-        self.write_states(output, &kept, last);
-        kept
+        self.write_states(output, kept, last);
     }
 
     fn step(&self, kept: &mut Kept<T>, place: usize, seen: &mut [T], scratch: &mut [T]) {

@@ -153,6 +153,11 @@ impl<T: Real> Pass<'_, T> {
         }
     }
 
+    /// Elements of all weights.
+    fn weights(&self) -> usize {
+        self.kernel.len() + self.recurrent_kernel.len() + self.bias.map_or(0, <[T]>::len)
+    }
+
     /// Samples of a chunk: a quarter of the batch, within bounds.
     fn chunk_rows(&self) -> usize {
         let (most, least) = CHUNK_ROWS;
