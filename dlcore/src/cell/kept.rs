@@ -1,4 +1,4 @@
-//! What outlives the cell process: trained models, histories, small tensors, numbers and text.
+//! What outlives the cell process: trained models, histories, small tensors, tables and lists, numbers and text.
 //!
 //! After each cell, and after each epoch of a running `fit`, what has changed is handed to a thread
 //! of its own, which writes it into a folder that the kernel names. Handing over costs next to
@@ -9,6 +9,7 @@
 
 mod content;
 mod folder;
+mod lists;
 #[cfg(test)]
 mod tests;
 
@@ -62,6 +63,8 @@ struct Shared {
     unnamed: bool,
     /// The variables that a running cell has taken, by the model's number.
     taken: BTreeMap<u64, String>,
+    /// The variables that were put into the store since the last cell ended.
+    put: BTreeSet<String>,
     cell: u64,
     /// What was handed over of each variable last.
     marks: BTreeMap<String, Mark>,
@@ -141,6 +144,13 @@ pub(super) fn taken(name: &str, value: &dyn std::any::Any) {
     }
 }
 
+/// A cell gives a variable back, or makes one.
+pub(super) fn put(name: &str) {
+    if let Some(shared) = lock().as_mut() {
+        shared.put.insert(name.to_owned());
+    }
+}
+
 /// A model has finished an epoch, or all of them.
 pub(crate) fn trained(model: &Model, history: &History) {
     let mut guard = lock();
@@ -175,22 +185,41 @@ fn collect(store: &Store) {
     let Some(shared) = guard.as_mut().filter(|shared| shared.folder.is_some()) else {
         return;
     };
-    let mut contents: Vec<(&str, Content)> = store
+    let put = std::mem::take(&mut shared.put);
+    // What no cell has had since is not written down again.
+    let written = |name: &str| {
+        shared
+            .marks
+            .get(name)
+            .filter(|_| !put.contains(name))?
+            .written_bytes()
+    };
+    let mut contents: Vec<(&str, usize, Option<Content>)> = store
         .values()
-        .filter_map(|(name, value)| Some((name, Content::of(value)?)))
+        .filter_map(|(name, value)| match written(name) {
+            Some(bytes) => Some((name, bytes, None)),
+            None => {
+                Content::of(value).map(|content| (name, content.limited_bytes(), Some(content)))
+            }
+        })
         .collect();
-    contents.sort_by_key(|(_, content)| content.limited_bytes());
+    contents.sort_by_key(|(_, bytes, _)| *bytes);
     let mut bytes = 0;
-    contents.retain(|(_, content)| {
-        bytes += content.limited_bytes();
+    contents.retain(|(_, more, _)| {
+        bytes += more;
         bytes <= MOST_BYTES
     });
+    let known: Vec<String> = shared.marks.keys().cloned().collect();
     let mut alive = BTreeSet::new();
     let mut marks = BTreeMap::new();
     let cell = shared.cell;
-    for (name, content) in contents {
+    for (name, _, content) in contents {
         let key = Key::Variable(name.to_owned());
         alive.insert(key.clone());
+        let Some(content) = content else {
+            marks.extend(shared.marks.remove_entry(name));
+            continue;
+        };
         let mark = content.mark();
         if shared.marks.get(name) != Some(&mark) {
             let epoch = None;
@@ -203,7 +232,7 @@ fn collect(store: &Store) {
         }
         marks.insert(name.to_owned(), mark);
     }
-    let same = shared.marks.keys().eq(marks.keys());
+    let same = known.iter().eq(marks.keys());
     shared.marks = marks;
     shared.taken.clear();
     // Models that trained in this cell and are no variable now are gone.
