@@ -65,6 +65,8 @@ struct Shared {
     taken: BTreeMap<u64, String>,
     /// The variables that were put into the store since the last cell ended.
     put: BTreeSet<String>,
+    /// Models that this cell has fitted and that are in no variable yet, as their last `fit` left them.
+    fitted: BTreeMap<Key, Model>,
     cell: u64,
     /// What was handed over of each variable last.
     marks: BTreeMap<String, Mark>,
@@ -163,6 +165,12 @@ pub(crate) fn trained(model: &Model, history: &History) {
         None => Key::Unnamed(number),
     };
     shared.unnamed |= matches!(key, Key::Unnamed(_));
+    if matches!(key, Key::Unnamed(_)) && !history.stop_reason().is_empty() {
+        shared
+            .fitted
+            .insert(key.clone(), model.with_history(history));
+        keep_newest_unnamed(&mut shared.fitted);
+    }
     let Some(content) = Content::of_training(model, history) else {
         return;
     };
@@ -172,6 +180,22 @@ pub(crate) fn trained(model: &Model, history: &History) {
         epoch: history.epochs().last().copied(),
     };
     shared.submit(key, change);
+}
+
+/// A cell has failed, and what it bound went with it: puts the model that it has fitted into the store under the name
+/// that the cell gave it, where there is one of each and no variable is called so.
+pub(super) fn rescue(names: &[String], store: &mut Store) {
+    let mut guard = lock();
+    let fitted = guard
+        .as_mut()
+        .map(|shared| std::mem::take(&mut shared.fitted));
+    drop(guard);
+    let mut fitted = fitted.unwrap_or_default().into_values();
+    if let ([name], Some(model), None) = (names, fitted.next(), fitted.next())
+        && !store.values().any(|(known, _)| known == name)
+    {
+        Content::Model(Box::new(model), 0).put(name, store);
+    }
 }
 
 /// A cell is over: hands over what has changed in the store.
@@ -235,6 +259,7 @@ fn collect(store: &Store) {
     let same = known.iter().eq(marks.keys());
     shared.marks = marks;
     shared.taken.clear();
+    shared.fitted.clear();
     // Models that trained in this cell and are no variable now are gone.
     shared.changes.retain(|key, _| alive.contains(key));
     if !same || shared.waits() || std::mem::take(&mut shared.unnamed) {
