@@ -14,6 +14,7 @@ mod mistakes;
 mod odd;
 mod python;
 mod revival;
+mod stumbles;
 
 struct Session {
     engine: Engine,
@@ -622,7 +623,7 @@ fn what_became_of_a_variable_is_said_to_whoever_names_it() {
         "{}",
         ran.stderr
     );
-    assert!(text(&session.fails("fresh")).contains("cell 4 failed before it could keep `fresh`"));
+    assert!(text(&session.fails("fresh")).contains("cell 4 failed before it had made `fresh`"));
     assert_eq!(session.ok("y").result.as_deref(), Some("[1]"));
 }
 
