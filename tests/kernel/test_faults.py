@@ -11,10 +11,10 @@ from client import SECONDS, Kernel, gone, kinds, streamed, wait_until
 SETUP = """
 fn function() -> i32 { 7 }
 let text = String::from("kept"); let number = 3; let tensor = Tensor::ones([2]);
-let files = vec![String::from("a"), String::from("b")];
+let names = vec![String::from("a"), String::from("b")]; let parts = vec![Some(1)];
 """
 # What a new process has again, and what only the old one had.
-SNAPSHOTS, MEMORY = ["text", "number", "tensor"], ["files"]
+SNAPSHOTS, MEMORY = ["text", "number", "tensor", "names"], ["parts"]
 TABLE = []
 
 

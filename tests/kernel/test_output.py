@@ -141,7 +141,7 @@ def test_a_thread_prints_while_no_cell_runs(kernel):
 
 
 def test_the_death_of_an_idle_cell_process_is_told_once_with_what_is_lost(kernel):
-    kernel.execute("fn kept() -> i32 { 7 }\nlet lost = vec![1]; let number = 2;")
+    kernel.execute("fn kept() -> i32 { 7 }\nlet lost = vec![Some(1)]; let number = 2;")
     process = cell_process(kernel)
     os.kill(process.pid, signal.SIGKILL)
     message = kernel.client.get_iopub_msg(timeout=SECONDS)

@@ -9,7 +9,9 @@ use crate::Tensor;
 use crate::datasets::Sequences;
 use crate::datasets::imdb::Imdb;
 use crate::datasets::mnist::Mnist;
-use crate::models::{Evaluation, History, LayerRef, grouped};
+use crate::files::Table;
+use crate::models::{Evaluation, History, LayerRef, Model, Sequential, grouped};
+use crate::{Error, Result};
 
 /// A longer text is told by its length.
 const LONGEST: usize = 40;
@@ -67,10 +69,26 @@ pub(super) fn of(value: &dyn Any) -> (String, usize) {
     if let Some((length, bytes)) = list(value) {
         return (counted(length, "element"), bytes);
     }
+    if let Some(error) = failed(value) {
+        return (format!("error: {error}"), own);
+    }
     match kept::plain(value) {
         Some(text) => (text, own),
         None => (String::new(), own),
     }
+}
+
+/// The error in a `Result` of what the library's calls return most.
+fn failed(value: &dyn Any) -> Option<&Error> {
+    macro_rules! error_of {
+        ($($kind:ty),*) => {
+            $(if let Some(Err(error)) = value.downcast_ref::<Result<$kind>>() {
+                return Some(error);
+            })*
+        };
+    }
+    error_of!((), History, Evaluation, Tensor, Model, Sequential, Table);
+    None
 }
 
 fn rows_bytes(sequences: &Sequences) -> usize {
@@ -173,6 +191,8 @@ mod tests {
         for (value, text, bytes) in cases {
             assert_eq!(about(value), (text.to_owned(), bytes));
         }
+        let unseen: Result<History> = Err(Error::Value("too many".to_owned()));
+        assert_eq!(about(&unseen).0, "error: too many");
         let sparse = Tensor::from_sparse_rows(9, &[vec![0, 5], vec![]]).unwrap();
         assert_eq!(about(&sparse).0, "f32 [2, 9], sparse");
         assert!(about(&sparse).1 < 72);

@@ -1,7 +1,7 @@
 //! The guard around a cell's code: panics and `?` become one report, and variables survive both.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
@@ -71,6 +71,13 @@ struct Panic {
 thread_local! {
     /// Set while this thread runs a cell; the hook leaves the panic here for [`run`] to report.
     static RUNNING: RefCell<Option<Option<Panic>>> = const { RefCell::new(None) };
+    /// Whether the last cell did not come to its end.
+    static FAILED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the last cell did not come to its end; asked for once.
+pub(super) fn failed() -> bool {
+    FAILED.replace(false)
 }
 
 /// Runs a cell's code. Returns whether it came to its end; otherwise one report has been sent.
@@ -85,6 +92,7 @@ fn guarded(body: &mut dyn FnMut() -> Result<(), Failure>) -> bool {
     RUNNING.set(Some(None));
     let outcome = catch_unwind(AssertUnwindSafe(body));
     let noted = RUNNING.take().flatten();
+    FAILED.set(!matches!(outcome, Ok(Ok(()))));
     match outcome {
         Ok(Ok(())) => true,
         Ok(Err(failure)) => {

@@ -1,4 +1,4 @@
-//! What outlives the cell process: trained models, histories, small tensors, numbers and text.
+//! What outlives the cell process: trained models, histories, small tensors, tables and lists, numbers and text.
 //!
 //! After each cell, and after each epoch of a running `fit`, what has changed is handed to a thread
 //! of its own, which writes it into a folder that the kernel names. Handing over costs next to
@@ -9,6 +9,7 @@
 
 mod content;
 mod folder;
+mod lists;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +64,10 @@ struct Shared {
     unnamed: bool,
     /// The variables that a running cell has taken, by the model's number.
     taken: BTreeMap<u64, String>,
+    /// The variables that were put into the store since the last cell ended.
+    put: BTreeSet<String>,
+    /// Models that this cell has fitted and that are in no variable yet, as their last `fit` left them.
+    fitted: BTreeMap<Key, Model>,
     cell: u64,
     /// What was handed over of each variable last.
     marks: BTreeMap<String, Mark>,
@@ -142,6 +147,13 @@ pub(super) fn taken(name: &str, value: &dyn std::any::Any) {
     }
 }
 
+/// A cell gives a variable back, or makes one.
+pub(super) fn put(name: &str) {
+    if let Some(shared) = lock().as_mut() {
+        shared.put.insert(name.to_owned());
+    }
+}
+
 /// A model has finished an epoch, or all of them.
 pub(crate) fn trained(model: &Model, history: &History) {
     let mut guard = lock();
@@ -154,6 +166,12 @@ pub(crate) fn trained(model: &Model, history: &History) {
         None => Key::Unnamed(number),
     };
     shared.unnamed |= matches!(key, Key::Unnamed(_));
+    if matches!(key, Key::Unnamed(_)) && !history.stop_reason().is_empty() {
+        shared
+            .fitted
+            .insert(key.clone(), model.with_history(history));
+        keep_newest_unnamed(&mut shared.fitted);
+    }
     let Some(content) = Content::of_training(model, history) else {
         return;
     };
@@ -163,6 +181,22 @@ pub(crate) fn trained(model: &Model, history: &History) {
         epoch: history.epochs().last().copied(),
     };
     shared.submit(key, change);
+}
+
+/// A cell has failed, and what it bound went with it: puts the model that it has fitted into the store under the name
+/// that the cell gave it, where there is one of each and no variable is called so.
+pub(super) fn rescue(names: &[String], store: &mut Store) {
+    let mut guard = lock();
+    let fitted = guard
+        .as_mut()
+        .map(|shared| std::mem::take(&mut shared.fitted));
+    drop(guard);
+    let mut fitted = fitted.unwrap_or_default().into_values();
+    if let ([name], Some(model), None) = (names, fitted.next(), fitted.next())
+        && !store.values().any(|(known, _)| known == name)
+    {
+        Content::Model(Box::new(model), 0).put(name, store);
+    }
 }
 
 /// A cell is over: hands over what has changed in the store.
@@ -176,24 +210,41 @@ fn collect(store: &Store) {
     let Some(shared) = guard.as_mut().filter(|shared| shared.folder.is_some()) else {
         return;
     };
-    let contents: Vec<(&str, Content)> = store
+    let put = std::mem::take(&mut shared.put);
+    // What no cell has had since is not written down again.
+    let written = |name: &str| {
+        shared
+            .marks
+            .get(name)
+            .filter(|_| !put.contains(name))?
+            .written_bytes()
+    };
+    let contents: Vec<(&str, usize, Option<Content>)> = store
         .values()
-        .filter_map(|(name, value)| Some((name, Content::of(value)?)))
+        .filter_map(|(name, value)| match written(name) {
+            Some(bytes) => Some((name, bytes, None)),
+            None => {
+                Content::of(value).map(|content| (name, content.limited_bytes(), Some(content)))
+            }
+        })
         .collect();
-    let mut contents = sorted::by(contents, |(_, a), (_, b)| {
-        a.limited_bytes().cmp(&b.limited_bytes())
-    });
+    let mut contents = sorted::by(contents, |(_, a, _), (_, b, _)| a.cmp(b));
     let mut bytes = 0;
-    contents.retain(|(_, content)| {
-        bytes += content.limited_bytes();
+    contents.retain(|(_, more, _)| {
+        bytes += more;
         bytes <= MOST_BYTES
     });
+    let known: Vec<String> = shared.marks.keys().cloned().collect();
     let mut alive = BTreeSet::new();
     let mut marks = BTreeMap::new();
     let cell = shared.cell;
-    for (name, content) in contents {
+    for (name, _, content) in contents {
         let key = Key::Variable(name.to_owned());
         alive.insert(key.clone());
+        let Some(content) = content else {
+            marks.extend(shared.marks.remove_entry(name));
+            continue;
+        };
         let mark = content.mark();
         if shared.marks.get(name) != Some(&mark) {
             let epoch = None;
@@ -206,9 +257,10 @@ fn collect(store: &Store) {
         }
         marks.insert(name.to_owned(), mark);
     }
-    let same = shared.marks.keys().eq(marks.keys());
+    let same = known.iter().eq(marks.keys());
     shared.marks = marks;
     shared.taken.clear();
+    shared.fitted.clear();
     // Models that trained in this cell and are no variable now are gone.
     shared.changes.retain(|key, _| alive.contains(key));
     if !same || shared.waits() || std::mem::take(&mut shared.unnamed) {

@@ -104,6 +104,12 @@ fn run_cell(frame: &Value) {
         if let Ok(Err(error)) = ran {
             channel::send(&json!({"t": "failure", "type": "Load", "message": reason(&error)}));
         }
+        if failure::failed() {
+            let names: Vec<String> =
+                serde_json::from_value(frame["fits"].clone()).unwrap_or_default();
+            let rescuing = AssertUnwindSafe(|| kept::rescue(&names, store));
+            let _ = catch_unwind(rescuing);
+        }
         let _ = std::io::stdout().flush();
         {
             let mut over = OVER.lock().unwrap_or_else(PoisonError::into_inner);

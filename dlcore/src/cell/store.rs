@@ -120,6 +120,7 @@ impl Store {
             copy,
         };
         self.slots.insert(name.to_owned(), slot);
+        kept::put(name);
     }
 
     /// Takes the variable `name` out.

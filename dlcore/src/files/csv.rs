@@ -12,7 +12,8 @@ use crate::config::Parsed;
 /// The table in a CSV file, whose first line names the columns.
 ///
 /// A column of numbers is one in which every field that is not missing is a number; others are text. A field is
-/// missing where it is empty, `NA`, `N/A`, `NaN`, `nan`, `null` or `NULL`; [`Table::missing`] says where.
+/// missing where it is empty, `NA`, `N/A`, `n/a`, `NaN`, `null`, `None` or what else pandas takes for missing;
+/// [`Table::missing`] says where, and [`ReadCsv::na_values`] names other signs.
 ///
 /// ```no_run
 /// use dlcore::prelude::*;
@@ -40,6 +41,7 @@ pub struct ReadCsv {
     delimiter: char,
     header: bool,
     decimal: char,
+    na_values: Vec<String>,
 }
 
 impl Default for ReadCsv {
@@ -55,6 +57,7 @@ impl ReadCsv {
             delimiter: ',',
             header: true,
             decimal: '.',
+            na_values: Vec::new(),
         }
     }
 
@@ -75,6 +78,16 @@ impl ReadCsv {
     pub fn decimal(mut self, decimal: char) -> ReadCsv {
         self.decimal = decimal;
         self
+    }
+
+    /// What else stands for a field that is missing (nothing): `["?", "-"]`.
+    pub fn na_values<const N: usize>(mut self, values: [&str; N]) -> ReadCsv {
+        self.na_values = values.map(str::to_string).to_vec();
+        self
+    }
+
+    fn is_missing(&self, field: &str) -> bool {
+        is_missing(field) || self.na_values.iter().any(|value| value == field.trim())
     }
 
     /// Reads a file.
@@ -118,7 +131,7 @@ impl ReadCsv {
         let read = self.records(bytes, |_, record| {
             rows += 1;
             for (field, number) in record.iter().zip(&mut numbers) {
-                *number = *number && (is_missing(field) || self.number(field).is_some());
+                *number = *number && (self.is_missing(field) || self.number(field).is_some());
             }
         });
         read.map_err(|error| error + &other_delimiter(&names))?;
@@ -131,7 +144,8 @@ impl ReadCsv {
         self.records(bytes, |line, record| {
             lines.push(line);
             for (field, column) in record.iter().zip(&mut columns) {
-                column.push(field, self.number(field));
+                let there = (!self.is_missing(field)).then_some(field);
+                column.push(there, self.number(field));
             }
         })?;
         Table::of(names, columns, lines)

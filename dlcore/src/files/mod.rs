@@ -39,4 +39,4 @@ pub use idx::{load_idx, save_idx};
 pub use named::{
     NamedTensors, load_npz, load_npz_array, load_safetensors, save_npz, save_safetensors,
 };
-pub use table::{Missing, Table};
+pub use table::{Fill, Missing, Table};

@@ -1,10 +1,14 @@
 //! Columns of numbers and of text.
 
+mod missing;
 mod shown;
 
-use std::fmt;
+pub(super) use missing::is_missing;
+pub use missing::{Fill, Missing};
 
-use crate::config::Parsed;
+use serde_json::{Value, json};
+
+use crate::config::{Fields, Parsed};
 use crate::{DType, Error, Result, Tensor, names};
 
 /// Named columns of one length, each of numbers or of text: what a CSV file holds.
@@ -16,6 +20,11 @@ use crate::{DType, Error, Result, Tensor, names};
 /// assert_eq!(table.text("name")?, ["Ada", "Max"]);
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// Parts of it are [`Table::column`], [`Table::columns`], [`Table::all_numbers`], [`Table::integers`], [`Table::text`]
+/// and [`Table::classes`]; what is missing is told by [`Table::missing`], left out by [`Table::drop_missing`], and
+/// replaced by [`Table::fill_missing`], [`Table::fill_missing_in`] and [`Table::fill_missing_by_mean`];
+/// [`Table::save_csv`] writes a file.
 #[derive(Clone, Default, PartialEq)]
 pub struct Table {
     names: Vec<String>,
@@ -31,22 +40,14 @@ pub(super) enum Column {
     Text(Vec<Option<Box<str>>>),
 }
 
-/// Whether a field holds nothing.
-pub(super) fn is_missing(field: &str) -> bool {
-    matches!(
-        field.trim(),
-        "" | "NA" | "N/A" | "NaN" | "nan" | "null" | "NULL"
-    )
-}
-
 impl Column {
-    /// One more field, and the number that it is; in a column of numbers a number, or nothing.
-    pub(super) fn push(&mut self, field: &str, number: Option<f64>) {
+    /// One more field, or what is missing, and the number that it is; in a column of numbers a number, or nothing.
+    pub(super) fn push(&mut self, field: Option<&str>, number: Option<f64>) {
         match self {
-            Column::Numbers(numbers) => numbers.push(number.unwrap_or(f64::NAN)),
-            Column::Text(texts) => {
-                texts.push((!is_missing(field)).then(|| field.to_string().into_boxed_str()));
+            Column::Numbers(numbers) => {
+                numbers.push(field.and(number).unwrap_or(f64::NAN));
             }
+            Column::Text(texts) => texts.push(field.map(|text| text.to_string().into_boxed_str())),
         }
     }
 
@@ -95,23 +96,6 @@ pub(super) fn other_delimiter(names: &[String]) -> String {
             "; if {other:?} stands between the fields of the file, read it by files::ReadCsv::new().delimiter({other:?})"
         )
     })
-}
-
-/// A field that holds nothing.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Missing {
-    /// The line of the file at which its row begins, from 1; for a table that was made in the program, the
-    /// number of its row from 1.
-    pub line: u64,
-    /// The name of its column.
-    pub column: String,
-}
-
-/// `line 7, column "age"`
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {:?}", self.line, self.column)
-    }
 }
 
 impl Table {
@@ -197,19 +181,27 @@ impl Table {
             .collect()
     }
 
-    fn find(&self, name: &str) -> Result<(usize, &Column)> {
+    fn place(&self, name: &str) -> Result<usize> {
         let place = self.names.iter().position(|known| known == name);
-        let place = place.ok_or_else(|| {
+        place.ok_or_else(|| {
             let known: Vec<&str> = self.names.iter().map(String::as_str).collect();
             Error::Value(names::unknown("column", name, &known) + &other_delimiter(&self.names))
-        })?;
+        })
+    }
+
+    fn find(&self, name: &str) -> Result<(usize, &Column)> {
+        let place = self.place(name)?;
         let column = &self.columns[place];
         match (0..self.rows()).find(|&row| !column.has(row)) {
             None => Ok((place, column)),
             Some(row) => Err(Error::Value(format!(
-                "line {}, column {name:?}: the field is missing; drop_missing() leaves such rows out, fill_missing(0.0) \
-                 puts a number there",
-                self.lines[row]
+                "line {}, column {name:?}: the field is missing; drop_missing() leaves such rows out, {}",
+                self.lines[row],
+                match column {
+                    Column::Numbers(_) =>
+                        "fill_missing(0.0) puts a number there, fill_missing_by_mean() the column's mean",
+                    Column::Text(_) => "fill_missing(\"unknown\") puts a text there",
+                }
             ))),
         }
     }
@@ -230,8 +222,12 @@ impl Table {
                     self.lines[row],
                     match comma {
                         true =>
-                            "if that is a decimal comma, read the file by files::ReadCsv::new().decimal(',')",
-                        false => "text(name) returns the texts, classes(name) numbers them",
+                            "if that is a decimal comma, read the file by files::ReadCsv::new().decimal(',')".to_string(),
+                        // A sign alone, as `?` and `-`.
+                        false if !found.contains(char::is_alphanumeric) => format!(
+                            "if that stands for what is missing, read the file by files::ReadCsv::new().na_values([{found:?}])"
+                        ),
+                        false => "text(name) returns the texts, classes(name) numbers them".to_string(),
                     }
                 )))
             }
@@ -318,63 +314,43 @@ impl Table {
         let numbers: Vec<i64> = texts.iter().map(number).collect();
         Ok((Tensor::from_values(&[numbers.len()], numbers), classes))
     }
+}
 
-    /// The fields that hold nothing, row by row.
-    pub fn missing(&self) -> Vec<Missing> {
-        let mut missing = Vec::new();
-        for (row, &line) in self.lines.iter().enumerate() {
-            for (name, column) in self.names.iter().zip(&self.columns) {
-                if !column.has(row) {
-                    missing.push(Missing {
-                        line,
-                        column: name.clone(),
-                    });
-                }
+/// As a session keeps it, every number exactly.
+impl Table {
+    pub(crate) fn config(&self) -> Value {
+        let column = |column: &Column| match column {
+            Column::Numbers(numbers) => {
+                json!({"numbers": numbers.iter().map(|v| v.to_bits()).collect::<Vec<_>>()})
             }
-        }
-        missing
+            Column::Text(texts) => json!({"texts": texts}),
+        };
+        let columns: Vec<Value> = self.columns.iter().map(column).collect();
+        json!({"names": self.names, "lines": self.lines, "columns": columns})
     }
 
-    /// The table without the rows in which something is missing.
-    pub fn drop_missing(&self) -> Table {
-        let kept: Vec<bool> = (0..self.rows())
-            .map(|row| self.columns.iter().all(|column| column.has(row)))
-            .collect();
-        let mut table = self.clone();
-        table
-            .columns
-            .iter_mut()
-            .for_each(|column| column.keep(&kept));
-        let mut rows = kept.iter();
-        table.lines.retain(|_| rows.next() == Some(&true));
-        table
-    }
-
-    /// The table with its column's mean wherever a number is missing; texts that are missing stay so, and so do
-    /// columns without any number.
-    pub fn fill_missing_by_mean(&self) -> Table {
-        self.filled(|numbers| {
-            let there = numbers.iter().filter(|v| !v.is_nan());
-            there.clone().sum::<f64>() / there.count() as f64
-        })
-    }
-
-    /// The table with this number wherever one is missing; texts that are missing stay so.
-    pub fn fill_missing(&self, number: f64) -> Table {
-        self.filled(|_| number)
-    }
-
-    /// The table with the number that `with` makes of a column wherever one of it is missing.
-    fn filled(&self, with: impl Fn(&[f64]) -> f64) -> Table {
-        let mut table = self.clone();
-        for column in &mut table.columns {
-            if let Column::Numbers(numbers) = column {
-                let number = with(numbers);
-                let missing = numbers.iter_mut().filter(|v| v.is_nan());
-                missing.for_each(|v| *v = number);
+    pub(crate) fn from_config(value: &Value) -> Parsed<Table> {
+        let fields = Fields::of(value, "table")?;
+        let column = |value: &Value| -> Option<Column> {
+            if let Some(texts) = value["texts"].as_array() {
+                let texts = texts.iter().map(|text| text.as_str().map(Into::into));
+                return Some(Column::Text(texts.collect()));
             }
-        }
-        table
+            let numbers = value["numbers"].as_array()?.iter();
+            let numbers = numbers.map(|bits| bits.as_u64().map(f64::from_bits));
+            numbers.collect::<Option<_>>().map(Column::Numbers)
+        };
+        let lines: Option<Vec<u64>> = fields.list("lines")?.iter().map(Value::as_u64).collect();
+        let columns: Option<Vec<Column>> = fields.list("columns")?.iter().map(column).collect();
+        let (names, lines) = (fields.texts("names")?, lines.unwrap_or_default());
+        let columns = columns.filter(|columns| {
+            columns.len() == names.len() && columns.iter().all(|column| column.len() == lines.len())
+        });
+        Table::of(
+            names,
+            columns.ok_or("table: expected columns of one length")?,
+            lines,
+        )
     }
 }
 
@@ -386,39 +362,6 @@ mod tests {
     fn people() -> Table {
         let text = b"name,age,city\nAda,36,London\nMax,,\nZoe,28,NA\n";
         ReadCsv::new().parse(text).unwrap()
-    }
-
-    #[test]
-    fn what_is_missing_is_said_with_line_and_column() {
-        let table = people();
-        let places: Vec<String> = table.missing().iter().map(Missing::to_string).collect();
-        assert_eq!(
-            places,
-            [
-                "line 3, column \"age\"",
-                "line 3, column \"city\"",
-                "line 4, column \"city\""
-            ]
-        );
-        let error = table.column("age").unwrap_err().to_string();
-        assert!(
-            error.starts_with("line 3, column \"age\": the field is missing"),
-            "{error}"
-        );
-        assert_eq!(
-            table.fill_missing(-1.0).column("age").unwrap().to_vec(),
-            [36.0, -1.0, 28.0]
-        );
-        assert_eq!(
-            table.fill_missing_by_mean().column("age").unwrap().to_vec(),
-            [36.0, 32.0, 28.0]
-        );
-        let whole = table.drop_missing();
-        assert_eq!(
-            (whole.rows(), whole.text("name").unwrap()),
-            (1, vec!["Ada".to_string()])
-        );
-        assert!(whole.missing().is_empty());
     }
 
     #[test]

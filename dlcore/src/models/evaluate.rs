@@ -221,7 +221,8 @@ impl Model {
     /// The output for each sample.
     ///
     /// # Shapes
-    /// `x` `[samples, …]` → `[samples, …]`
+    /// `x` `[samples, …]` → `[samples, …]`; of a last layer of one unit `[samples, 1]`, from which labels `[samples]` are
+    /// taken by `pred - labels.reshape([-1, 1])`: shapes that differ are broadcast, here to `[samples, samples]`.
     ///
     /// # Errors
     /// [`Error::Model`] if the model has no weights yet, or several outputs; [`Error::Shape`] for

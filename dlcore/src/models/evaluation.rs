@@ -3,7 +3,10 @@
 use std::fmt;
 use std::ops::Index;
 
+use serde_json::{Value, json};
+
 use super::history::format_metric;
+use crate::config::{self, Fields, Parsed, number};
 use crate::names;
 
 /// Loss and metrics over a data set.
@@ -33,6 +36,25 @@ impl Evaluation {
     /// The metrics in the order they were given to `compile`.
     pub fn metrics(&self) -> &[(String, f64)] {
         &self.metrics
+    }
+}
+
+/// As a session keeps it, every number exactly.
+impl Evaluation {
+    pub(crate) fn config(&self) -> Value {
+        let metric = |(name, value): &(String, f64)| json!([name, number(*value)]);
+        let metrics: Vec<Value> = self.metrics.iter().map(metric).collect();
+        json!({"loss": number(self.loss), "metrics": metrics})
+    }
+
+    pub(crate) fn from_config(value: &Value) -> Parsed<Evaluation> {
+        let fields = Fields::of(value, "evaluation")?;
+        let metric = |pair: &Value| -> Option<(String, f64)> {
+            Some((pair[0].as_str()?.to_owned(), config::float(&pair[1])?))
+        };
+        let metrics: Option<_> = fields.list("metrics")?.iter().map(metric).collect();
+        let metrics = metrics.ok_or("evaluation: expected names and numbers")?;
+        Ok(Evaluation::new(fields.float("loss")?, metrics))
     }
 }
 

@@ -253,7 +253,6 @@ pub(crate) fn greater_is_better(name: &str) -> bool {
     larger_is_better(name) == Some(true)
 }
 
-/// A table: one line an epoch, one column a metric.
 /// The table.
 impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -261,22 +260,31 @@ impl fmt::Debug for History {
     }
 }
 
+/// A table: one line an epoch, one column a metric; of more than 40 epochs the first and the last ten, or with
+/// `{:#}` all.
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "epoch")?;
-        for name in &self.names {
-            write!(f, "  {name:>8}")?;
-        }
-        for (row, epoch) in self.epochs().into_iter().enumerate() {
-            write!(f, "\n{epoch:>5}")?;
-            for (name, values) in self.names.iter().zip(&self.values) {
-                write!(
-                    f,
-                    "  {:>width$}",
-                    format_metric(values[row]),
-                    width = name.len().max(8)
-                )?;
-            }
+        let epochs = self.epochs();
+        let cut = epochs.len() > MOST_ROWS && !f.alternate();
+        let rows: Vec<usize> = match cut {
+            true => (0..EDGE).chain(epochs.len() - EDGE..epochs.len()).collect(),
+            false => (0..epochs.len()).collect(),
+        };
+        let column = |(name, values): (&String, &Vec<f64>)| {
+            let fields = rows.iter().map(|&row| format_metric(values[row]));
+            aligned(name.clone(), fields, 8)
+        };
+        let numbers = rows.iter().map(|&row| epochs[row].to_string());
+        let mut columns = vec![aligned("epoch".to_owned(), numbers, 0)];
+        columns.extend(self.names.iter().zip(&self.values).map(column));
+        for line in 0..=rows.len() {
+            let fields: Vec<&str> = columns.iter().map(|column| column[line].as_str()).collect();
+            let before = match line {
+                0 => "",
+                _ if cut && line == EDGE + 1 => "\n    …\n",
+                _ => "\n",
+            };
+            write!(f, "{before}{}", fields.join("  "))?;
         }
         if let Some(partial) = &self.partial {
             write!(
@@ -291,6 +299,22 @@ impl fmt::Display for History {
             seconds => write!(f, "{seconds:.1} s"),
         }
     }
+}
+
+/// More epochs than this are not all printed.
+const MOST_ROWS: usize = 40;
+/// So many of them are printed at either end.
+const EDGE: usize = 10;
+
+/// A column with its name above, as wide as the widest of it and at least `least`.
+fn aligned(name: String, fields: impl Iterator<Item = String>, least: usize) -> Vec<String> {
+    let column: Vec<String> = std::iter::once(name).chain(fields).collect();
+    let width = column.iter().map(|field| field.chars().count()).max();
+    let width = width.unwrap_or(0).max(least);
+    column
+        .iter()
+        .map(|field| format!("{field:>width$}"))
+        .collect()
 }
 
 /// Four decimals as Keras prints them, scientific where that would show nothing.
@@ -382,6 +406,42 @@ mod tests {
         let json = history.to_json();
         assert_eq!(json["metrics"]["val_loss"][1], 0.6);
         assert_eq!(json["partial_epoch"]["batches"], 3);
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_the_widest_of_them() {
+        let mut history = History::new(99_998);
+        for loss in [123_456.789, 1.5e-6, f64::NAN] {
+            history.push(&Logs::from(vec![
+                ("loss".to_string(), loss),
+                ("mean_absolute_error".to_string(), 0.5),
+            ]));
+        }
+        history.finish("completed", None, 1.25);
+        assert_eq!(
+            history.to_string(),
+            " epoch         loss  mean_absolute_error\n 99999  123456.7890               0.5000\n\
+             100000    1.5000e-6               0.5000\n100001          NaN               0.5000\n\
+             completed in 1.2 s"
+        );
+    }
+
+    #[test]
+    fn of_many_epochs_the_first_and_the_last_are_printed() {
+        let mut history = History::new(0);
+        for epoch in 0..500 {
+            history.push(&Logs::from(vec![("loss".to_string(), f64::from(epoch))]));
+        }
+        history.finish("completed", None, 1.25);
+        let text = history.to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 23, "{text}");
+        assert_eq!(
+            lines[10..13],
+            ["   10    9.0000", "    …", "  491  490.0000"]
+        );
+        assert_eq!(format!("{history:?}"), text);
+        assert_eq!(format!("{history:#}").lines().count(), 502);
     }
 
     #[test]

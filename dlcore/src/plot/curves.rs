@@ -18,8 +18,12 @@ pub(super) const PANEL_HEIGHT: f64 = 244.0;
 const ROW_GAP: f64 = 8.0;
 /// Below this width panels are stacked.
 const NARROW: u32 = 640;
-/// The size of the chart for a given width: it depends on nothing that changes while training.
+/// The size of the chart for a given width: it depends on nothing that changes while training. Where that has left
+/// nothing to draw, how it ended is one line.
 pub(super) fn size(run: &Run, width: u32) -> (u32, u32) {
+    if run.is_blank() {
+        return (width, (2.0 * MARGIN - 4.0 + header::BLANK_HEIGHT) as u32);
+    }
     let rows = panel_count(run).div_ceil(columns(run, width));
     let height = 2.0 * MARGIN - 4.0 + header::HEIGHT + 8.0 + rows as f64 * (PANEL_HEIGHT + ROW_GAP)
         - ROW_GAP;
@@ -30,6 +34,9 @@ pub(super) fn size(run: &Run, width: u32) -> (u32, u32) {
 pub(super) fn draw(canvas: &mut dyn Canvas, run: &Run, width: u32) {
     let inner = f64::from(width) - 2.0 * MARGIN;
     header::draw(canvas, run, (MARGIN, MARGIN - 2.0), inner);
+    if run.is_blank() {
+        return;
+    }
     let columns = columns(run, width);
     let panel_width = (inner - GUTTER * (columns - 1) as f64) / columns as f64;
     for metric in 0..panel_count(run) {
@@ -42,6 +49,9 @@ pub(super) fn draw(canvas: &mut dyn Canvas, run: &Run, width: u32) {
 
 /// The description for those who cannot see the chart.
 pub(super) fn description(run: &Run) -> String {
+    if run.is_blank() {
+        return text::full(run);
+    }
     let panels: Vec<String> = run
         .metrics
         .iter()
@@ -52,6 +62,9 @@ pub(super) fn description(run: &Run) -> String {
 
 /// The alternative text: where the curves stand, without a line for each epoch.
 pub(super) fn alt(run: &Run) -> String {
+    if run.is_blank() {
+        return text::full(run).replace('\n', " ");
+    }
     if run.running.is_some() || run.finished() == 0 {
         return format!("{}. {}", text::title(run), text::brief(run));
     }

@@ -9,6 +9,9 @@ use super::text;
 /// Height of the two lines.
 pub(super) const HEIGHT: f64 = 44.0;
 
+/// Height of the first of them, which is all there is to say of a fit without a point.
+pub(super) const BLANK_HEIGHT: f64 = 20.0;
+
 const SIZE: f64 = 12.5;
 const GAP: f64 = 16.0;
 const BAR: (f64, f64) = (170.0, 8.0);
@@ -25,6 +28,9 @@ pub(super) fn draw(canvas: &mut dyn Canvas, run: &Run, (x, y): (f64, f64), width
         ended(&mut line, run);
     } else {
         under_way(&mut line, run);
+    }
+    if run.is_blank() {
+        return;
     }
     let mut line = Line {
         canvas,

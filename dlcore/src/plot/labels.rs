@@ -78,22 +78,6 @@ impl Panel<'_> {
         let mut labels = self.names();
         labels.extend(self.stop_words());
         labels.extend(self.gap_names());
-        if self.train.is_empty() && self.run.running.is_none() {
-            let PlotBox {
-                left,
-                right,
-                top,
-                bottom,
-            } = self.plot;
-            let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
-            let style = Type::new(SMALL, MUTED);
-            labels.push(Label::new(
-                "no epoch was finished",
-                middle,
-                Align::Center,
-                style,
-            ));
-        }
         labels
     }
 

@@ -147,7 +147,7 @@ impl LiveFit {
 impl Drop for LiveFit {
     /// A fit that is left by an error or a panic still ends its chart.
     fn drop(&mut self) {
-        self.end("stopped by an error", None);
+        self.end("an error", None);
     }
 }
 
@@ -500,7 +500,7 @@ mod tests {
         drop(live);
         let last = frames.iter().last().unwrap();
         assert!(
-            last.plain().ends_with("Stopped: stopped by an error."),
+            last.plain().ends_with("Stopped: an error."),
             "{}",
             last.plain()
         );

@@ -216,6 +216,14 @@ impl Run {
         finished.or(running.map(|running| running.epoch + 1))
     }
 
+    /// Whether training is over and has left no point that could be drawn.
+    pub fn is_blank(&self) -> bool {
+        let curves = self.train.iter().chain(&self.validation).flatten();
+        let running = self.running.iter().flat_map(|running| &running.trace);
+        let mut values = curves.chain(running.flat_map(|(_, values)| values));
+        self.stop.is_some() && !values.any(|value| value.is_finite())
+    }
+
     /// How training ended, in a few words, where it did not run to its end.
     pub fn stop_words(&self) -> Option<String> {
         if let Some(epoch) = self.diverged() {

@@ -229,6 +229,51 @@ fn everything_lies_within_the_card() {
 }
 
 #[test]
+fn a_fit_without_a_point_has_no_axes_and_says_once_why() {
+    let nan = "nan in the loss at batch 1 of 30 in epoch 1";
+    for (reason, values) in [
+        ("interrupted", None),
+        ("an error", None),
+        (nan, Some(f64::NAN)),
+    ] {
+        let mut run = Run::new(5, 0, 30, vec!["loss".into(), "accuracy".into()]);
+        run.running = values.map(|value| Running {
+            epoch: 0,
+            step: 1,
+            trace: vec![(1, vec![value; 2])],
+        });
+        assert!(
+            !run.is_blank(),
+            "while it runs there is room for what comes"
+        );
+        run.elapsed = Some(Duration::from_millis(12));
+        run.stop = Some(reason.to_owned());
+        for width in [WIDTH, 480] {
+            let plot = Plot::curves(run.clone()).width(width);
+            let svg = plot.svg();
+            let document = roxmltree::Document::parse(&svg).unwrap();
+            let texts: Vec<&str> = document
+                .descendants()
+                .filter(|node| node.has_tag_name("text"))
+                .filter_map(|node| node.text())
+                .map(str::trim)
+                .collect();
+            let stopped = format!("stopped: {reason}");
+            assert_eq!(texts[..2], ["0 epochs", "in 12 ms"]);
+            // Where there is little room it is shortened; the text twin has it whole.
+            let said = texts[2].trim_end_matches('…');
+            assert!(texts.len() == 3 && stopped.starts_with(said), "{texts:?}");
+            assert!(width < WIDTH || said == stopped);
+            assert!(curves::size(&run, width).1 < 60 && !svg.contains("panel"));
+            assert_eq!(
+                plot.text(),
+                format!("0 epochs in 12 ms.\nStopped: {reason}.")
+            );
+        }
+    }
+}
+
+#[test]
 fn the_names_of_curves_stand_apart_where_both_end_at_an_edge() {
     let mut run = Run::new(30, 0, 10, vec!["loss".into(), "accuracy".into()]);
     for epoch in 0..30 {

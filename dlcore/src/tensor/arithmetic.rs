@@ -1,9 +1,9 @@
 //! Arithmetic and comparison: which type it is done in, then which kernel does it.
 
 use super::{Array, DType, Element, Storage, Tensor, broadcast};
-use crate::Result;
 use crate::device::cpu;
 use crate::grad::ops::{self, Add, Div, Maximum, Minimum, Mul, Op, Sub};
+use crate::{Error, Result};
 
 /// An operation of two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,15 +104,37 @@ impl Number {
     }
 
     /// As a tensor that `other` will be computed with.
-    pub(crate) fn meeting(self, other: DType) -> Tensor {
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a whole number that `other` cannot hold, as in NumPy 2.
+    pub(crate) fn meeting(self, other: DType) -> Result<Tensor> {
         let dtype = match self {
             Number::Float(_) if !other.is_float() => DType::F32,
             Number::Integer(_) if other == DType::Bool => DType::I64,
             _ => other,
         };
+        let (least, most) = match dtype {
+            DType::U8 => (i64::from(u8::MIN), i64::from(u8::MAX)),
+            DType::I32 => (i64::from(i32::MIN), i64::from(i32::MAX)),
+            _ => (i64::MIN, i64::MAX),
+        };
         match self {
-            Number::Float(value) => Tensor::from_values(&[], vec![value]).cast(dtype),
-            Number::Integer(value) => Tensor::from_values(&[], vec![value]).cast(dtype),
+            Number::Integer(value) if !(least..=most).contains(&value) => {
+                Err(Error::Value(format!(
+                    "{value} does not fit a tensor of {dtype}, which holds {least} to {most}: cast that first, \
+                 x.cast(DType::I64) for whole numbers or x.cast(DType::F32)"
+                )))
+            }
+            Number::Float(value) => Ok(Tensor::from_values(&[], vec![value]).cast(dtype)),
+            Number::Integer(value) => Ok(Tensor::from_values(&[], vec![value]).cast(dtype)),
+        }
+    }
+
+    /// As the other side of `which`, which may be done in another type than that of a tensor of `other`.
+    fn beside(self, which: Binary, other: DType) -> Result<Tensor> {
+        match which {
+            Binary::Div => self.meeting(which.dtype(other, other)),
+            _ => self.meeting(other),
         }
     }
 }
@@ -142,7 +164,7 @@ fn integers(which: Binary, a: &Array<i64>, b: &Array<i64>, shape: &[usize]) -> A
 }
 
 /// `tensor ∘ number`.
-pub(crate) fn with_number(which: Binary, tensor: &Tensor, number: Number) -> Tensor {
+pub(crate) fn with_number(which: Binary, tensor: &Tensor, number: Number) -> Result<Tensor> {
     let value = number.value();
     if tensor.dtype().is_float() {
         let x = tensor.to_dense();
@@ -154,17 +176,17 @@ pub(crate) fn with_number(which: Binary, tensor: &Tensor, number: Number) -> Ten
             _ => which.op(),
         };
         if !matches!(which, Binary::Maximum | Binary::Minimum) {
-            return ops::apply_any(op, &[&x]);
+            return Ok(ops::apply_any(op, &[&x]));
         }
     }
-    binary(which, tensor, &number.meeting(tensor.dtype())).expect("a number broadcasts")
+    binary(which, tensor, &number.beside(which, tensor.dtype())?)
 }
 
 /// `number ∘ tensor`.
-pub(crate) fn number_with(which: Binary, number: Number, tensor: &Tensor) -> Tensor {
+pub(crate) fn number_with(which: Binary, number: Number, tensor: &Tensor) -> Result<Tensor> {
     match which {
         Binary::Add | Binary::Mul => with_number(which, tensor, number),
-        _ => binary(which, &number.meeting(tensor.dtype()), tensor).expect("a number broadcasts"),
+        _ => binary(which, &number.beside(which, tensor.dtype())?, tensor),
     }
 }
 
@@ -184,7 +206,7 @@ pub(crate) fn assign(which: Binary, target: &mut Tensor, other: &Tensor) -> Resu
     let dtype = which.dtype(target.dtype(), other.dtype());
     let shape = broadcast(which.name(), target.shape(), other.shape())?;
     if shape != target.shape() {
-        return Err(crate::Error::Shape(format!(
+        return Err(Error::Shape(format!(
             "{}: a tensor of shape {:?} cannot take the result of shape {shape:?}, which its \
              operand {:?} broadcasts to; write a = &a ∘ b",
             which.name(),

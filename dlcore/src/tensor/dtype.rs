@@ -7,7 +7,8 @@ use super::storage::{Array, Storage};
 /// Arithmetic between two types gives the later one in this list; `Bool` first becomes `I64`.
 /// Division, and functions such as `exp`, turn integers into `F32` first, and so does arithmetic
 /// of an integer tensor with a Rust float: `u8_tensor / 255.0` is `F32`. A Rust number otherwise
-/// takes the tensor's own type. Integer arithmetic wraps around.
+/// takes the tensor's own type, and a whole one that it cannot hold, such as 300 beside `U8`, is an error. Integer
+/// arithmetic wraps around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DType {
     /// True or false, one byte.

@@ -83,7 +83,7 @@ fn set(target: &mut Tensor, spec: &SliceSpec, value: Right<'_>) -> Result<()> {
     let kept = parts.iter().filter(|part| !matches!(part, Part::Index(_)));
     let shape: Vec<usize> = kept.map(Part::len).collect();
     let dtype = target.dtype();
-    let value = value.meeting(dtype).to_dense().cast(dtype);
+    let value = value.meeting(dtype)?.to_dense().cast(dtype);
     if broadcast("set", value.shape(), &shape).ok().as_ref() != Some(&shape) {
         return Err(Error::Shape(format!(
             "set: a value of shape {:?} does not broadcast to {spec} of shape {:?}, which has shape \

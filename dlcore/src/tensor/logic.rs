@@ -83,8 +83,8 @@ impl Tensor {
 fn choose(condition: &Tensor, a: Right<'_>, b: Right<'_>) -> Result<Tensor> {
     // A number takes the type of the tensor beside it.
     let beside = b.dtype().or(a.dtype()).unwrap_or(DType::I64);
-    let a = a.meeting(beside).to_dense();
-    let b = b.meeting(a.dtype()).to_dense();
+    let a = a.meeting(beside)?.to_dense();
+    let b = b.meeting(a.dtype())?.to_dense();
     let dtype = a.dtype().max(b.dtype());
     let op = Where {
         condition: condition.to_array(),

@@ -137,7 +137,7 @@ impl Tensor {
         if self.dtype().is_float() {
             return ops::apply_any(ops::Neg, &[&self.to_dense()]);
         }
-        number_with(Binary::Sub, Number::Integer(0), self)
+        number_with(Binary::Sub, Number::Integer(0), self).expect("0 is of every type")
     }
 
     /// `|x|`, element by element; the gradient at 0 is 0.
@@ -168,14 +168,14 @@ impl Tensor {
         /// there is the faster [`Tensor::pow`].
         fn power / try_power(&self, exponent: impl Operand) -> Tensor {
             let base = self.as_float();
-            let (base, exponent) = same_float(&base, &exponent.operand().meeting(base.dtype()));
+            let (base, exponent) = same_float(&base, &exponent.operand().meeting(base.dtype())?);
             ops::apply(ops::Power, &[&base, &exponent])
         }
 
         /// What is left of `x` after taking away whole multiples of `y`, element by element,
         /// broadcast: NumPy's and Python's `%`, which has `y`'s sign. Whole numbers leave 0 by 0.
         fn remainder / try_remainder(&self, other: impl Operand) -> Tensor {
-            remainder(self, &other.operand().meeting(self.dtype()))
+            remainder(self, &other.operand().meeting(self.dtype())?)
         }
     }
 

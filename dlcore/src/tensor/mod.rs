@@ -59,6 +59,10 @@ use crate::{Error, Result};
 /// assert_eq!((&x * 2.0 + 1.0).to_vec(), [3.0, 5.0, 7.0, 9.0]);
 /// assert_eq!(x.dot(&x).shape(), [2, 2]);
 /// ```
+///
+/// Operators broadcast as in NumPy: axes are compared from the last one on, and one of length 1 or none is repeated. So
+/// `[n, 1]`, as a model with one unit predicts, less labels `[n]` is `[n, n]`, each prediction less each label; give both
+/// one shape first, by `labels.reshape([-1, 1])`.
 #[derive(Clone)]
 pub struct Tensor {
     storage: Storage,

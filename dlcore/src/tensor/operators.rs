@@ -1,4 +1,7 @@
 //! `+ - * /`, unary `-` and `+=` and its kind, between tensors and with Rust numbers.
+//!
+//! Shapes are broadcast as in NumPy, which makes `[n, n]` of `[n, 1]` and `[n]`: what `predict` returns, `[n, 1]`, less
+//! labels `[n]` is every prediction less every label. `y.reshape([-1, 1])` makes them one shape.
 
 use super::arithmetic::{Binary, Number, assign, binary, number_with, with_number};
 use super::{DType, Tensor, expect};
@@ -48,9 +51,12 @@ number_operands!(f32 => Float as f64, f64 => Float as f64, u8 => Integer as i64,
 
 impl Right<'_> {
     /// As a tensor that one of type `other` is computed with.
-    pub(crate) fn meeting(self, other: DType) -> Tensor {
+    ///
+    /// # Errors
+    /// As [`Number::meeting`].
+    pub(crate) fn meeting(self, other: DType) -> Result<Tensor> {
         match self {
-            Right::Tensor(tensor) => tensor.clone(),
+            Right::Tensor(tensor) => Ok(tensor.clone()),
             Right::Float(value) => Number::Float(value).meeting(other),
             Right::Integer(value) => Number::Integer(value).meeting(other),
         }
@@ -61,7 +67,7 @@ impl Right<'_> {
     pub(crate) fn compared_with(self, other: DType) -> Tensor {
         match self {
             Right::Integer(value) if !other.is_float() => Tensor::from(value),
-            right => right.meeting(other),
+            right => right.meeting(other).expect("floats take whole numbers"),
         }
     }
 
@@ -78,8 +84,8 @@ impl Right<'_> {
 pub(crate) fn operate(which: Binary, left: &Tensor, right: Right<'_>) -> Result<Tensor> {
     match right {
         Right::Tensor(right) => binary(which, left, right),
-        Right::Float(value) => Ok(with_number(which, left, Number::Float(value))),
-        Right::Integer(value) => Ok(with_number(which, left, Number::Integer(value))),
+        Right::Float(value) => with_number(which, left, Number::Float(value)),
+        Right::Integer(value) => with_number(which, left, Number::Integer(value)),
     }
 }
 
@@ -126,15 +132,17 @@ macro_rules! operators {
     (left $trait:ident $method:ident: $($number:ty => $kind:ident as $wide:ty),*) => {$(
         impl std::ops::$trait<Tensor> for $number {
             type Output = Tensor;
+            #[track_caller]
             fn $method(self, tensor: Tensor) -> Tensor {
-                number_with(Binary::$trait, Number::$kind(self as $wide), &tensor)
+                expect(number_with(Binary::$trait, Number::$kind(self as $wide), &tensor))
             }
         }
 
         impl std::ops::$trait<&Tensor> for $number {
             type Output = Tensor;
+            #[track_caller]
             fn $method(self, tensor: &Tensor) -> Tensor {
-                number_with(Binary::$trait, Number::$kind(self as $wide), tensor)
+                expect(number_with(Binary::$trait, Number::$kind(self as $wide), tensor))
             }
         }
     )*};

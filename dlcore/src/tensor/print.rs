@@ -1,6 +1,6 @@
 //! Printing as NumPy does: aligned columns, the fewest digits that tell the numbers apart (at most
 //! eight after the point), exponents where magnitudes differ much, the middle of what is long left
-//! out.
+//! out; of many lines also where NumPy, which counts elements, prints them all.
 
 use std::fmt;
 
@@ -10,10 +10,13 @@ use super::{DType, Element, Storage, Tensor, dense};
 pub(crate) const THRESHOLD: usize = 1000;
 /// Elements printed at each end of an axis that is cut.
 pub(crate) const EDGE: usize = 3;
+/// Lines beyond which only the edges are printed, too.
+const MOST_LINES: usize = 40;
 const LINE_WIDTH: usize = 75;
 /// Digits after the point.
 const PRECISION: usize = 8;
 
+/// Of more than 1000 elements or 40 lines the edges, or with `{:#}` all.
 impl fmt::Display for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.len() == 0 {
@@ -25,12 +28,32 @@ impl fmt::Display for Tensor {
                 _ => f.pad(&single(self)),
             };
         }
-        let cut = self.len() > THRESHOLD;
-        let mut texts = shown_texts(self, cut).into_iter();
-        let mut text = String::new();
-        write_axis(&mut text, &mut texts, self.shape(), cut, 1, LINE_WIDTH);
-        f.write_str(&text)
+        let all = vec![false; self.ndim()];
+        if f.alternate() {
+            return f.write_str(&written(self, &all));
+        }
+        let edges = vec![true; self.ndim()];
+        // The columns of a table are all of interest where there are few.
+        let mut rows = edges.clone();
+        rows[self.ndim() - 1] = false;
+        if self.len() <= THRESHOLD {
+            for cut in [all, rows] {
+                let text = written(self, &cut);
+                if text.lines().count() <= MOST_LINES {
+                    return f.write_str(&text);
+                }
+            }
+        }
+        f.write_str(&written(self, &edges))
     }
+}
+
+/// The elements within brackets; `cut` says of which axes only the edges.
+fn written(tensor: &Tensor, cut: &[bool]) -> String {
+    let mut texts = shown_texts(tensor, cut).into_iter();
+    let mut text = String::new();
+    write_axis(&mut text, &mut texts, tensor.shape(), cut, 1, LINE_WIDTH);
+    text
 }
 
 /// Under a line that says type and shape; `{:-?}`, by which a notebook shows what a list or a struct holds,
@@ -54,9 +77,9 @@ fn shown(length: usize, cut: bool) -> Vec<usize> {
 }
 
 /// The texts of the elements that are printed, all of one width, in row-major order.
-fn shown_texts(tensor: &Tensor, cut: bool) -> Vec<String> {
+fn shown_texts(tensor: &Tensor, cut: &[bool]) -> Vec<String> {
     let mut indices: Vec<Vec<usize>> = vec![Vec::new()];
-    for &length in tensor.shape() {
+    for (&length, &cut) in tensor.shape().iter().zip(cut) {
         let positions = shown(length, cut);
         let longer = |index: &Vec<usize>| {
             let index = index.clone();
@@ -78,12 +101,12 @@ fn write_axis(
     text: &mut String,
     texts: &mut impl Iterator<Item = String>,
     shape: &[usize],
-    cut: bool,
+    cut: &[bool],
     indent: usize,
     width: usize,
 ) {
-    let summary = cut && shape[0] > 2 * EDGE;
-    let count = shown(shape[0], cut).len();
+    let summary = cut[0] && shape[0] > 2 * EDGE;
+    let count = shown(shape[0], cut[0]).len();
     text.push('[');
     if let [_] = shape {
         let mut line = indent;
@@ -121,7 +144,7 @@ fn write_axis(
                 text.push_str("...");
                 separate(text);
             }
-            write_axis(text, texts, &shape[1..], cut, indent + 1, width - 1);
+            write_axis(text, texts, &shape[1..], &cut[1..], indent + 1, width - 1);
             if position + 1 < count {
                 separate(text);
             }

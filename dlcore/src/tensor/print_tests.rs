@@ -158,6 +158,27 @@ fn prints_what_numpy_printed() {
 }
 
 #[test]
+fn of_many_rows_the_first_and_the_last_are_printed_with_all_their_columns() {
+    let table = Tensor::arange(0.0, 400.0, 1.0).reshape([50, 8]);
+    let text = table.to_string();
+    assert_eq!(text.lines().count(), 7, "{text}");
+    assert!(
+        text.contains("\n ...\n") && text.contains("[  8.   9.  10.  11.  12.  13.  14.  15.]")
+    );
+    assert_eq!(format!("{table:#}").lines().count(), 50);
+    let few = Tensor::zeros([40, 2]);
+    assert_eq!(few.to_string().lines().count(), 40);
+    // A line holds few numbers of many digits.
+    let long = Tensor::arange(0.0, 900.0, 1.0) / 7.0;
+    assert!(long.to_string().contains(" ... "));
+    let deep = Tensor::zeros([60, 2, 4]).to_string();
+    assert!(
+        deep.lines().count() <= 40 && deep.contains("\n\n ...\n\n"),
+        "{deep}"
+    );
+}
+
+#[test]
 fn debug_names_type_and_shape() {
     let tensor = Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
     assert_eq!(

@@ -353,6 +353,45 @@ fn slices_are_what_they_say() {
 }
 
 #[test]
+fn a_whole_number_that_a_type_cannot_hold_is_refused_as_in_numpy() {
+    fn refused(compute: impl Fn() -> Tensor + std::panic::UnwindSafe) -> String {
+        let panic = std::panic::catch_unwind(compute).unwrap_err();
+        panic.downcast_ref::<String>().cloned().unwrap_or_default()
+    }
+    let (bytes, ints) = (Tensor::from([0_u8, 200]), Tensor::from([1_i32]));
+    let (b, i) = (|| Tensor::from([0_u8, 200]), || Tensor::from([1_i32]));
+    let cases: [(&str, String); 6] = [
+        ("300", refused(move || b() - 300)),
+        ("300", refused(move || 300 - b())),
+        ("-1", refused(move || b() * -1)),
+        ("256", refused(move || b().maximum(256))),
+        ("3000000000", refused(move || i() + 3_000_000_000_i64)),
+        (
+            "256",
+            refused(move || {
+                let mut x = b();
+                x += 256;
+                x
+            }),
+        ),
+    ];
+    for (number, message) in cases {
+        assert!(
+            message.contains(&format!("{number} does not fit a tensor of"))
+                && message.contains("x.cast(DType::I64)"),
+            "{message}"
+        );
+    }
+    assert_eq!(
+        (&bytes - 1).to_vec(),
+        [255.0, 199.0],
+        "what fits wraps around"
+    );
+    assert_eq!((bytes.cast(DType::I64) - 300).to_vec(), [-300.0, -100.0]);
+    assert_eq!((&ints * -1).to_vec(), [-1.0]);
+}
+
+#[test]
 fn types_mix_as_documented() {
     let bytes = Tensor::from([0_u8, 51, 255]);
     assert_eq!((&bytes / 255.0).dtype(), DType::F32);
@@ -360,6 +399,10 @@ fn types_mix_as_documented() {
     assert_eq!((&bytes + 1).dtype(), DType::U8);
     assert_eq!((&bytes + 1).to_vec(), [1.0, 52.0, 0.0]);
     assert_eq!((&bytes + 1.0).to_vec(), [1.0, 52.0, 256.0]);
+    // Division is done in floats, which hold any number.
+    assert_eq!((&bytes / 510).to_vec(), [0.0, 0.1, 0.5]);
+    assert_eq!((510 / bytes.slice(1..)).to_vec(), [10.0, 2.0]);
+    assert!(bytes.less(300).to_vec_of::<bool>().iter().all(|less| *less));
     assert_eq!((&bytes + &Tensor::from([-1_i64])).dtype(), DType::I64);
     assert_eq!((&bytes * &Tensor::from([0.5])).dtype(), DType::F32);
     assert_eq!(bytes.sum().dtype(), DType::I64);

@@ -192,6 +192,9 @@ impl Diagnostic {
                 .message
                 .starts_with("the following error was instantiated");
             let guess = child.message.contains("with a similar name")
+                || child
+                    .message
+                    .starts_with("you might have meant to introduce a new binding")
                 || child.message.starts_with("consider cloning the value")
                 || child.message.starts_with("try wrapping the pattern");
             if visible && !about_the_crate && !(guess && misled) {

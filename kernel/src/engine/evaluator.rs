@@ -343,6 +343,7 @@ impl Engine {
         let frame = json!({
             "t": "run", "library": built.library, "entry": built.entry, "forget": forget, "cell": self.builds,
             "keep": revival::folder(&self.dir), "number": self.cells.get(draft.index).map(|(number, _)| number),
+            "fits": self.cells.get(draft.index).map(|(_, code)| revival::trained_in(code)),
         });
         let started = Instant::now();
         let mut last_words = vec![];
@@ -433,7 +434,7 @@ const INTERRUPTED_COMPILING: &str =
     "interrupted while the cell was being compiled; nothing ran and nothing is lost";
 
 const STILL_RUNNING: &str = "\ninterrupt: training stops at its next batch; other code cannot be stopped gently. \
-    Interrupt again to end it; models, numbers, text and small tensors are then kept, other variables are lost.\n";
+    Interrupt again to end it; models, numbers, text, small tensors, lists and tables are then kept, other variables are lost.\n";
 
 struct Built {
     library: PathBuf,

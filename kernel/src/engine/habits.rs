@@ -1,11 +1,15 @@
 //! What those write who come from Python and Keras, and how it is said here.
 
+mod functions;
+mod plots;
 pub(super) mod values;
 
 use super::diagnostics::{Diagnostic, Sources};
 use super::hints::calls::{OPTIMIZERS, arguments_of, in_brackets, printed, rest_of};
 use super::hints::quoted;
-use values::{before_dot, is_of_literals, typed_before_dot};
+pub(super) use functions::function;
+use functions::range;
+pub(super) use plots::without_names as plot_without_names;
 
 /// Where the names of the data sets are: the library declares each as a public module.
 const DATASETS: &str = include_str!("../../../dlcore/src/datasets/mod.rs");
@@ -26,21 +30,37 @@ pub(super) const COLUMN: &str = "a column is a tensor: `table.column(\"age\")?`,
 pub(super) const CLOSURE: &str = "the loss is computed in a function of the model: \
     `model.gradients(|model| (model.forward(&x, true) - &y).square().mean())?`";
 
+/// `one_hot` is Keras's function of a text.
+pub(super) const ONE_HOT: &str = "labels become rows of 0 and 1 by `to_categorical(&labels, 10)`; `one_hot` numbers the words of a text";
+
+/// How classes are weighted.
+pub(super) fn class_weight(given: &str) -> String {
+    let list = given.trim_start_matches("vec!").strip_prefix('[');
+    let list = list.and_then(|list| list.strip_suffix(']'));
+    let weights = arguments_of(list.unwrap_or_default()).into_iter();
+    let pairs: Vec<String> = weights
+        .enumerate()
+        .map(|(class, weight)| match weight.parse::<i64>() {
+            Ok(whole) => format!("({class}, {whole}.0)"),
+            Err(_) => format!("({class}, {weight})"),
+        })
+        .collect();
+    match pairs.is_empty() || pairs.iter().any(|pair| pair.contains(", (")) {
+        true => "each class stands with its weight: `.class_weight([(0, 1.0), (1, 5.0)])`".into(),
+        false => format!(
+            "each class stands with its weight: `.class_weight([{}])`",
+            pairs.join(", ")
+        ),
+    }
+}
+
 /// `x[0, 1]` and `x[:, 0]`, which are no Rust.
 pub(super) fn index(message: &str, error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
     if !message.starts_with("expected ") {
         return None;
     }
     let (code, at) = rest_of(error, sources)?;
-    let open = code[..at].rfind('[')?;
-    let name = code[..open]
-        .rsplit(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .next()
-        .filter(|name| !name.is_empty())?;
-    let inside = code[open + 1..].split(']').next()?;
-    if inside.contains(['\n', ';']) || !inside.contains([',', ':']) {
-        return None;
-    }
+    let (name, inside) = index_at(code, at)?;
     let parts: Vec<String> = inside
         .split(',')
         .map(|part| part.trim().replace(':', ".."))
@@ -58,90 +78,31 @@ pub(super) fn index(message: &str, error: &Diagnostic, sources: &Sources<'_>) ->
     ))
 }
 
-/// Functions of Python's that are methods or syntax here, as an unknown name: E0425.
-pub(super) fn function(text: &str, error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
-    let (code, at) = rest_of(error, sources)?;
-    let after = code[at..].strip_prefix(text)?;
-    if !after.trim_start().starts_with('(') {
-        return match text {
-            "True" => Some("in Rust it is `true`".into()),
-            "False" => Some("in Rust it is `false`".into()),
-            _ => None,
-        };
-    }
-    let given = in_brackets(after)?;
-    let of = before_dot(given);
-    let arguments = arguments_of(given);
-    match text {
-        "len" => Some(format!("it is a method: `{}.len()`", of?)),
-        "range" => Some(format!("a range is written `{}`", range(given))),
-        "str" => Some(format!("it is a method: `{}.to_string()`", of?)),
-        "float" if given.contains('/') => Some(
-            "numbers are converted by `n as f64`, before they are divided: whole numbers divide to a whole one".into(),
-        ),
-        "int" | "float" => {
-            let kind = if text == "int" { "i64" } else { "f64" };
-            let of = of?;
-            if of.starts_with('"') {
-                return Some(format!("texts are read by `{of}.parse::<{kind}>()?`"));
+/// What is indexed, and by what, where a byte of a cell stands in the brackets of an index, or right behind them: `x` and
+/// `0, 1` of `x[0, 1]`.
+fn index_at(code: &str, at: usize) -> Option<(&str, &str)> {
+    let mut depth = 0;
+    let open = code
+        .get(..at)?
+        .char_indices()
+        .rev()
+        .find_map(|(at, letter)| {
+            match letter {
+                ')' | ']' | '}' => depth += 1,
+                '(' | '[' | '{' if depth > 0 => depth -= 1,
+                '(' | '{' | ';' => return Some(None),
+                '[' => return Some(Some(at)),
+                _ => {}
             }
-            Some(format!(
-                "numbers are converted by `{of} as {kind}`, texts by `{of}.parse::<{kind}>()?`"
-            ))
-        }
-        "max" | "min" if arguments.len() > 1 && !given.contains('=') => {
-            Some(format!("it is a method: `{}`", largest(text, &arguments)?))
-        }
-        "abs" if arguments.len() == 1 => Some(format!(
-            "it is a method: `{}.abs()`",
-            typed_before_dot(given, false)?
-        )),
-        "sum" | "max" | "min" if arguments.len() == 1 && !given.starts_with('[') => {
-            Some(format!("it is a method: `{}.{text}()`", of?))
-        }
-        "enumerate" | "zip" => Some(
-            "iterators have it as a method: `for (i, x) in xs.iter().enumerate() { … }`".into(),
-        ),
-        "type" => Some(":vars lists the variables with their types".into()),
-        _ => None,
-    }
-}
-
-/// `n.max(5.0)` for `max(5.0, n)`; `function` is `max` or `min`. None where there may be tensors among them.
-fn largest(function: &str, arguments: &[&str]) -> Option<String> {
-    if arguments.iter().any(|one| one.contains('&')) {
-        return None;
-    }
-    let float = arguments
-        .iter()
-        .any(|one| is_of_literals(one) && one.contains('.'));
-    // What has a type says of which the numbers are.
-    let first = arguments.iter().position(|one| !is_of_literals(one));
-    let at = first.unwrap_or(0);
-    let of = match first.is_none() && float {
-        true => typed_before_dot(arguments[at], true)?,
-        false => before_dot(arguments[at])?,
-    };
-    let others = arguments
-        .iter()
-        .enumerate()
-        .filter(|(place, _)| *place != at);
-    let others = others.map(|(_, one)| match one.parse::<i64>() {
-        Ok(whole) if float => format!(".{function}({whole}.0)"),
-        _ => format!(".{function}({one})"),
-    });
-    Some(of + &others.collect::<String>())
-}
-
-/// `0..3` for what stands in `range(3)`.
-fn range(given: &str) -> String {
-    let parts: Vec<&str> = given.split(',').map(str::trim).collect();
-    match parts.as_slice() {
-        [end] => format!("0..{end}"),
-        [start, end] => format!("{start}..{end}"),
-        [start, end, step] => format!("({start}..{end}).step_by({step})"),
-        _ => "0..3".to_owned(),
-    }
+            None
+        })??;
+    let name = code[..open]
+        .rsplit(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .next()
+        .filter(|name| !name.is_empty())?;
+    let inside = code[open + 1..].split(']').next()?;
+    let is_index = !inside.contains(['\n', ';']) && inside.contains([',', ':']);
+    is_index.then_some((name, inside))
 }
 
 /// A data set by a wrong name: E0433.
@@ -204,13 +165,20 @@ pub(super) fn of_table(text: &str) -> Option<String> {
     Some(match text {
         "head" | "info" => "a table that ends a cell shows its first rows: `table`".into(),
         "shape" | "len" => "a table says `table.rows()` and `table.names().len()`".into(),
-        "columns" => "the names of the columns are `table.names()`".into(),
+        "columns" => "the names of the columns are `table.names()`; some of them side by side are a tensor, \
+            `table.columns([\"age\", \"height\"])?`"
+            .into(),
         "describe" => "columns are tensors, which have it: `table.column(\"age\")?.mean()`, `.std()`, `.min()`, `.max()`".into(),
         "dropna" => "it is called `drop_missing` here".into(),
-        "fillna" => "it is called `fill_missing(0.0)` here; `fill_missing_by_mean()` takes each column's mean".into(),
+        "fillna" => "it is called `fill_missing(0.0)` here, for texts `fill_missing(\"unknown\")`; `fill_missing_in(\"age\", 0.0)?` \
+            fills one column, `fill_missing_by_mean()` takes each column's mean"
+            .into(),
+        "get_dummies" | "value_counts" | "unique" | "nunique" | "groupby" => "a column of texts is numbered by \
+            `let (numbers, names) = table.classes(\"city\")?;`, and `to_categorical(&numbers, names.len())` makes a column of each"
+            .into(),
         "isnull" | "isna" => "it is called `missing` here".into(),
         "values" | "to_numpy" => "its columns become a tensor by `table.all_numbers()?`".into(),
-        "to_csv" => "it is called `save_csv(\"data.csv\")?` here".into(),
+        "to_csv" | "save" | "write_csv" | "write" | "to_excel" => "it is called `save_csv(\"data.csv\")?` here".into(),
         "slice" => "rows are taken of tensors: `table.all_numbers()?.slice(..2)`, `table.column(\"age\")?.slice(..2)`".into(),
         "get" | "loc" | "iloc" => COLUMN.into(),
         _ => return None,
@@ -246,6 +214,16 @@ pub(super) fn method(text: &str, message: &str) -> Option<String> {
         return Some(
             "`compile` changes the model and returns nothing: bind the model by `let mut model = …;` first, then \
              `model.compile(…)?;`"
+                .into(),
+        );
+    }
+    if let Some(said) = plots::method(of, text) {
+        return Some(said);
+    }
+    if text == "pop" && ["Sequential", "Model"].contains(&of) {
+        return Some(
+            "a model up to the layer before the last is `Model::new(model.inputs()?, &model.layer_output(\"dense\")?)?`, by the \
+             name that `model.summary()` has for it"
                 .into(),
         );
     }
@@ -328,6 +306,9 @@ pub(super) fn syntax(message: &str, error: &Diagnostic, sources: &Sources<'_>) -
     if message.starts_with("negative integers cannot be used to index") {
         return Some("positions count from the front; the last is `.last()`, or `v[v.len() - 1]`; of a tensor `x.get(-1)`".into());
     }
+    if line.contains("class_weight") && line.contains('{') {
+        return Some(class_weight(""));
+    }
     if line.contains("{\"") && message.ends_with("found `:`") {
         return Some(
             "a dictionary is `std::collections::HashMap::from([(\"a\", 1), (\"b\", 2)])`".into(),
@@ -354,6 +335,9 @@ pub(super) fn argument(function: &str, given: &str) -> Option<String> {
         return Some(
             "it is a number: `verbose(0)` shows nothing, 1 the curves, 2 a line an epoch".into(),
         );
+    }
+    if function == "one_hot" {
+        return Some(ONE_HOT.into());
     }
     if function != "validation_split" {
         return None;
@@ -384,10 +368,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_turned_around() {
-        assert_eq!(range("3"), "0..3");
-        assert_eq!(range("1, n"), "1..n");
-        assert_eq!(range("0, 10, 2"), "(0..10).step_by(2)");
+    fn an_index_is_one_that_the_error_stands_in() {
+        let at = |code: &str, mark: &str| {
+            index_at(code, code.find(mark).unwrap())
+                .map(|(name, inside)| format!("{name}: {inside}"))
+        };
+        assert_eq!(at("let a = x[0, 1];", ", 1").as_deref(), Some("x: 0, 1"));
+        assert_eq!(at("x.f(y[:, 0])", ":").as_deref(), Some("y: :, 0"));
+        assert_eq!(at("let a = m[[0, 1]]; let b = 1 2;", "2;"), None);
+        assert_eq!(at("let a = x[0, 1]\nlet b = f(1 2);", "2)"), None);
+        assert_eq!(at("f([0, 1], 1 2)", "2)"), None);
+        assert_eq!(at("x[f(0, 1 2)]", "2)"), None);
+    }
+
+    #[test]
+    fn classes_stand_with_their_weights() {
+        assert!(class_weight("[1.0, 5]").ends_with("`.class_weight([(0, 1.0), (1, 5.0)])`"));
+        assert!(class_weight("&weights").ends_with("`.class_weight([(0, 1.0), (1, 5.0)])`"));
     }
 
     #[test]

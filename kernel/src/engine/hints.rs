@@ -6,6 +6,7 @@ pub(super) mod calls;
 mod mismatched;
 mod names;
 mod python;
+mod results;
 
 use super::diagnostics::{Diagnostic, Place, Sources};
 use super::habits;
@@ -17,6 +18,9 @@ use names::{is_named_argument, missing_method, unknown_name};
 pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
     let text = error.primary_text(sources).unwrap_or_default();
     let message = error.message.as_str();
+    if let Some(said) = results::held(error, sources) {
+        return Some(said);
+    }
     match error.code() {
         Some("E0382") => Some(moved(error, message, sources)),
         Some("E0308")
@@ -43,11 +47,12 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
         Some("E0425" | "E0433" | "E0412" | "E0405" | "E0432") => habits::dataset(text, message)
             .or_else(|| habits::function(text, error, sources))
             .or_else(|| unknown_name(text, sources, error)),
-        Some("E0423") if DTYPES.contains(&text) => {
+        Some("E0423") if DTYPES.contains(&text) && message.starts_with("expected value") => {
             Some(format!("element types are named `DType::{}`", capital(text)))
         }
         // The variable's name may be one of the prelude's modules as well.
         Some("E0423") if sources.gone.contains_key(text) => sources.gone.get(text).cloned(),
+        Some("E0423") if message.contains("builtin type") => habits::function(text, error, sources),
         Some("E0423") => calls::called(error, sources).or_else(|| module(error, sources)),
         Some("E0618") => calls::call_of_value(error, sources),
         Some("E0600") if sources.line_of(error).is_some_and(|line| line.trim().starts_with('!')) => {
@@ -73,6 +78,7 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
         Some("E0616" | "E0615") if text == "trainable" => {
             Some("layers and models are frozen by `set_trainable(false)`, and asked by `trainable()`".into())
         }
+        Some("E0616") if message.contains("`Table`") => habits::of_table(text).or_else(|| Some(format!("it is a method: `table.{text}()`"))),
         Some("E0616") if message.contains("`Fit`") => Some(format!("it is set by a method: `Fit::epochs(5).{text}(…)`")),
         Some("E0615") => Some(format!("it is a method: call it with parentheses, `{text}()`")),
         Some("E0369") if message.ends_with("to `&str`") && !message.contains("add `&str`") => {
@@ -259,6 +265,9 @@ fn unfulfilled(message: &str, text: &str) -> Option<String> {
             Some(&"{integer}" | &"usize") => Some(format!("a range is written `0..{text}`")),
             _ => None,
         };
+    }
+    if message.contains("`Vec<(i64, f64)>: From<") {
+        return Some(habits::class_weight(text));
     }
     if message.contains("`Data: From<(") {
         return Some("they are arguments of their own: leave out the brackets around them".into());

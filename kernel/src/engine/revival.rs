@@ -96,7 +96,7 @@ impl Revived {
 
 /// The variables that a cell binds and fits: one of these a model had that was in training and is
 /// in no variable yet.
-fn trained_in(code: &str) -> Vec<String> {
+pub fn trained_in(code: &str) -> Vec<String> {
     #[derive(Default)]
     struct Fits(Vec<String>);
     impl Visit<'_> for Fits {

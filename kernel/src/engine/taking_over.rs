@@ -24,13 +24,17 @@ impl Engine {
             else {
                 continue;
             };
-            // A cell that failed has put none of what it binds.
+            // A cell that failed has put none of what it binds, but for a model that it had fitted.
+            let known = self.state.variables.get(name);
             let binding = draft
                 .cell
                 .bindings
                 .iter()
-                .find(|binding| binding.name == name && !failed);
-            let known = self.state.variables.get(name);
+                .find(|binding| binding.name == name && !(failed && known.is_some()));
+            if failed && binding.is_some() {
+                let note = format!("note: `{name}` is there as its last `fit` left it\n");
+                sink(Event::Note(note));
+            }
             let taken = draft.taken.iter().find(|taken| taken.name == name);
             let written = match (binding, known) {
                 (Some(binding), _) => binding
@@ -53,6 +57,15 @@ impl Engine {
                 self.forget.push(name.to_owned());
                 continue;
             };
+            if binding.is_some_and(|binding| binding.annotation.is_none())
+                && type_name.starts_with("core::result::Result<")
+                && type_name.ends_with(", dlcore::error::Error>")
+            {
+                sink(unseen_error(
+                    name,
+                    slot["about"].as_str().unwrap_or_default(),
+                ));
+            }
             let mutable = binding.map_or_else(
                 || known.is_some_and(|known| known.mutable),
                 |binding| binding.mutable,
@@ -157,11 +170,14 @@ impl Engine {
             .bindings
             .iter()
             .map(|binding| binding.name.as_str())
+            .filter(|name| {
+                self.state.variables.contains_key(*name) || !variables.contains_key(*name)
+            })
             .collect();
         if failed && !bound.is_empty() {
             for name in &bound {
                 let what = format!(
-                    "cell {number} failed before it could keep `{name}`: mend it and run it again"
+                    "cell {number} failed before it had made `{name}`: mend it and run it again"
                 );
                 self.gone.insert((*name).to_owned(), what);
             }
@@ -176,7 +192,7 @@ impl Engine {
                 names => format!("; `{}` are again what they were before", names.join("`, `")),
             };
             let note = format!(
-                "note: as the cell failed, what it bound is not kept: `{}`{older}\n",
+                "note: as the cell failed, it has made no `{}`{older}\n",
                 bound.join("`, `")
             );
             sink(Event::Note(note));
@@ -190,6 +206,18 @@ impl Engine {
         let known = taken.filter_map(|taken| self.state.variables.get(&taken.name));
         known.flat_map(Kept::cells).collect()
     }
+}
+
+/// Says that a variable is a `Result`, perhaps an error that nobody has seen; the next cells would say so only where
+/// they use it.
+fn unseen_error(name: &str, about: &str) -> Event {
+    let is = match about.strip_prefix("error: ") {
+        Some(error) => format!("an error: {error}"),
+        None => "a `Result`, a value or an error".to_owned(),
+    };
+    Event::Note(format!(
+        "note: `{name}` is {is}\n  put `?` behind the call that makes it, or take the value out: `let {name} = {name}?;`\n"
+    ))
 }
 
 /// Says that a value is not kept, and how it could be.

@@ -14,6 +14,7 @@ mod mistakes;
 mod odd;
 mod python;
 mod revival;
+mod stumbles;
 
 struct Session {
     engine: Engine,
@@ -404,7 +405,7 @@ fn a_dead_process_is_one_error_and_the_session_goes_on() {
     let Some(mut session) = Session::start() else {
         return;
     };
-    session.ok("fn two() -> u8 { 2 } let gone = vec![1];");
+    session.ok("fn two() -> u8 { 2 } let gone = vec![Some(1)];");
     let error = session.fails("print!(\"last words\"); std::process::abort();");
     assert_eq!(error.ename, "ProcessDied");
     assert!(
@@ -423,7 +424,7 @@ fn an_interrupt_stops_the_cell_and_a_second_one_ends_it() {
     let Some(mut session) = Session::start() else {
         return;
     };
-    session.ok("let kept = vec![7];");
+    session.ok("let kept = vec![Some(7)];");
     let interrupter = session.engine.interrupter();
     // Pressed when the cell has started, twice at once (a double click), and again when it is
     // said that the cell does not stop by itself.
@@ -622,7 +623,7 @@ fn what_became_of_a_variable_is_said_to_whoever_names_it() {
         "{}",
         ran.stderr
     );
-    assert!(text(&session.fails("fresh")).contains("cell 4 failed before it could keep `fresh`"));
+    assert!(text(&session.fails("fresh")).contains("cell 4 failed before it had made `fresh`"));
     assert_eq!(session.ok("y").result.as_deref(), Some("[1]"));
 }
 

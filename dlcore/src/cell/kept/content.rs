@@ -1,5 +1,6 @@
 //! What can be kept of a variable, and in which form.
 
+use super::lists::{Bytes, Print};
 use std::any::{Any, type_name};
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
@@ -27,6 +28,8 @@ pub(super) enum Content {
     Tensor(Tensor),
     /// A number, a boolean, a text: its type and its text.
     Plain(&'static str, String),
+    /// What is written down as it stands.
+    Bytes(Bytes),
 }
 
 /// By what one sees that a value has not changed.
@@ -36,6 +39,17 @@ pub(super) enum Mark {
     /// Holding it makes whoever writes to the variable copy it, so the same buffer has the same elements.
     Tensor(Tensor),
     Plain(&'static str, String),
+    Print(Print),
+}
+
+impl Mark {
+    /// The bytes that count against the limit, of what was written down.
+    pub(super) fn written_bytes(&self) -> Option<usize> {
+        match self {
+            Mark::Print(print) => Some(print.length),
+            _ => None,
+        }
+    }
 }
 
 impl PartialEq for Mark {
@@ -45,6 +59,7 @@ impl PartialEq for Mark {
             (Mark::History(left), Mark::History(right)) => left == right,
             (Mark::Tensor(left), Mark::Tensor(right)) => same_elements(left, right),
             (Mark::Plain(left, a), Mark::Plain(right, b)) => left == right && a == b,
+            (Mark::Print(left), Mark::Print(right)) => left == right,
             _ => false,
         }
     }
@@ -82,7 +97,7 @@ impl Content {
             let small = tensor.nbytes() <= LARGEST_TENSOR && !tensor.is_sparse();
             return small.then(|| Content::Tensor(tensor.detach()));
         }
-        Self::of_plain(value)
+        Self::of_plain(value).or_else(|| Bytes::of(value, LARGEST_TENSOR).map(Content::Bytes))
     }
 
     /// A number, a boolean or a text.
@@ -105,6 +120,7 @@ impl Content {
             Content::History(history) => Mark::History(history.clone()),
             Content::Tensor(tensor) => Mark::Tensor(tensor.clone()),
             Content::Plain(kind, text) => Mark::Plain(kind, text.clone()),
+            Content::Bytes(bytes) => Mark::Print(bytes.print()),
         }
     }
 
@@ -112,6 +128,7 @@ impl Content {
     pub(super) fn limited_bytes(&self) -> usize {
         match self {
             Content::Tensor(tensor) => tensor.nbytes(),
+            Content::Bytes(written) => written.bytes.len(),
             _ => 0,
         }
     }
@@ -123,6 +140,7 @@ impl Content {
             Content::History(_) => "history",
             Content::Tensor(_) => "tensor",
             Content::Plain(kind, _) => kind,
+            Content::Bytes(written) => written.kind,
         }
     }
 
@@ -160,6 +178,7 @@ impl Content {
                 tensors::write(&tensors::Tensors::from([("value".into(), tensor.clone())]))?
             }
             Content::Plain(_, text) => text.clone().into_bytes(),
+            Content::Bytes(written) => written.bytes.clone(),
         };
         file.write_all(&bytes).map_err(|error| error.to_string())
     }
@@ -184,7 +203,10 @@ impl Content {
                 Some(tensor) => Ok(Content::Tensor(tensor)),
                 None => Err("no tensor".to_owned()),
             },
-            other => Err(format!("no kind {other}")),
+            other => {
+                let known = Bytes::read(other, bytes).map(Content::Bytes);
+                known.ok_or_else(|| format!("no kind {other}"))
+            }
         }
     }
 
@@ -205,6 +227,7 @@ impl Content {
             Content::Model(model, _) => store.put(name, *model, false),
             Content::History(history) => store.put(name, *history, false),
             Content::Tensor(tensor) => store.put(name, tensor, false),
+            Content::Bytes(written) => written.put(name, store),
             Content::Plain(kind, text) => {
                 each_plain!(T => if let (true, Ok(value)) = (kind == type_name::<T>(), text.parse::<T>()) {
                     store.put(name, value, kind != type_name::<String>());

@@ -106,7 +106,7 @@ impl Run<'_> {
             End::Stopped(reason) => Ok(self.close(&reason)),
             End::Interrupted => Ok(self.close("interrupted")),
             End::Failed(reason) => {
-                self.close("error");
+                self.close("an error");
                 Err(Error::Model(format!(
                     "fit: {reason}; the model keeps the weights of the last batch, and history() the epochs that were \
                      finished"

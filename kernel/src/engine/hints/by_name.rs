@@ -2,6 +2,7 @@
 
 use super::calls::{OPTIMIZERS, arguments_of, by_reference, in_brackets, rest_of};
 use crate::engine::diagnostics::{Diagnostic, Sources};
+use crate::engine::habits;
 
 /// Arguments that come by place here, whatever they are called in Keras; of two of one call, in this order.
 const BY_PLACE: [&str; 15] = [
@@ -105,18 +106,43 @@ pub(super) fn call_around<'a>(
 ) -> Option<(&'a str, &'a str)> {
     let (code, at) = rest_of(error, sources)?;
     let mut depth = 0;
-    let open = code[..at].char_indices().rev().find_map(|(at, letter)| {
-        match letter {
-            ')' | ']' => depth += 1,
-            '(' | '[' if depth > 0 => depth -= 1,
-            '(' => return Some(at),
-            _ => {}
-        }
-        None
-    })?;
+    let open = without_comments(code)[..at]
+        .char_indices()
+        .rev()
+        .find_map(|(at, letter)| {
+            match letter {
+                ')' | ']' => depth += 1,
+                '(' | '[' if depth > 0 => depth -= 1,
+                '(' => return Some(at),
+                _ => {}
+            }
+            None
+        })?;
     let ends = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':' || c == '.');
     let function = code[..open].rsplit(ends).next().unwrap_or_default();
     Some((&code[open - function.len()..], function))
+}
+
+/// A text with blanks for its comments, as long as it was.
+pub(super) fn without_comments(code: &str) -> String {
+    let mut text = String::with_capacity(code.len());
+    let (mut quoted, mut escaped, mut rest) = (false, false, code);
+    while let Some(letter) = rest.chars().next() {
+        let length = match letter {
+            _ if quoted => letter.len_utf8(),
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            _ => letter.len_utf8(),
+        };
+        match length > letter.len_utf8() {
+            true => text.extend(std::iter::repeat_n(' ', length)),
+            false => text.push(letter),
+        }
+        quoted ^= letter == '"' && !escaped;
+        escaped = quoted && letter == '\\' && !escaped;
+        rest = &rest[length..];
+    }
+    text
 }
 
 /// A call with arguments by name, as it is written here: `Dense::new(units=3)`, `model.fit(&x, &y, epochs=5)`.
@@ -125,8 +151,12 @@ pub(in crate::engine) fn without_names(
     sources: &Sources<'_>,
 ) -> Option<String> {
     let (call, function) = call_around(error, sources)?;
-    let given = in_brackets(call)?;
+    let call = without_comments(call);
+    let given = in_brackets(&call)?;
     let arguments = arguments_of(given);
+    if let Some(written) = habits::plot_without_names(function, given) {
+        return Some(written);
+    }
     let of_type = function.strip_suffix("::new").unwrap_or(function);
     if of_type.starts_with(char::is_uppercase) && !of_type.contains(':') {
         return Some(made(of_type, given));
@@ -165,6 +195,15 @@ pub(in crate::engine) fn without_names(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_become_blanks() {
+        let code = "f(a=1, // (one\n  \"// \\\" b\", /* é) */ c)";
+        let text = without_comments(code);
+        assert_eq!(text.len(), code.len());
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert_eq!(words, ["f(a=1,", "\"//", "\\\"", "b\",", "c)"]);
+    }
 
     #[test]
     fn what_keras_makes_is_made_here() {

@@ -3,6 +3,7 @@
 use super::by_name::made;
 use super::quoted;
 use crate::engine::diagnostics::{Diagnostic, Place, Sources};
+use crate::engine::habits;
 
 /// Made with settings by methods.
 pub(in crate::engine) const OPTIMIZERS: [&str; 8] = [
@@ -78,10 +79,22 @@ pub(in crate::engine) fn called(error: &Diagnostic, sources: &Sources<'_>) -> Op
     let arguments = in_brackets(text)?;
     match error.message.as_str() {
         message if message.contains("found macro `print`") => Some(printed(arguments)),
+        message if message.contains("found macro `") => Some(called_macro(name, arguments)),
         message if !message.contains("found struct") => None,
         _ if OPTIMIZERS.contains(&name) => Some(optimizer(name, arguments)),
         _ if name == "Sequential" => Some(SEQUENTIAL.into()),
         _ => Some(format!("it is made by `{}`", made(name, arguments))),
+    }
+}
+
+/// `println!("a {b}")` for `println("a {b}")`.
+fn called_macro(name: &str, arguments: &str) -> String {
+    let given = arguments_of(arguments);
+    let text = given.first().is_some_and(|first| first.starts_with('"'));
+    let braces = given.first().is_some_and(|first| first.contains('{'));
+    match name == "println" && !given.is_empty() && !(text && (braces || given.len() == 1)) {
+        true => printed(arguments),
+        false => format!("it is a macro, with `!`: `{name}!({arguments})`"),
     }
 }
 
@@ -230,6 +243,9 @@ pub(in crate::engine) fn arguments(error: &Diagnostic, sources: &Sources<'_>) ->
             "the type of its numbers is changed afterwards: `{text}({}).cast({dtype})`",
             before.join(", ")
         ));
+    }
+    if text == "one_hot" {
+        return Some(habits::ONE_HOT.into());
     }
     if ["reshape", "Tensor::zeros", "Tensor::ones"].contains(&text) {
         return Some("a shape is one list: `[64, 8]`".into());

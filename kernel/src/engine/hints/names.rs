@@ -58,6 +58,53 @@ const SAID_HERE: &[(&[&str], &str)] = &[
     ),
 ];
 
+/// The same of what only a type is called so.
+const TYPES_SAID_HERE: &[(&[&str], &str)] = &[
+    (
+        &["huber", "huberloss"],
+        "losses are chosen by name: `\"huber\"`, or built: `Loss::huber()`",
+    ),
+    (
+        &[
+            "hinge",
+            "squaredhinge",
+            "logcosh",
+            "poisson",
+            "kldivergence",
+        ],
+        "losses are chosen by name, as `\"hinge\"`, or built, as `Loss::hinge()`; `:doc Loss` lists them",
+    ),
+    (
+        &[
+            "auc",
+            "precision",
+            "recall",
+            "f1score",
+            "binaryaccuracy",
+            "topkcategoricalaccuracy",
+        ],
+        "metrics are chosen by name, as `[\"auc\"]`, or built, as `[Metric::auc()]`; `:doc Metric` lists them",
+    ),
+    (
+        &[
+            "randomflip",
+            "randomrotation",
+            "randomzoom",
+            "randomtranslation",
+            "randombrightness",
+            "randomcontrast",
+            "randomcrop",
+        ],
+        "pictures are varied before they come to the model, by `ImageDataGenerator::new().horizontal_flip(true).rotation_range(20.0)`, \
+         whose `flow` makes batches for `fit_sequence`",
+    ),
+    (
+        &["linearregression", "ridge", "lasso", "sgdregressor"],
+        "a line through points is a model of one unit, `Sequential::new().add(Dense::new(1).input_shape([3]))`, compiled with \
+         the loss `\"mse\"`",
+    ),
+];
+
 /// Settings that are methods here and arguments in Python.
 const ARGUMENTS: [&str; 14] = [
     "axis",
@@ -125,7 +172,11 @@ pub(super) fn unknown_name(
     let plain = |name: &str| name.to_lowercase().replace('_', "");
     let wanted = plain(text);
     let bound = binding(text, sources, error);
-    for (names, said) in SAID_HERE.iter().filter(|_| bound.is_none()) {
+    let of_types = match text.starts_with(char::is_uppercase) {
+        true => TYPES_SAID_HERE,
+        false => &[],
+    };
+    for (names, said) in SAID_HERE.iter().chain(of_types).filter(|_| bound.is_none()) {
         let close = |name: &&str| osa_distance(&wanted, name) <= wanted.len() / 6;
         if names.iter().any(close) && !sources.names.iter().any(|name| name == text) {
             return Some((*said).to_owned());
@@ -240,6 +291,7 @@ pub(super) fn is_named_argument(error: &Diagnostic, sources: &Sources<'_>) -> bo
         let after = after.trim_start();
         after.starts_with('=') && !after.starts_with("==")
     });
+    let before = before.map(by_name::without_comments);
     assigned && before.is_some_and(|before| before.trim_end().ends_with(['(', ',']))
 }
 

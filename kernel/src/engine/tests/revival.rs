@@ -32,7 +32,7 @@ fn a_trained_model_outlives_its_process_and_trains_on() {
     };
     session.ok(DATA);
     session.ok(NETWORK);
-    session.ok("let history = network.fit(&x, &y, Fit::epochs(3).verbose(0))?; let many = vec![1]; let text = String::from(\"é\"); let rate = 0.1 + 0.2;");
+    session.ok("let history = network.fit(&x, &y, Fit::epochs(3).verbose(0))?; let many = vec![Some(1)]; let text = String::from(\"é\"); let rate = 0.1 + 0.2;");
     let scores = session.ok("network.evaluate(&x, &y)?").result;
     assert!(scores.is_some());
     for lost in ["gone: many.", "No variables were lost"] {
@@ -53,7 +53,7 @@ fn what_a_lost_value_was_made_of_is_to_be_run_again_too() {
     let Some(mut session) = Session::start() else {
         return;
     };
-    session.ok("let files = vec![String::from(\"a\")]; let other = vec![String::new()];");
+    session.ok("let files = vec![Some(1)]; let other = vec![Some(2)];");
     session.ok("let unrelated = 1;");
     session.ok("let names = files; let taken = Some(vec![names.len()]);");
     session.ok("let boxed = Box::new(names); let n = other.len();");
@@ -110,7 +110,7 @@ fn what_was_dropped_or_is_no_model_any_more_does_not_come_back() {
         return;
     };
     session.ok("let a = 1.5; let b = 2; let c = Tensor::zeros([2]);");
-    session.ok("let a = vec![a]; drop(c);");
+    session.ok("let a = vec![Some(a)]; drop(c);");
     let told = told(&session.fails("std::process::abort();"));
     assert!(told.contains("snapshot: b (as of cell 1)."), "{told}");
     assert!(told.contains("gone: a."), "{told}");
@@ -129,4 +129,77 @@ fn a_loss_of_ones_own_is_to_be_compiled_again() {
     let told = told(&session.fails("std::process::abort();"));
     assert!(told.contains("loss \"own\" is your own"), "{told}");
     session.ok("network.predict(&x)?;");
+}
+
+#[test]
+fn lists_tables_and_scores_outlive_their_process() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok(
+        "let losses = vec![0.1_f32, f32::INFINITY]; let names = vec![String::from(\"é\")]; let counts: Vec<usize> = vec![];
+        let table = Table::new().with(\"age\", &Tensor::from([0.1, f32::NAN]))?.with_text(\"city\", &[\"\", \"NA\"])?;
+        let mut words = Tokenizer::new(); words.fit_on_texts([\"the cat\"]);
+        let mut model = Sequential::new().add(Dense::new(1).input_shape([2])); model.compile(\"sgd\", \"mse\", [\"mae\"])?;
+        let scores = model.evaluate(&Tensor::ones([4, 2]), &Tensor::ones([4, 1]))?; let mae = scores[\"mae\"];",
+    );
+    session.ok("let mut losses = losses; losses.push(2.0);");
+    for _ in 0..2 {
+        let told = told(&session.fails("std::process::abort();"));
+        for kept in [
+            "losses (as of cell 2)",
+            "names (as of cell 1)",
+            "table (as",
+            "words (as",
+            "scores (as",
+        ] {
+            assert!(told.contains(kept), "{kept}: {told}");
+        }
+        assert!(told.contains("No variables were lost"), "{told}");
+        let ran = session.ok(
+            "(&losses, &names, counts.len(), table.missing().len(), table.text(\"city\").is_err(), words.word_index().len(), scores[\"mae\"] == mae)",
+        );
+        assert_eq!(
+            ran.result.as_deref(),
+            Some("([0.1, inf, 2.0], [\"é\"], 0, 2, true, 2, true)")
+        );
+    }
+    session.ok("losses.push(3.0);");
+}
+
+#[test]
+fn a_model_that_a_failing_cell_has_made_and_fitted_is_there_afterwards() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok(DATA);
+    let ran = session.run(&format!(
+        "{NETWORK} let history = network.fit(&x, &y, Fit::epochs(2).verbose(0))?;\nlet z = network.predict(&y)?;"
+    ));
+    assert!(ran.error.is_some());
+    assert!(
+        ran.stderr
+            .contains("note: `network` is there as its last `fit` left it")
+            && ran.stderr.contains("it has made no `history`, `z`\n"),
+        "{}",
+        ran.stderr
+    );
+    let shown = session.ok("network.history().unwrap().len()").result;
+    assert_eq!(shown.as_deref(), Some("2"));
+    session.ok("network.fit(&x, &y, Fit::epochs(1).verbose(0))?;");
+    // One that ends in an error, as of the batch before.
+    session.fails(&format!(
+        "{} other.fit(&x, &(&y * f64::NAN), Fit::epochs(1).verbose(0))?;",
+        NETWORK.replace("network", "other")
+    ));
+    session.ok("other.predict(&x)?; other.history().unwrap();");
+    // What there was stays.
+    let before = session.ok("network.get_weights()[0].sum().item()").result;
+    session.fails(&format!(
+        "{NETWORK} network.fit(&x, &y, Fit::epochs(2).verbose(0))?; panic!(\"late\");"
+    ));
+    assert_eq!(
+        session.ok("network.get_weights()[0].sum().item()").result,
+        before
+    );
 }
