@@ -378,12 +378,11 @@ fn pass3(
     });
 }
 
+/// What is done with a piece of weight and slots, and of the gradient.
+type Loops<'a, const N: usize> = dyn Fn([&mut [f32]; N], &[f32]) + Sync + 'a;
+
 /// Calls `loops` with the pieces of weight and slots, and of the gradient, on all threads where that is worth it.
-fn in_pieces<const N: usize>(
-    buffers: [&mut [f32]; N],
-    gradient: &[f32],
-    loops: &(dyn Fn([&mut [f32]; N], &[f32]) + Sync),
-) {
+fn in_pieces<const N: usize>(buffers: [&mut [f32]; N], gradient: &[f32], loops: &Loops<'_, N>) {
     if gradient.len() < PARALLEL {
         return loops(buffers, gradient);
     }

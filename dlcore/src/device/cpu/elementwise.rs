@@ -10,6 +10,11 @@ use super::parallel::{Cost, build, chunks};
 use super::simd::vectorised;
 use crate::tensor::{Array, Element, Real, array_from_vec, row_major, with_slice};
 
+/// Loops that write a piece of a result, of one operand, of two, and of two row by row, with the piece's start.
+type Loops<'a, T, R> = dyn Fn(&[T], &mut [MaybeUninit<R>]) + Sync + 'a;
+type Loops2<'a, A, B, R> = dyn Fn(&[A], &[B], &mut [MaybeUninit<R>]) + Sync + 'a;
+type RowLoops<'a, A, B, R> = dyn Fn(&Rows<'_, A, B>, usize, &mut [MaybeUninit<R>]) + Sync + 'a;
+
 /// `function` of each element.
 pub(crate) fn map<T: Element, R: Element>(
     array: &Array<T>,
@@ -19,7 +24,7 @@ pub(crate) fn map<T: Element, R: Element>(
     fn by<T: Element, R: Element>(
         array: &Array<T>,
         cost: Cost,
-        loops: &(dyn Fn(&[T], &mut [MaybeUninit<R>]) + Sync),
+        loops: &Loops<'_, T, R>,
     ) -> Array<R> {
         with_slice(array, |values| {
             let result = build(values.len(), 1, cost, &|start, piece| {
@@ -50,7 +55,7 @@ pub(crate) fn zip_same<A: Element, B: Element, R: Element>(
     fn by<A: Element, B: Element, R: Element>(
         a: &Array<A>,
         b: &Array<B>,
-        loops: &(dyn Fn(&[A], &[B], &mut [MaybeUninit<R>]) + Sync),
+        loops: &Loops2<'_, A, B, R>,
     ) -> Array<R> {
         assert_eq!(a.shape(), b.shape(), "operands of one shape");
         with_slice(a, |x| {
@@ -215,7 +220,7 @@ fn zip_rows<A: Element, B: Element, R: Element>(
     a: &Array<A>,
     b: &Array<B>,
     shape: &[usize],
-    loops: &(dyn Fn(&Rows<'_, A, B>, usize, &mut [MaybeUninit<R>]) + Sync),
+    loops: &RowLoops<'_, A, B, R>,
 ) -> Array<R> {
     let row = row_length(a.shape(), b.shape(), shape);
     let plan = |operand: &[usize]| Reading::of(operand, shape, row);

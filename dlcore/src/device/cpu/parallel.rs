@@ -93,12 +93,15 @@ pub(crate) fn collect_by_piece<T: Send, R: Send>(
     results
 }
 
+/// What is done with pieces of two buffers: their number and themselves.
+type OfPair<'a, A, B> = dyn Fn(usize, &mut [A], &mut [B]) + Sync + 'a;
+
 /// Calls `work(index, piece, other)` for the pieces of two buffers, each with its piece's size, on all threads, as
 /// long as there is one of both.
 pub(crate) fn each_pair<A: Send, B: Send>(
     (one, one_size): (&mut [A], usize),
     (other, other_size): (&mut [B], usize),
-    work: &(dyn Fn(usize, &mut [A], &mut [B]) + Sync),
+    work: &OfPair<'_, A, B>,
 ) {
     let (one_size, other_size) = (one_size.max(1), other_size.max(1));
     let (one_length, other_length) = (one.len(), other.len());
