@@ -36,6 +36,20 @@ pub(crate) fn as_rank<R>(rank: usize, run: impl FnOnce() -> R) -> R {
     run()
 }
 
+/// What `run` returns, which draws from a stream of its own: in a process where other tests draw meanwhile.
+#[cfg(test)]
+pub(crate) fn apart<R>(seed: u64, run: impl FnOnce() -> R) -> R {
+    APART.set(Some((seed, 0)));
+    let result = run();
+    APART.set(None);
+    result
+}
+
+#[cfg(test)]
+thread_local! {
+    static APART: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
+}
+
 /// Starts the stream anew: what is drawn from here on repeats for the same `seed`. Without it every
 /// process draws different numbers.
 pub fn set_seed(seed: u64) {
@@ -44,6 +58,11 @@ pub fn set_seed(seed: u64) {
 
 /// The next seed of the process-wide stream: for whatever needs random numbers of its own.
 pub fn next_seed() -> u64 {
+    #[cfg(test)]
+    if let Some((seed, draws)) = APART.get() {
+        APART.set(Some((seed, draws + 1)));
+        return drawn_seed(seed, draws);
+    }
     let mut stream = STREAM.lock().unwrap_or_else(PoisonError::into_inner);
     let (seed, draws) = stream.get_or_insert_with(|| (RandomState::new().hash_one(0_u8), 0));
     let next = drawn_seed(*seed, *draws);

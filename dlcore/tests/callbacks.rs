@@ -120,7 +120,7 @@ fn a_callback_that_fails_ends_training_and_leaves_model_and_history() {
         "{error}"
     );
     let history = network.history().unwrap();
-    assert_eq!((history.len(), history.stop_reason()), (1, "error"));
+    assert_eq!((history.len(), history.stop_reason()), (1, "an error"));
     assert_ne!(network.get_weights(), before);
     network.fit(&x, &y, quiet(1)).unwrap();
 }

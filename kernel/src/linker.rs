@@ -11,7 +11,7 @@
 //! It links dlcore, too, by `cc`, and leaves out what no cell can call: rustc would have a dynamic library offer
 //! every function of every crate in it, used or not, a fifth of its size.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -70,12 +70,14 @@ pub fn arguments(command: &mut Command, lld: &Lld, note: &Path) {
         .env(NOTE, note);
 }
 
-/// Names to the linker the crates of which a library's users may call what they like.
+/// Names to the linker the crates whose functions a library offers.
 const OFFERED: &str = "RUST_DL_OFFERED";
 
-/// ndarray, whose arrays tensors can be turned into, and what its functions are made of.
-const OFFERED_BY_DLCORE: &str =
-    "ndarray matrixmultiply num_complex num_integer num_traits rawpointer";
+/// What cells call: dlcore; ndarray, whose arrays tensors can be turned into, and what its functions are made of; and
+/// what is compiled anew for each type but shared, since rustc lets a cell use any instance that a crate in the library
+/// has: the standard library (`hashbrown` is its tables) and what dlcore's types are made of.
+const OFFERED_BY_DLCORE: &str = "dlcore ndarray matrixmultiply num_complex num_integer num_traits rawpointer \
+                                 alloc core std hashbrown smallvec serde_core serde_json";
 
 /// Has cargo, which is to build dlcore as a dynamic library, link by this program, to be found in `dir`,
 /// see [`place`]. What follows on the command line are arguments for rustc.
@@ -102,8 +104,10 @@ pub fn noted(note: &Path) -> Option<Duration> {
 pub fn run() -> ExitCode {
     let began = Instant::now();
     let mut given: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if let Some(offered) = std::env::var_os(OFFERED) {
-        given.extend(hiding(&given, &offered.to_string_lossy()));
+    if let Some(offered) = std::env::var_os(OFFERED)
+        && let Err(error) = hide(&mut given, &offered.to_string_lossy())
+    {
+        eprintln!("the library offers more than it must: {error:#}");
     }
     let linked = by_lld(&given) || by_cc(&given);
     if let Some(note) = std::env::var_os(NOTE) {
@@ -168,29 +172,62 @@ fn arguments_of_lld(given: &[OsString]) -> Option<Vec<String>> {
     Some(arguments)
 }
 
-/// Arguments that hide what the crates in a library define, but for those that are `offered`, leave out what
-/// is of no use then, and keep one of functions that came out alike. None where it is not lld that links.
-fn hiding(given: &[OsString], offered: &str) -> Vec<OsString> {
-    let is_lld = |argument: &OsString| argument == "-fuse-ld=lld";
-    if !given.iter().any(is_lld) {
-        return vec![];
+/// Has a library offer the functions of these crates only. lld then leaves out what is of no use, and keeps one of
+/// functions that came out alike.
+fn hide(given: &mut Vec<OsString>, offered: &str) -> Result<()> {
+    const LIST: &str = "-Wl,--version-script=";
+    let list = given.iter_mut().find_map(|argument| {
+        let path = PathBuf::from(argument.to_str()?.strip_prefix(LIST)?);
+        Some((argument, path))
+    });
+    let Some((argument, path)) = list else {
+        return Ok(());
+    };
+    let short = path.with_extension("offered");
+    std::fs::read_to_string(&path)
+        .and_then(|text| std::fs::write(&short, offered_of(&text, offered)))
+        .with_context(|| format!("cannot shorten {}", path.display()))?;
+    *argument = format!("{LIST}{}", short.display()).into();
+    if given.iter().any(|argument| argument == "-fuse-ld=lld") {
+        given.extend(["-Wl,--gc-sections", "-Wl,--icf=all"].map(OsString::from));
     }
-    let hidden: Vec<&str> = given
-        .iter()
-        .map(Path::new)
-        .filter(|path| path.extension() == Some(OsStr::new("rlib")))
-        .filter_map(|path| path.file_name()?.to_str())
-        .filter(|file| {
-            // `libndarray-986e3cc4161617f4.rlib`
-            let name = file.trim_start_matches("lib").split('-').next();
-            !offered.split(' ').any(|offered| name == Some(offered))
-        })
-        .collect();
-    // The linker takes colons; a comma would end the argument for `cc`.
-    let hidden = format!("-Wl,--exclude-libs,{}", hidden.join(":"));
-    ["-Wl,--gc-sections", "-Wl,--icf=all", &hidden]
-        .map(OsString::from)
-        .to_vec()
+    Ok(())
+}
+
+/// A list of the functions that a library offers without those of other crates.
+fn offered_of(list: &str, crates: &str) -> String {
+    let is_offered = |line: &&str| {
+        let function = line.trim().trim_end_matches(';');
+        crate_of(function).is_none_or(|name| crates.split_whitespace().any(|own| own == name))
+    };
+    let lines = list.split_inclusive('\n');
+    lines.filter(is_offered).collect()
+}
+
+/// The crate of a function, as its name in the library tells; `None` where it does not.
+fn crate_of(function: &str) -> Option<&str> {
+    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit());
+    if let Some(path) = function.strip_prefix("_ZN") {
+        // `_ZN4zlib3run17h…E`, `_ZN37_$LT$zip..Zip$u20$as$u20$core..Drop$GT$4drop17h…E`
+        let (length, path) = path.split_at(digits(path)?);
+        let first = path.get(..length.parse().ok()?)?;
+        let Some(of_type) = first.strip_prefix("_$LT$") else {
+            return Some(first);
+        };
+        let before = &of_type[..of_type.find("..")?];
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let start = before.rfind(|c| !is_name(c)).map_or(0, |at| at + 1);
+        return Some(&before[start..]);
+    }
+    // `_RNvCs7ZxQ_4zlib3run`: the crate follows the first `C`, behind a number that tells versions apart.
+    let path = function.strip_prefix("_R")?;
+    let path = &path[path.find('C')? + 1..];
+    let path = match path.strip_prefix('s') {
+        Some(numbered) => &numbered[numbered.find('_')? + 1..],
+        None => path,
+    };
+    let (length, name) = path.split_at(digits(path)?);
+    name.trim_start_matches('_').get(..length.parse().ok()?)
 }
 
 /// Known where `cc` is only, and there wherever the standard library is; its functions have one version each.
@@ -224,25 +261,32 @@ mod tests {
 
     #[test]
     fn a_library_offers_what_it_is_told_to() {
-        let given: Vec<OsString> = ["a.o", "/t/libndarray-98.rlib", "/t/libring-60.rlib"]
-            .iter()
-            .chain(&[
-                "/t/libserde_json-8e.rlib",
-                "/t/libstd-d1.so",
-                "-fuse-ld=lld",
-            ])
-            .map(OsString::from)
+        let list = "{
+  global:
+    _ZN100_$LT$core..ops..range..RangeTo$LT$isize$GT$$u20$as$u20$dlcore..tensor..slice..IntoSlice$GT$10into_slice17h1E;
+    _ZN4ring3aead4open17h0a3eb0b5f3f5a1b2E;
+    _ZN5alloc7raw_vec19RawVec$LT$T$C$A$GT$8grow_one17hd89dc81c2c69b925E;
+    _ZN66_$LT$$RF$ring..digest..Digest$u20$as$u20$core..fmt..Debug$GT$3fmt17h0E;
+    _RNvNtCs7ZxQ_4ring4aead4open;
+    _RNvCsaY_6dlcore4open;
+    dlcore_serve_cells;
+  local:
+    *;
+};
+";
+        let expected: String = list
+            .split_inclusive('\n')
+            .filter(|line| !line.contains("ring"))
             .collect();
-        let hiding = |given: &[OsString]| hiding(given, "ndarray rawpointer");
-        assert_eq!(
-            hiding(&given),
-            [
-                "-Wl,--gc-sections",
-                "-Wl,--icf=all",
-                "-Wl,--exclude-libs,libring-60.rlib:libserde_json-8e.rlib"
-            ]
-        );
-        assert!(hiding(&given[..5]).is_empty(), "another linker");
+        assert_eq!(offered_of(list, "dlcore alloc core"), expected);
+    }
+
+    #[test]
+    fn a_list_that_is_gone_changes_nothing() {
+        let given = ["-Wl,--version-script=/no/such/list", "-fuse-ld=lld"].map(OsString::from);
+        let mut changed = given.to_vec();
+        assert!(hide(&mut changed, "dlcore").is_err());
+        assert_eq!(changed, given);
     }
 
     #[test]

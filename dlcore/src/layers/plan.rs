@@ -65,6 +65,11 @@ pub trait Plan: Send + Sync {
     /// Writes the gradients.
     fn backward(&mut self, step: Backward<'_>);
 
+    /// Elements of all that it keeps from step to step.
+    fn elements(&self) -> usize {
+        0
+    }
+
     /// Whether all of it is loops that count denormals as zero.
     fn flushes(&self) -> bool {
         false

@@ -173,7 +173,9 @@ impl Chain {
         let links = self.links.iter().map(|link| link.output.len());
         let gradients = self.gradients.iter().map(Tensor::len);
         let back = self.back.iter().map(|back| back.0.len());
-        links.chain(gradients).chain(back).sum::<usize>() + self.batch.x[0].len()
+        let plans = self.links.iter().map(|link| link.plan.elements());
+        let all = links.chain(gradients).chain(back).chain(plans);
+        all.sum::<usize>() + self.batch.x[0].len() + self.batch.y[0].len()
     }
 
     /// The way forwards; false where a layer is no longer what it was, and the step is to be made on a tape.

@@ -78,7 +78,7 @@ pub fn hint(error: &Diagnostic, sources: &Sources<'_>) -> Option<String> {
         Some("E0616" | "E0615") if text == "trainable" => {
             Some("layers and models are frozen by `set_trainable(false)`, and asked by `trainable()`".into())
         }
-        Some("E0616") if message.contains("`Table`") => habits::of_table(text).or_else(|| Some(format!("it is a method: `table.{text}()`"))),
+        Some("E0616") if message.contains("`Table`") => habits::of_table(text).or_else(|| (text == "names").then(|| "it is a method: `table.names()`".into())),
         Some("E0616") if message.contains("`Fit`") => Some(format!("it is set by a method: `Fit::epochs(5).{text}(…)`")),
         Some("E0615") => Some(format!("it is a method: call it with parentheses, `{text}()`")),
         Some("E0369") if message.ends_with("to `&str`") && !message.contains("add `&str`") => {

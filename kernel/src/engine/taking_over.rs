@@ -37,9 +37,11 @@ impl Engine {
             }
             let taken = draft.taken.iter().find(|taken| taken.name == name);
             let written = match (binding, known) {
+                // Of a cell that failed it is a model, whatever type of the user's was to hold it.
                 (Some(binding), _) => binding
                     .annotation
                     .clone()
+                    .filter(|_| !failed)
                     .or_else(|| types::writable(type_name)),
                 (None, Some(known)) => {
                     Some(taken.map_or(&known.written, |taken| &taken.written).clone())

@@ -51,7 +51,8 @@ impl Bytes {
             let small = texts.iter().map(String::len).sum::<usize>() <= most;
             small.then(|| text(type_name::<Vec<String>>(), texts.as_slice().into()))?
         } else if let Some(table) = value.downcast_ref::<Table>() {
-            let small = table.rows() * table.names().len() <= most / 8;
+            // A number is written as up to twenty digits and a comma.
+            let small = table.rows() * table.names().len() <= most / 21;
             small.then(|| text(type_name::<Table>(), table.config()))?
         } else if let Some(words) = value.downcast_ref::<Tokenizer>() {
             Some((type_name::<Tokenizer>(), words.to_json().into_bytes()))

@@ -42,6 +42,10 @@ impl Plan for Dropout {
         &self.shape
     }
 
+    fn elements(&self) -> usize {
+        self.mask.0.len()
+    }
+
     fn forward(&mut self, step: Forward<'_>) -> bool {
         draw_dropout(&mut self.mask.0, self.rate, next_seed());
         self.multiply(values(step.x), step.y);

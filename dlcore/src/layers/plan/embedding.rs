@@ -31,6 +31,10 @@ impl Plan for Embedding {
         &self.shape
     }
 
+    fn elements(&self) -> usize {
+        2 * self.rows.len()
+    }
+
     fn forward(&mut self, step: Forward<'_>) -> bool {
         let (embeddings, width) = (step.weights[0], self.width());
         let length = embeddings.len() / width;

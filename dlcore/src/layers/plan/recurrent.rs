@@ -68,6 +68,10 @@ impl Plan for Recurrent {
         &self.shape
     }
 
+    fn elements(&self) -> usize {
+        self.kept.iter().map(Kept::elements).sum()
+    }
+
     fn forward(&mut self, step: Forward<'_>) -> bool {
         let pass = self.pass(step.x, step.weights);
         forward(&pass, true, &mut self.kept, step.y);

@@ -51,15 +51,21 @@ fn variable<'a>(error: &Diagnostic, sources: &Sources<'a>) -> Option<&'a str> {
     if let Some(before) = before.strip_suffix('.').or(indexed) {
         let name = before.rsplit(|c: char| !word(c)).next()?;
         let whole = before[..before.len() - name.len()].trim_end();
-        return (!name.is_empty() && !whole.ends_with('.')).then_some(name);
+        // Of a list that is collected the items may be what is wrong.
+        let is_it = error.code() != Some("E0277") || indexed.is_some();
+        return (is_it && !name.is_empty() && !whole.ends_with('.')).then_some(name);
     }
-    let name = |text: &'a str| {
-        let name = text
-            .trim_start_matches(['&', '{'])
-            .split(|c: char| !word(c))
-            .next()?;
+    // All of what is pointed at: a call's value is not the variable's.
+    let name_of = |name: &'a str| {
         let is_name = !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit());
-        is_name.then_some(name)
+        (is_name && name.chars().all(word)).then_some(name)
+    };
+    let name = |text: &'a str| name_of(text.trim_matches(['&', '{', '}', ' ']).split(':').next()?);
+    let begins = |text: &'a str| {
+        let text = text.trim_start_matches('&');
+        let (name, rest) = text.split_at(text.find(|c: char| !word(c)).unwrap_or(text.len()));
+        let goes_on = rest.trim_start().starts_with(['.', '(', '[', ':', '!']);
+        name_of(name).filter(|_| !goes_on)
     };
     let places = error
         .places(sources)
@@ -72,5 +78,5 @@ fn variable<'a>(error: &Diagnostic, sources: &Sources<'a>) -> Option<&'a str> {
         .into_iter()
         .find_map(|(cell, at)| name(sources.cells.get(cell)?.1.get(at)?))
         // Of an operator the right side.
-        .or_else(|| name(code.get(at.end..)?.trim_start()))
+        .or_else(|| begins(code.get(at.end..)?.trim_start()))
 }

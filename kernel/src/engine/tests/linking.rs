@@ -23,6 +23,40 @@ fn functions_of_the_c_library_are_those_of_today() {
     assert_eq!(session.ok(resolved).result.as_deref(), Some("(\"/\", 0)"));
 }
 
+/// What rustc takes from crates within dlcore's library must be offered by it: growing a list of a type that one of
+/// them has grown, too.
+#[test]
+fn a_cell_finds_what_crates_share() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    let shared = std::env::var_os("RUST_DL_HOME").map(PathBuf::from).unwrap();
+    let toolchain = warm::find(&shared).unwrap().unwrap();
+    let shared = toolchain.dylib().with_file_name("libdlcore_shared.so");
+    assert!(shared.is_file(), "what cells share was not built");
+    for kind in [
+        "f32", "f64", "i32", "i64", "u8", "u32", "u64", "usize", "char", "bool",
+    ] {
+        let code = format!(
+            "let mut list: Vec<{kind}> = vec![]; for i in 0..3_u8 {{ list.push({}); }} list.len()",
+            match kind {
+                "char" => "i.into()".into(),
+                "bool" => "i > 1".into(),
+                _ => format!("i as {kind}"),
+            }
+        );
+        assert_eq!(session.ok(&code).result.as_deref(), Some("3"), "{kind}");
+    }
+    let pairs = "let mut pairs: Vec<(f64, f64)> = vec![]; pairs.push((1.0, 2.0));
+        let mut texts = vec![String::new()]; texts.push(\"a\".into()); (pairs.len(), texts.len())";
+    assert_eq!(session.ok(pairs).result.as_deref(), Some("(1, 2)"));
+    let json = "let x = Tensor::from([[0.0], [1.0]]);
+        let mut model = Sequential::new().add(Dense::new(1)); model.compile(\"sgd\", \"mse\", ())?;
+        let history = model.fit(&x, &x, Fit::epochs(1).verbose(0))?;
+        let json = history.to_json(); println!(\"{:?}\", json[\"stop_reason\"]); json";
+    session.ok(json);
+}
+
 /// dlcore's library offers ndarray's functions, those of what it builds on among them.
 #[test]
 fn a_cell_computes_with_ndarray() {

@@ -29,7 +29,10 @@ pub(super) fn build(
     // A directory given from outside is a developer's own and stays; ours is only for this build.
     let shared = std::env::var_os("RUST_DL_BUILD_DIR").map(PathBuf::from);
     let target = shared.unwrap_or_else(|| staging.path().join("target"));
-    linker::place(staging.path(), &program(home)?)?;
+    // An installation runs the new program beside an old one.
+    let own = std::env::current_exe().ok();
+    let own = own.filter(|path| path.file_name().is_some_and(|name| name == "rust-dl"));
+    linker::place(staging.path(), &own.map_or_else(|| program(home), Ok)?)?;
     let artifacts = compile(home, toolchain, &target, staging.path(), progress)?;
     let kept = staging.path().join("kept");
     fs::create_dir_all(kept.join("deps"))?;

@@ -36,6 +36,12 @@ pub(crate) fn forward<T: Real>(
     });
 }
 
+impl<T: 'static> Kept<T> {
+    pub(crate) fn elements(&self) -> usize {
+        self.gates.len() + self.extra.len() + self.hidden.len() + self.carry.len()
+    }
+}
+
 /// One step of a chunk. Where the layer does not drop, `seen` is `before`.
 pub(super) struct Step<'a, T> {
     pub(super) pass: &'a Pass<'a, T>,
