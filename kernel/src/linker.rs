@@ -190,8 +190,27 @@ fn hide(given: &mut Vec<OsString>, offered: &str) -> Result<()> {
     *argument = format!("{LIST}{}", short.display()).into();
     if given.iter().any(|argument| argument == "-fuse-ld=lld") {
         given.extend(["-Wl,--gc-sections", "-Wl,--icf=all"].map(OsString::from));
+        if reads_short_relocations() {
+            given.push("-Wl,-z,pack-relative-relocs".into());
+        }
     }
     Ok(())
+}
+
+/// Whether the loader here, which is to load the library, knows addresses to be moved that are listed by the word
+/// and the bit: from version 2.36 of the C library on.
+#[cfg(target_env = "gnu")]
+fn reads_short_relocations() -> bool {
+    // SAFETY: a text that is always there.
+    let version = unsafe { std::ffi::CStr::from_ptr(nix::libc::gnu_get_libc_version()) };
+    let mut numbers = version.to_str().unwrap_or_default().split('.');
+    let mut next = || numbers.next()?.parse::<u32>().ok();
+    matches!((next(), next()), (Some(major), Some(minor)) if (major, minor) >= (2, 36))
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn reads_short_relocations() -> bool {
+    false
 }
 
 /// A list of the functions that a library offers without those of other crates.

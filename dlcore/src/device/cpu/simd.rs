@@ -6,7 +6,10 @@
 //! slow then, since the fast ones cannot be told. Anything else, and what the processor does not have,
 //! counts for nothing.
 
+use std::any::TypeId;
 use std::sync::OnceLock;
+
+use crate::tensor::Real;
 
 /// What loops are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,13 +82,15 @@ fn wide<R>(loops: impl FnOnce() -> R) -> R {
     loops()
 }
 
-/// As [`vectorised`], for AVX-512 too, where the processor has it: for loops that compute so much with each
+/// As [`vectorised`], for AVX-512 too, where the processor has it and `T` is single precision: for loops that compute so much with each
 /// number that it is not memory that decides. The numbers are the same, code is compiled once more.
 #[inline(always)]
-pub(super) fn widest<R>(loops: impl FnOnce() -> R) -> R {
+pub(super) fn widest<T: Real, R>(loops: impl FnOnce() -> R) -> R {
     let _flush = FlushDenormals::new();
     #[cfg(target_arch = "x86_64")]
     {
+        // Double precision is seldom asked for; one copy less of its loops.
+        let single = TypeId::of::<T>() == TypeId::of::<f32>();
         #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq")]
         #[inline]
         fn wider<R>(loops: impl FnOnce() -> R) -> R {
@@ -93,9 +98,9 @@ pub(super) fn widest<R>(loops: impl FnOnce() -> R) -> R {
         }
         match Level::chosen() {
             // SAFETY: the processor has the features, or the level would be lower.
-            Level::Avx512 => return unsafe { wider(loops) },
+            Level::Avx512 if single => return unsafe { wider(loops) },
             // SAFETY: as above.
-            Level::Avx2 => return unsafe { wide(loops) },
+            Level::Avx512 | Level::Avx2 => return unsafe { wide(loops) },
             Level::Scalar => {}
         }
     }
@@ -204,7 +209,7 @@ mod tests {
             plain
         );
         assert_eq!(
-            widest(
+            widest::<f32, _>(
                 #[inline(always)]
                 || loops(&values)
             ),

@@ -30,7 +30,7 @@ fn forward_after<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurrent
     let inner = step.scratch;
     let biased = fill_rows(inner, step.pass.biases().1);
     step.pass.recurrent_product(inner, step.seen, 0..3, biased);
-    widest(
+    widest::<T, _>(
         #[inline(always)]
         || {
             let rows = step.gates.chunks_exact_mut(columns);
@@ -65,7 +65,7 @@ fn forward_before<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurren
     // As the candidate's gate sees it, which is the last.
     let seen = &step.seen[step.seen.len() - step.before.len()..];
     let resets = &mut step.scratch[..seen.len()];
-    widest(
+    widest::<T, _>(
         #[inline(always)]
         || {
             let rows = step.gates.chunks_exact_mut(columns);
@@ -87,7 +87,7 @@ fn forward_before<T: Real>(step: Step<'_, T>, activation: Nonlinearity, recurren
         kernel.slice(last),
         true,
     );
-    widest(
+    widest::<T, _>(
         #[inline(always)]
         || {
             let rows = step.gates.chunks_exact_mut(columns);
@@ -118,7 +118,7 @@ pub(super) fn backward<T: Real>(
     recurrent: Nonlinearity,
     reset_after: bool,
 ) {
-    widest(
+    widest::<T, _>(
         #[inline(always)]
         || {
             for row in 0..step.rows() {
@@ -189,7 +189,7 @@ fn backward_before<T: Real>(mut step: StepBack<'_, T>, recurrent: Nonlinearity) 
     let by_candidate = matrix(step.by_input, columns);
     let (by_candidate, back) = (by_candidate.slice(last), kernel.slice(last));
     product_into(step.scratch, (units, 0), by_candidate, back.t(), false);
-    widest(
+    widest::<T, _>(
         #[inline(always)]
         || {
             let rows = step.by_input.chunks_exact_mut(columns);

@@ -43,7 +43,7 @@ pub(super) fn forward<T: Real>(
     let columns = 4 * units;
     step.pass
         .recurrent_product(step.gates, step.seen, 0..4, true);
-    widest(
+    widest::<T, _>(
         #[inline(always)]
         || {
             let states = step.carry_before.chunks_exact(units);
@@ -79,7 +79,7 @@ pub(super) fn backward<T: Real>(
     recurrent: Nonlinearity,
 ) {
     let units = step.pass.units;
-    widest(
+    widest::<T, _>(
         #[inline(always)]
         || {
             for row in 0..step.rows() {

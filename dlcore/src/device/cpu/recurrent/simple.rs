@@ -9,7 +9,7 @@ use crate::tensor::Real;
 pub(super) fn forward<T: Real>(step: Step<'_, T>, activation: Nonlinearity) {
     step.pass
         .recurrent_product(step.gates, step.seen, 0..1, true);
-    widest(
+    widest::<T, _>(
         #[inline(always)]
         || {
             activation.apply(step.gates);
@@ -20,7 +20,7 @@ pub(super) fn forward<T: Real>(step: Step<'_, T>, activation: Nonlinearity) {
 
 pub(super) fn backward<T: Real>(mut step: StepBack<'_, T>, activation: Nonlinearity) {
     step.by_input.copy_from_slice(step.hidden);
-    widest(
+    widest::<T, _>(
         #[inline(always)]
         || activation.times_slope(step.by_input, step.gates),
     );
