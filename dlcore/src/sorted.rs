@@ -1,8 +1,7 @@
 //! Sorting for lists that are short, or sorted seldom.
 //!
 //! The standard library's sort is compiled anew, some seven kilobytes each time, for every type and every
-//! comparison, and `collect` into a sorted map or set brings one of its own along. A sixth of this crate's machine
-//! code for lists of names would be sorting; here it is compiled once.
+//! comparison, and `collect` into a sorted map or set brings one of its own along. Here it is compiled once.
 
 use std::cmp::Ordering;
 

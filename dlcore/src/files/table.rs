@@ -359,7 +359,7 @@ mod tests {
     use super::*;
     use crate::files::ReadCsv;
 
-    fn people() -> Table {
+    pub(super) fn people() -> Table {
         let text = b"name,age,city\nAda,36,London\nMax,,\nZoe,28,NA\n";
         ReadCsv::new().parse(text).unwrap()
     }

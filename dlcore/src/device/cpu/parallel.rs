@@ -178,7 +178,7 @@ impl<'a, T> Apart<'a, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{collect, each_piece_of};
+    use super::{collect, each_pair, each_piece_of};
 
     #[test]
     fn every_element_is_given_out_once() {
@@ -194,6 +194,17 @@ mod tests {
             assert!(a.iter().copied().eq(0..length), "{a:?}");
             assert!(b.iter().all(|&times| times == 1), "{b:?}");
         }
+    }
+
+    #[test]
+    fn pieces_of_two_sizes_belong_together_by_their_number() {
+        let (mut rows, mut sums) = ([1, 2, 3, 4, 5, 6, 7], [0; 5]);
+        // Three pieces of one and five of the other.
+        each_pair((&mut rows, 3), (&mut sums, 1), &|index, row, sum| {
+            sum[0] = row.iter().sum::<i32>() + 100 * index as i32;
+            row.fill(0);
+        });
+        assert_eq!((rows, sums), ([0; 7], [6, 115, 207, 0, 0]));
     }
 
     #[test]

@@ -194,13 +194,9 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::people;
     use super::*;
     use crate::files::ReadCsv;
-
-    fn people() -> Table {
-        let text = b"name,age,city\nAda,36,London\nMax,,\nZoe,28,NA\n";
-        ReadCsv::new().parse(text).unwrap()
-    }
 
     #[test]
     fn what_is_missing_is_said_with_line_and_column() {
