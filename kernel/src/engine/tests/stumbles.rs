@@ -202,6 +202,27 @@ fn what_is_advised_for_functions_is_the_value() {
 }
 
 #[test]
+fn a_call_that_gives_a_result_does_not_make_its_variable_one() {
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    session.ok(
+        "let x = Tensor::uniform([8, 3], 0.0, 1.0);
+        let mut model = Sequential::new().add(Dense::new(1).input_shape([3])); model.compile(\"sgd\", \"mse\", ())?;
+        let texts = vec![\"1\", \"a\"];",
+    );
+    for cell in [
+        "println!(\"{}\", model.evaluate(&x, &x));",
+        "let p: Tensor = model.predict(&x);",
+        "&x + model.predict(&x)",
+        "let all: Vec<i32> = texts.iter().map(|text| text.parse::<i32>()).collect();",
+    ] {
+        let error = plain(&session.fails(cell));
+        assert!(!error.contains("` is a `Result`"), "{cell}: {error}");
+    }
+}
+
+#[test]
 fn an_error_elsewhere_is_not_about_an_index() {
     let Some(mut session) = Session::start() else {
         return;
